@@ -1,0 +1,1 @@
+//! Drivers: how a coding agent is called, and what its stream of bytes means.

@@ -1,0 +1,1 @@
+//! HTTP on loopback: parse, ask the engine, answer.

@@ -1,0 +1,1 @@
+//! `loopctl`: arguments, readiness, requests, rendering.

@@ -1,0 +1,1 @@
+//! Configuration: layers, validation, the older key=value format.

@@ -1,0 +1,1 @@
+//! The run: its facts, its rules, and the machine generated from `machines/run.toml`.

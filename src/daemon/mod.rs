@@ -1,0 +1,1 @@
+//! The daemon: one engine task, recovery, signals, the lock of its data directory.

@@ -1,0 +1,1 @@
+//! Effects: the only room that touches git, processes and the files of a run.

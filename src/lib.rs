@@ -1,0 +1,25 @@
+//! The library behind `loopd` and `loopctl`: a map of the house, no logic.
+//!
+//! | room | what lives there | may import |
+//! |---|---|---|
+//! | [`core`] | the pure core: lifecycle rules, scheduler, plan, watchdog | nothing of ours |
+//! | [`config`] | layers of configuration, validated at the door | core |
+//! | [`agent`] | drivers (how an agent is called) and stream parsers (what it said) | core, config |
+//! | [`prompt`] | templates of what an agent is told | core, config |
+//! | [`store`] | SQLite; `apply` is the only place that changes a run | core |
+//! | [`effect`] | git, processes, files of a run: an effect in, events out | core, config, agent, prompt, store |
+//! | [`daemon`] | the engine: one task that linearises everything | all of the above |
+//! | [`api`] | HTTP: parse, ask the engine, answer | core, config, store's reader, the engine's handle |
+//! | [`cli`] | `loopctl`: arguments, client, rendering | core, config, the wire types |
+//!
+//! `core` knows nothing of any other room; no room reaches up.
+
+pub mod agent;
+pub mod api;
+pub mod cli;
+pub mod config;
+pub mod core;
+pub mod daemon;
+pub mod effect;
+pub mod prompt;
+pub mod store;

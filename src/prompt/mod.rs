@@ -1,0 +1,1 @@
+//! What an agent is told: templates over the facts of a run.
