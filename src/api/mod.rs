@@ -1,1 +1,3 @@
 //! HTTP on loopback: parse, ask the engine, answer.
+
+pub mod wire;

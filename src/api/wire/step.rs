@@ -1,0 +1,96 @@
+//! Steps (one process each) and the files of a run that were registered.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Which part of an iteration a step is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// The agent works on a task.
+    Implementation,
+    /// An agent reviews it.
+    Review,
+    /// The checks.
+    Verification,
+    /// The evidence is judged.
+    Watchdog,
+    /// The branch reaches its target.
+    Merge,
+}
+
+/// Where a step is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum StepStatus {
+    /// Not started.
+    Queued,
+    /// Its process is alive.
+    InProgress,
+    /// It did its work.
+    Succeeded,
+    /// It did not.
+    Failed,
+    /// It waits to be tried again.
+    Retrying,
+    /// It was stopped.
+    Canceled,
+}
+
+/// One process of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Step {
+    /// Its id.
+    pub id: Uuid,
+    /// Its run.
+    pub run_id: Uuid,
+    /// Which part of the iteration.
+    pub phase: Phase,
+    /// Where it is.
+    pub status: StepStatus,
+    /// Its try, from 1.
+    pub attempt: u32,
+    /// The iteration it belongs to, from 1.
+    pub iteration: u32,
+    /// When its process was started.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub ended_at: Option<Timestamp>,
+    /// How its process ended; `null` while it runs or when a signal ended it.
+    pub exit_code: Option<i32>,
+    /// The prompt that it was given, absolute.
+    pub prompt_path: Option<String>,
+    /// What it wrote, absolute.
+    pub output_path: Option<String>,
+}
+
+/// Reply of `GET /runs/{id}/steps`, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StepList {
+    /// The steps.
+    pub steps: Vec<Step>,
+}
+
+/// A file of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Artifact {
+    /// What it is.
+    pub kind: String,
+    /// Which copy it is: `global` (the data dir) or `workspace`.
+    pub location: String,
+    /// Absolute path.
+    pub path: String,
+    /// Hash of its content in hex; `null` while it is still written.
+    pub sha256: Option<String>,
+}
+
+/// Reply of `GET /runs/{id}/artifacts`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ArtifactList {
+    /// The files.
+    pub artifacts: Vec<Artifact>,
+}
