@@ -1,0 +1,248 @@
+//! Gates: why a queued run is not started now. Each is a true sentence with its data, and says what would open it.
+//! Times are data (`until`); writing them for people belongs to the surfaces. Here, too, are the *standing* gates, those
+//! that no start in the same plan can change; the caps are in `slots`.
+
+use super::{Dependency, DependencyState, NotBefore, Queue, RunRef, Wait, Waiting};
+use crate::core::time::Time;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// One reason why a queued run is not started.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "gate", rename_all = "snake_case")]
+pub enum Gate {
+    /// Every slot is in use.
+    GlobalCap {
+        /// Slots held by other runs, those just started included.
+        running: u32,
+        /// `max_concurrent_runs`.
+        max: u32,
+    },
+    /// Every slot of the workspace is in use.
+    WorkspaceCap {
+        /// The canonical git common directory.
+        workspace: String,
+        /// Slots of it held by other runs, those just started included.
+        running: u32,
+        /// `max_runs_per_workspace`.
+        max: u32,
+        /// Who holds them, by id.
+        holders: Vec<RunRef>,
+    },
+    /// The provider is under a usage limit that another run met.
+    ProviderLimited {
+        /// The agent's name.
+        provider: String,
+        /// When it is expected to reset.
+        until: Time,
+    },
+    /// This run met a usage limit.
+    Limit {
+        /// When it is expected to reset.
+        until: Time,
+        /// What happened.
+        message: String,
+    },
+    /// The pause before another attempt.
+    Backoff {
+        /// When it is over.
+        until: Time,
+        /// What happened.
+        message: String,
+    },
+    /// This run found too little room on a disk.
+    Disk {
+        /// When it looks again.
+        until: Time,
+        /// What happened.
+        message: String,
+    },
+    /// This run found something locked.
+    Locked {
+        /// When it tries again.
+        until: Time,
+        /// What happened.
+        message: String,
+    },
+    /// A run that this one comes after has not ended.
+    Dependency {
+        /// That run.
+        on: RunRef,
+    },
+    /// A run that this one comes after ended without being completed.
+    DependencyFailed {
+        /// That run.
+        on: RunRef,
+    },
+    /// The run that this one comes after is not known.
+    DependencyUnknown {
+        /// That run.
+        on: RunRef,
+    },
+    /// An earlier step of this run is not yet known to be gone.
+    PreviousStepAlive,
+    /// The daemon is shutting down.
+    Draining,
+    /// The daemon found too little room on its disk.
+    LowDisk {
+        /// When it looks again.
+        until: Time,
+        /// Which disk, how much is free and how much is needed.
+        message: String,
+    },
+}
+
+impl Gate {
+    /// The name of the gate, as it stands in JSON, in logs and in metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Gate::GlobalCap { .. } => "global_cap",
+            Gate::WorkspaceCap { .. } => "workspace_cap",
+            Gate::ProviderLimited { .. } => "provider_limited",
+            Gate::Limit { .. } => "limit",
+            Gate::Backoff { .. } => "backoff",
+            Gate::Disk { .. } => "disk",
+            Gate::Locked { .. } => "locked",
+            Gate::Dependency { .. } => "dependency",
+            Gate::DependencyFailed { .. } => "dependency_failed",
+            Gate::DependencyUnknown { .. } => "dependency_unknown",
+            Gate::PreviousStepAlive => "previous_step_alive",
+            Gate::Draining => "draining",
+            Gate::LowDisk { .. } => "low_disk",
+        }
+    }
+
+    /// When the gate opens by itself (or is looked at again); `None` where only an event opens it.
+    pub fn until(&self) -> Option<Time> {
+        match self {
+            Gate::ProviderLimited { until, .. }
+            | Gate::Limit { until, .. }
+            | Gate::Backoff { until, .. }
+            | Gate::Disk { until, .. }
+            | Gate::Locked { until, .. }
+            | Gate::LowDisk { until, .. } => Some(*until),
+            Gate::GlobalCap { .. }
+            | Gate::WorkspaceCap { .. }
+            | Gate::Dependency { .. }
+            | Gate::DependencyFailed { .. }
+            | Gate::DependencyUnknown { .. }
+            | Gate::PreviousStepAlive
+            | Gate::Draining => None,
+        }
+    }
+
+    /// What holds the run and what would open the gate, for people; the time of [`Gate::until`] is left to the surface.
+    pub fn message(&self) -> String {
+        match self {
+            Gate::GlobalCap { running, max } => format!(
+                "{running} of {max} slots are in use (max_concurrent_runs); opens when a run ends or is paused"
+            ),
+            Gate::WorkspaceCap { workspace, running, max, holders } => {
+                let by = if holders.is_empty() { String::new() } else { format!(" by {}", holders.join(", ")) };
+                format!(
+                    "{running} of {max} slots of workspace {workspace} are in use{by} (max_runs_per_workspace); \
+                     opens when one of them ends or is paused"
+                )
+            }
+            Gate::ProviderLimited { provider, .. } => {
+                format!("agent {provider} is under a usage limit; opens when the limit resets")
+            }
+            Gate::Limit { message, .. } => format!("usage limit: {message}; opens when the limit resets"),
+            Gate::Backoff { message, .. } => format!("pause before another attempt: {message}; opens by itself"),
+            Gate::Disk { message, .. } => format!("too little disk space: {message}; free some, it is looked at again"),
+            Gate::Locked { message, .. } => format!("locked: {message}; it is tried again by itself"),
+            Gate::Dependency { on } => format!("comes after run {on}; opens when that run is completed"),
+            Gate::DependencyFailed { on } => format!(
+                "comes after run {on}, which ended without being completed; opens when that run is retried and \
+                 completed, else cancel this one"
+            ),
+            Gate::DependencyUnknown { on } => format!(
+                "comes after run {on}, which is not known here; cancel this run and create it without that dependency"
+            ),
+            Gate::PreviousStepAlive => {
+                "an earlier step of this run is still being stopped; opens when its last process is gone".to_owned()
+            }
+            Gate::Draining => "the daemon is shutting down and starts nothing; opens when it runs again".to_owned(),
+            Gate::LowDisk { message, .. } => {
+                format!("too little disk space for any run: {message}; free some, it is looked at again")
+            }
+        }
+    }
+}
+
+/// What is known of the outside at one time, indexed for asking once per run.
+pub(super) struct Outside<'a> {
+    queue: &'a Queue,
+    limited: HashMap<&'a str, Time>,
+    now: Time,
+}
+
+impl<'a> Outside<'a> {
+    pub(super) fn new(queue: &'a Queue, now: Time) -> Self {
+        let mut limited = HashMap::new();
+        for limit in queue.limited.iter().filter(|limit| limit.until > now) {
+            let until = limited
+                .entry(limit.provider.as_str())
+                .or_insert(limit.until);
+            *until = limit.until.max(*until);
+        }
+        Outside {
+            queue,
+            limited,
+            now,
+        }
+    }
+
+    /// Every gate of `run` that no start of this plan can open or shut, in the order of the enum.
+    pub(super) fn standing(&self, run: &Waiting, step_alive: bool) -> Vec<Gate> {
+        let mut gates = Vec::new();
+        if let Some(until) = self.limited.get(run.provider.as_str()) {
+            gates.push(Gate::ProviderLimited {
+                provider: run.provider.clone(),
+                until: *until,
+            });
+        }
+        if let Some(wait) = run.not_before.as_ref().filter(|wait| wait.until > self.now) {
+            gates.push(waiting(wait));
+        }
+        gates.extend(run.after.iter().filter_map(dependency));
+        if step_alive {
+            gates.push(Gate::PreviousStepAlive);
+        }
+        if self.queue.draining {
+            gates.push(Gate::Draining);
+        }
+        if let Some(disk) = self
+            .queue
+            .disk
+            .as_ref()
+            .filter(|disk| disk.until > self.now)
+        {
+            gates.push(Gate::LowDisk {
+                until: disk.until,
+                message: disk.message.clone(),
+            });
+        }
+        gates
+    }
+}
+
+fn waiting(wait: &NotBefore) -> Gate {
+    let (until, message) = (wait.until, wait.message.clone());
+    match wait.why {
+        Wait::Limit => Gate::Limit { until, message },
+        Wait::Backoff => Gate::Backoff { until, message },
+        Wait::Disk => Gate::Disk { until, message },
+        Wait::Locked => Gate::Locked { until, message },
+    }
+}
+
+fn dependency(dependency: &Dependency) -> Option<Gate> {
+    let on = dependency.id.clone();
+    match dependency.state {
+        DependencyState::Completed => None,
+        DependencyState::Pending => Some(Gate::Dependency { on }),
+        DependencyState::Failed => Some(Gate::DependencyFailed { on }),
+        DependencyState::Unknown => Some(Gate::DependencyUnknown { on }),
+    }
+}
