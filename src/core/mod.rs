@@ -5,5 +5,6 @@ pub mod machine;
 pub mod plan;
 pub mod run;
 pub mod schedule;
+pub mod step;
 pub mod time;
 pub mod watchdog;
