@@ -1,1 +1,3 @@
-//! suite
+//! The one test binary: each module is the suite of one room.
+
+mod schedule;
