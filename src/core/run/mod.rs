@@ -1,3 +1,22 @@
-//! The run: its facts, its rules, and the machine generated from `machines/run.toml`.
+//! The run: what is known of it ([`Facts`]), what decides for it ([`rules`]), and the machine that is generated from
+//! `machines/run.toml` ([`step`]). Nothing in here performs anything: effects are names, performed by the shell.
 
 pub mod agent_result;
+mod data;
+mod facts;
+mod machine;
+mod public;
+pub mod rules;
+mod spec;
+
+pub use agent_result::{ResultClass, Usage};
+pub use data::{
+    AgentReport, CheckFailure, ChecksReport, Evidence, ReviewReport, Trouble, TroubleKind, Verdict,
+    Worktree,
+};
+pub use facts::{
+    Current, Facts, Failure, Hold, LiveStep, Mode, Notes, PlanReading, Stage, Totals, Wait, WaitWhy,
+};
+pub use machine::*;
+pub use public::{PublicEvent, public_events};
+pub use spec::{MergeStrategy, OnUsageLimit, RunId, Spec, StepId, Terms};

@@ -1,6 +1,10 @@
 //! The watchdog: a pure function of recorded evidence that says whether a run goes on as it is, with a note, with a
 //! rewritten prompt, waits for a person, or has failed. It never reads agent prose and never looks at a phrase.
 
+mod judge;
+
+pub use judge::{Spent, Verdict, judge};
+
 use serde::{Deserialize, Serialize};
 
 /// What the reviewer said about one iteration.
@@ -94,6 +98,19 @@ pub enum Signal {
     MalformedComplete,
     /// The review of one task does not converge.
     ReviewNotConverging,
+}
+
+impl Signal {
+    /// The word used in events, prompts and holds.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Signal::VerificationFailed => "verification_failed",
+            Signal::NoProgress => "no_progress",
+            Signal::RepeatedTask => "repeated_task",
+            Signal::MalformedComplete => "malformed_complete",
+            Signal::ReviewNotConverging => "review_not_converging",
+        }
+    }
 }
 
 /// How far up the ladder a run is. Any ticked box starts it anew.

@@ -1,0 +1,312 @@
+//! Everything that is known of a run besides its state. One record, stored as JSON, changed only by the updates of the
+//! table (`rules/`). Counters say in their doc when they start anew; nothing here is a second copy of the state.
+
+use serde::{Deserialize, Serialize};
+
+use super::agent_result::ResultClass;
+use super::data::{CheckFailure, Trouble, Worktree};
+use super::spec::Terms;
+use crate::core::time::Time;
+use crate::core::watchdog::{Iteration, Ladder, Signal};
+
+/// Where a run goes on when it gets a slot (again).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// With an implementation.
+    #[default]
+    Implement,
+    /// With the review of what was implemented.
+    Review,
+    /// With the checks; everything after them is proved anew.
+    Verify,
+}
+
+/// What an iteration is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The first pending task of the plan.
+    #[default]
+    Task,
+    /// No task is pending, but checks, findings or a conflict are open.
+    Mend,
+    /// All is done, only the completion token is missing.
+    Confirm,
+}
+
+/// What the plan says at one commit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanReading {
+    /// Tasks that count.
+    pub total: u32,
+    /// Of these, implemented or reviewed.
+    pub done: u32,
+    /// Of these, not done; blocked ones included.
+    pub pending: u32,
+    /// Of the pending ones, marked as blocked.
+    pub blocked: u32,
+}
+
+/// A step that is not yet known to be gone; it holds the run's slot whatever the state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveStep {
+    /// The generation that it began with; with the run's id, its name.
+    pub generation: u64,
+    /// Which phase it belongs to: implementation, review, verification, watchdog or merge.
+    pub phase: String,
+}
+
+/// Why a queued run may not start before a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitWhy {
+    /// The provider's usage limit.
+    Limit,
+    /// No room on the disk.
+    Disk,
+}
+
+/// A gate with a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// Not before this.
+    pub until: Time,
+    /// What it waits for.
+    pub why: WaitWhy,
+    /// The same for a person.
+    pub message: String,
+}
+
+/// Why a paused run needs a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// A stable word, for example `plan_tampered`.
+    pub code: String,
+    /// What was seen, and what to do.
+    pub message: String,
+}
+
+/// Why a run failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// A stable word, for example `agent_failed`.
+    pub code: String,
+    /// What was seen, and what to do.
+    pub message: String,
+}
+
+/// What has happened in the iteration that is going on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Current {
+    /// Its record so far; closed by the watchdog.
+    pub record: Iteration,
+    /// Tasks done when it began.
+    pub done_before: u32,
+    /// The run branch's tip when it began; `None` means the base commit.
+    pub start_head: Option<String>,
+    /// The tree that the checks passed on; `None` until they have.
+    pub checked_tree: Option<String>,
+    /// Plan or protected paths were tampered with: what was seen.
+    pub tampered: Option<String>,
+    /// Its record has been closed and weighed.
+    pub weighed: bool,
+}
+
+/// What the next prompt has to tell the agent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notes {
+    /// What the watchdog is not content with.
+    pub signals: Vec<Signal>,
+    /// Checks that failed.
+    pub failures: Vec<CheckFailure>,
+    /// The findings of a rejection.
+    pub findings: Option<String>,
+    /// Files of a merge conflict.
+    pub conflict: Vec<String>,
+    /// What a person said when resuming.
+    pub operator: Option<String>,
+}
+
+impl Notes {
+    /// Something of the work is open although no task may be pending.
+    pub fn open_work(&self) -> bool {
+        !self.failures.is_empty() || self.findings.is_some() || !self.conflict.is_empty()
+    }
+}
+
+/// Tokens and money of the whole run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Tokens sent, cached ones included.
+    pub input_tokens: u64,
+    /// Tokens received.
+    pub output_tokens: u64,
+    /// Millionths of a US dollar; `None` while no agent has reported a cost.
+    pub cost_micro_usd: Option<u64>,
+}
+
+/// Everything that is known of a run besides its state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// What the rules decide by.
+    pub terms: Terms,
+    /// Rises whenever a step begins, ends or is told to stop; a worker's report carries the one it was started with.
+    pub generation: u64,
+    /// The step that is not yet known to be gone.
+    pub step: Option<LiveStep>,
+    /// Where the run goes on.
+    pub stage: Stage,
+    /// The present iteration, from 1; 0 before the first.
+    pub iteration: u32,
+    /// What the present iteration is for.
+    pub mode: Mode,
+    /// Further tries of the present step; anew with every step that ends well.
+    pub attempt: u32,
+    /// Effects that failed in a row; anew with every report.
+    pub troubles: u32,
+    /// Steps lost in a row; anew with every report.
+    pub lost: u32,
+    /// Usage limits met in a row; anew with every other result.
+    pub limits_met: u32,
+    /// The fallback agent is at work.
+    pub on_fallback: bool,
+    /// Branch and worktree; `None` before the first claim and after a reset.
+    pub worktree: Option<Worktree>,
+    /// The worktree's directory has been removed; the branch stays.
+    pub worktree_removed: bool,
+    /// Worktrees left behind by resets, for the clean-up.
+    pub abandoned: Vec<Worktree>,
+    /// The run branch's tip as last reported.
+    pub head: Option<String>,
+    /// The plan at the run branch's tip.
+    pub plan: PlanReading,
+    /// The iteration that is going on.
+    pub current: Current,
+    /// Iterations that are over, oldest first; the last 32.
+    pub history: Vec<Iteration>,
+    /// How far up the ladder the run is; anew with every ticked box and every resume.
+    pub ladder: Ladder,
+    /// Failed verifications in a row; anew with a passed one and with every resume.
+    pub verification_failures: u32,
+    /// Rejections in a row; anew with an approval and with every resume.
+    pub review_failures: u32,
+    /// Rejections of the present task.
+    pub review_rounds: u32,
+    /// The task that these rounds belong to.
+    pub review_task: Option<String>,
+    /// The tree that the review approved, loopd's own commits on top included.
+    pub approved_tree: Option<String>,
+    /// How often all was done and only the token was missing.
+    pub confirms: u32,
+    /// Merge conflicts met.
+    pub conflicts: u32,
+    /// Catch-ups with a moved target.
+    pub catch_ups: u32,
+    /// Prompts rewritten in the whole run; names `prompt.rewrite.N.txt`.
+    pub rewrites: u32,
+    /// How the last agent step ended; the choices read it.
+    pub last_result: Option<ResultClass>,
+    /// Whether the last review had a verdict.
+    pub last_verdict: Option<bool>,
+    /// What the last agent step, or the last failed effect, said: a cause that a person understands.
+    pub last_message: String,
+    /// The last effect that failed; the choices read it.
+    pub last_trouble: Option<Trouble>,
+    /// What the next prompt has to tell.
+    pub notes: Notes,
+    /// The tampering that a person has seen and accepted; the same evidence does not hold the run again.
+    pub accepted: Option<String>,
+    /// The tree that passed everything; present exactly in `merging` and `completed`.
+    pub verified_tree: Option<String>,
+    /// The gate with a time, while queued.
+    pub wait: Option<Wait>,
+    /// When the next try is due, while a step waits for it.
+    pub due: Option<Time>,
+    /// Why the run needs a person, while paused.
+    pub hold: Option<Hold>,
+    /// Why the run failed.
+    pub failure: Option<Failure>,
+    /// Tokens and money.
+    pub usage: Totals,
+    /// The commit that the merge target was moved to.
+    pub merge_commit: Option<String>,
+    /// The session of the last agent step, where the agent has one.
+    pub session: Option<String>,
+    /// Rises when the run takes a new place in the queue; a pause or a limit keeps the place.
+    pub ticket: u32,
+    /// The worker that claimed it last.
+    pub worker: Option<String>,
+    /// When it was put into the queue for its present ticket.
+    pub queued_at: Time,
+    /// When it was first claimed.
+    pub started_at: Option<Time>,
+    /// When it ended; set exactly while the state is an ended one.
+    pub ended_at: Option<Time>,
+}
+
+/// Iterations kept in [`Facts::history`]: more than any rule of the watchdog looks back.
+pub(super) const HISTORY_KEPT: usize = 32;
+
+impl Facts {
+    /// The facts of a run that was just created.
+    pub fn new(terms: Terms, plan: PlanReading, now: Time) -> Self {
+        Facts {
+            terms,
+            generation: 0,
+            step: None,
+            stage: Stage::Implement,
+            iteration: 0,
+            mode: Mode::Task,
+            attempt: 0,
+            troubles: 0,
+            lost: 0,
+            limits_met: 0,
+            on_fallback: false,
+            worktree: None,
+            worktree_removed: false,
+            abandoned: Vec::new(),
+            head: None,
+            plan,
+            current: Current::default(),
+            history: Vec::new(),
+            ladder: Ladder::default(),
+            verification_failures: 0,
+            review_failures: 0,
+            review_rounds: 0,
+            review_task: None,
+            approved_tree: None,
+            confirms: 0,
+            conflicts: 0,
+            catch_ups: 0,
+            rewrites: 0,
+            last_result: None,
+            last_verdict: None,
+            last_message: String::new(),
+            last_trouble: None,
+            notes: Notes::default(),
+            accepted: None,
+            verified_tree: None,
+            wait: None,
+            due: None,
+            hold: None,
+            failure: None,
+            usage: Totals::default(),
+            merge_commit: None,
+            session: None,
+            ticket: 0,
+            worker: None,
+            queued_at: now,
+            started_at: None,
+            ended_at: None,
+        }
+    }
+
+    /// The agent that works now: the fallback while the first one is limited.
+    pub fn agent<'a>(&'a self, configured: &'a str) -> &'a str {
+        match (&self.terms.fallback_agent, self.on_fallback) {
+            (Some(fallback), true) => fallback,
+            (_, _) => configured,
+        }
+    }
+}

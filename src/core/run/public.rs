@@ -1,0 +1,309 @@
+//! The events that the world sees, derived from a move. Names and payloads are the contract of `GET /events`;
+//! every state change has at least `RUN_STATE_CHANGED`. Pure: the store appends what is returned here.
+
+use serde::{Deserialize, Serialize};
+
+use super::data::Worktree;
+use super::facts::{Facts, Hold};
+use super::machine::{Effect, Event, State};
+use super::spec::{MergeStrategy, RunId, Spec, StepId};
+use crate::core::machine::Moved;
+use crate::core::schedule::Gate;
+use crate::core::time::Time;
+
+/// One event for the world.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(
+    tag = "type",
+    content = "payload",
+    rename_all = "SCREAMING_SNAKE_CASE",
+    rename_all_fields = "snake_case"
+)]
+#[expect(
+    missing_docs,
+    reason = "the names are the contract and say what they carry"
+)]
+pub enum PublicEvent {
+    RunCreated {
+        name: String,
+    },
+    RunQueued {
+        why: String,
+    },
+    RunBlocked {
+        gates: Vec<Gate>,
+    },
+    RunStarted {
+        worker_id: String,
+    },
+    RunStateChanged {
+        from: State,
+        to: State,
+        event: String,
+        rev: u64,
+    },
+    RunPaused {
+        hold: Option<Hold>,
+    },
+    RunResumed {},
+    RunCompleted {
+        mode: String,
+    },
+    RunFailed {
+        reason: String,
+        message: String,
+    },
+    RunCanceled {},
+    StepStarted {
+        step_id: StepId,
+        phase: String,
+        attempt: u32,
+    },
+    StepFinished {
+        step_id: StepId,
+        exit_code: Option<i32>,
+        duration_ms: u64,
+        output_path: Option<String>,
+    },
+    ReviewFinished {
+        verdict: String,
+    },
+    VerificationFinished {
+        passed: bool,
+        tree: String,
+    },
+    WatchdogRewrite {
+        step_id: StepId,
+        signal: String,
+        prompt_before: String,
+        prompt_after: String,
+    },
+    AgentLimited {
+        provider: String,
+        resets_at: Option<Time>,
+    },
+    MergeStarted {
+        target: String,
+    },
+    MergeFinished {
+        commit: String,
+    },
+    MergeConflict {
+        files: Vec<String>,
+    },
+    WorktreeCreated {
+        path: String,
+        branch: String,
+    },
+    WorktreeRemoved {
+        path: String,
+    },
+}
+
+impl PublicEvent {
+    /// The event's type as it stands in the stream.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            PublicEvent::RunCreated { .. } => "RUN_CREATED",
+            PublicEvent::RunQueued { .. } => "RUN_QUEUED",
+            PublicEvent::RunBlocked { .. } => "RUN_BLOCKED",
+            PublicEvent::RunStarted { .. } => "RUN_STARTED",
+            PublicEvent::RunStateChanged { .. } => "RUN_STATE_CHANGED",
+            PublicEvent::RunPaused { .. } => "RUN_PAUSED",
+            PublicEvent::RunResumed {} => "RUN_RESUMED",
+            PublicEvent::RunCompleted { .. } => "RUN_COMPLETED",
+            PublicEvent::RunFailed { .. } => "RUN_FAILED",
+            PublicEvent::RunCanceled {} => "RUN_CANCELED",
+            PublicEvent::StepStarted { .. } => "STEP_STARTED",
+            PublicEvent::StepFinished { .. } => "STEP_FINISHED",
+            PublicEvent::ReviewFinished { .. } => "REVIEW_FINISHED",
+            PublicEvent::VerificationFinished { .. } => "VERIFICATION_FINISHED",
+            PublicEvent::WatchdogRewrite { .. } => "WATCHDOG_REWRITE",
+            PublicEvent::AgentLimited { .. } => "AGENT_LIMITED",
+            PublicEvent::MergeStarted { .. } => "MERGE_STARTED",
+            PublicEvent::MergeFinished { .. } => "MERGE_FINISHED",
+            PublicEvent::MergeConflict { .. } => "MERGE_CONFLICT",
+            PublicEvent::WorktreeCreated { .. } => "WORKTREE_CREATED",
+            PublicEvent::WorktreeRemoved { .. } => "WORKTREE_REMOVED",
+        }
+    }
+}
+
+/// What the world is told of a move. `rev` is the run's revision after it.
+pub fn public_events(
+    id: &RunId,
+    spec: &Spec,
+    before: &Facts,
+    event: &Event,
+    moved: &Moved<State, Facts, Effect>,
+    rev: u64,
+) -> Vec<PublicEvent> {
+    let mut told = Vec::new();
+    what_was_reported(spec, before, event, &moved.facts, &mut told);
+    if moved.from != moved.to {
+        told.push(PublicEvent::RunStateChanged {
+            from: moved.from,
+            to: moved.to,
+            event: event.name().as_str().to_owned(),
+            rev,
+        });
+        what_was_entered(event, moved, &mut told);
+    }
+    for effect in &moved.effects {
+        what_begins(id, moved, *effect, &mut told);
+    }
+    told
+}
+
+fn what_was_reported(
+    spec: &Spec,
+    before: &Facts,
+    event: &Event,
+    after: &Facts,
+    told: &mut Vec<PublicEvent>,
+) {
+    let limited = |resets_at: &Option<Time>| PublicEvent::AgentLimited {
+        provider: before.agent(&spec.agent).to_owned(),
+        resets_at: *resets_at,
+    };
+    match event {
+        Event::WorktreeReady { worktree, .. } => {
+            if before.worktree.as_ref() != Some(worktree) || before.worktree_removed {
+                told.push(worktree_created(worktree));
+            }
+        }
+        Event::AgentDone { report, .. } => {
+            if let super::ResultClass::Limited { resets_at } = &report.result {
+                told.push(limited(resets_at));
+            }
+        }
+        Event::ReviewDone { report, .. } => {
+            if let super::ResultClass::Limited { resets_at } = &report.result {
+                told.push(limited(resets_at));
+            }
+            told.push(PublicEvent::ReviewFinished {
+                verdict: match &report.verdict {
+                    Some(v) if v.approved => "approved",
+                    Some(_) => "changes_requested",
+                    None => "unavailable",
+                }
+                .to_owned(),
+            });
+        }
+        Event::ChecksDone { report, .. } => told.push(PublicEvent::VerificationFinished {
+            passed: report.failures.is_empty(),
+            tree: report.tree.clone(),
+        }),
+        Event::Merged { commit, .. } => told.push(PublicEvent::MergeFinished {
+            commit: commit.clone(),
+        }),
+        Event::MergeConflict { files, .. } => told.push(PublicEvent::MergeConflict {
+            files: files.clone(),
+        }),
+        Event::Resume { .. } => told.push(PublicEvent::RunResumed {}),
+        Event::Closed {
+            worktree_removed: true,
+            ..
+        } => told.extend(
+            after
+                .worktree
+                .as_ref()
+                .map(|w| PublicEvent::WorktreeRemoved {
+                    path: w.path.clone(),
+                }),
+        ),
+        Event::Claim { worker } => told.push(PublicEvent::RunStarted {
+            worker_id: worker.clone(),
+        }),
+        Event::Closed {
+            worktree_removed: false,
+            ..
+        }
+        | Event::Judged { .. }
+        | Event::TargetMoved { .. }
+        | Event::TargetHeld { .. }
+        | Event::BranchMoved { .. }
+        | Event::StepLost { .. }
+        | Event::EffectFailed { .. }
+        | Event::StepGone { .. }
+        | Event::RetryDue
+        | Event::Pause
+        | Event::Cancel
+        | Event::Retry { .. }
+        | Event::Reset => {}
+    }
+}
+
+fn what_was_entered(
+    event: &Event,
+    moved: &Moved<State, Facts, Effect>,
+    told: &mut Vec<PublicEvent>,
+) {
+    match moved.to {
+        State::Queued => told.push(PublicEvent::RunQueued {
+            why: match &moved.facts.wait {
+                Some(wait) => wait.message.clone(),
+                None => event.name().as_str().to_owned(),
+            },
+        }),
+        State::Paused => told.push(PublicEvent::RunPaused {
+            hold: moved.facts.hold.clone(),
+        }),
+        State::Completed => told.push(PublicEvent::RunCompleted {
+            mode: completed_mode(&moved.facts).to_owned(),
+        }),
+        State::Failed => {
+            let failure = moved.facts.failure.as_ref();
+            told.push(PublicEvent::RunFailed {
+                reason: failure.map(|f| f.code.clone()).unwrap_or_default(),
+                message: failure.map(|f| f.message.clone()).unwrap_or_default(),
+            });
+        }
+        State::Canceled => told.push(PublicEvent::RunCanceled {}),
+        State::Running | State::Verifying | State::Watchdog | State::Merging => {}
+    }
+}
+
+fn what_begins(
+    id: &RunId,
+    moved: &Moved<State, Facts, Effect>,
+    effect: Effect,
+    told: &mut Vec<PublicEvent>,
+) {
+    if let (Some(phase), Some(step)) = (effect.step(), &moved.facts.step) {
+        told.push(PublicEvent::StepStarted {
+            step_id: StepId::new(id, step.generation),
+            phase: phase.to_owned(),
+            attempt: moved.facts.attempt + 1,
+        });
+    }
+    if effect == Effect::StartMerge {
+        told.push(PublicEvent::MergeStarted {
+            target: moved
+                .facts
+                .worktree
+                .as_ref()
+                .map(|w| w.merge_target_branch.clone())
+                .unwrap_or_default(),
+        });
+    }
+}
+
+fn worktree_created(worktree: &Worktree) -> PublicEvent {
+    PublicEvent::WorktreeCreated {
+        path: worktree.path.clone(),
+        branch: worktree.run_branch.clone(),
+    }
+}
+
+/// How a run completed: by a merge, or without one; with checks, or unverified.
+fn completed_mode(facts: &Facts) -> &'static str {
+    match (facts.terms.merge_strategy, facts.terms.has_checks) {
+        (MergeStrategy::Squash, true) => "squash",
+        (MergeStrategy::Merge, true) => "merge",
+        (MergeStrategy::None, true) => "none",
+        (MergeStrategy::Squash, false) => "squash, unverified",
+        (MergeStrategy::Merge, false) => "merge, unverified",
+        (MergeStrategy::None, false) => "none, unverified",
+    }
+}

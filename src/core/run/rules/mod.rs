@@ -1,0 +1,261 @@
+//! The hand-written half of the run's machine: one method for each update and each choice that `machines/run.toml`
+//! names. The bodies stand beside this file, by subject; here every name of the table has its one place, so that
+//! rustc names, at one place, what a new row lacks.
+
+mod agents;
+mod cause;
+mod evidence;
+mod merging;
+mod operator;
+mod trouble;
+mod waits;
+
+use super::facts::{Facts, LiveStep, Stage};
+use super::machine::{
+    AfterAgent, AfterCatchUp, AfterConflict, AfterLost, AfterLostChecks, AfterReview, AfterTrouble,
+    AfterWatchdog, Event, NextTry, OnClaim, Rules,
+};
+use crate::core::time::Time;
+
+impl Rules for Facts {
+    fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    fn begin_step(&mut self, phase: &'static str) {
+        self.generation += 1;
+        self.step = Some(LiveStep {
+            generation: self.generation,
+            phase: phase.to_owned(),
+        });
+        self.due = None;
+        self.stage = match phase {
+            "implementation" => Stage::Implement,
+            "review" => Stage::Review,
+            _ => Stage::Verify,
+        };
+    }
+
+    fn stop_step(&mut self) {
+        // The step itself stays until it is known to be gone: it still holds the slot.
+        self.generation += 1;
+        self.due = None;
+    }
+
+    fn record_claim(&mut self, event: &Event, now: Time) {
+        self.claimed(event, now);
+    }
+
+    fn record_worktree(&mut self, event: &Event, _now: Time) {
+        if let Event::WorktreeReady { worktree, .. } = event {
+            self.worktree = Some(worktree.clone());
+            self.worktree_removed = false;
+        }
+    }
+
+    fn record_agent(&mut self, event: &Event, _now: Time) {
+        if let Event::AgentDone { report, .. } = event {
+            self.agent_reported(report);
+        }
+    }
+
+    fn record_review(&mut self, event: &Event, _now: Time) {
+        if let Event::ReviewDone { report, .. } = event {
+            self.review_reported(report);
+        }
+    }
+
+    fn record_checks(&mut self, event: &Event, _now: Time) {
+        if let Event::ChecksDone { report, .. } = event {
+            self.checks_reported(report);
+        }
+    }
+
+    fn record_evidence(&mut self, event: &Event, _now: Time) {
+        if let Event::Judged { evidence, .. } = event {
+            self.evidence_gathered(evidence);
+        }
+    }
+
+    fn record_catch_up(&mut self, event: &Event, _now: Time) {
+        if let Event::TargetMoved { tree, .. } = event {
+            self.caught_up(tree);
+        }
+    }
+
+    fn record_conflict(&mut self, event: &Event, _now: Time) {
+        if let Event::MergeConflict { files, .. } = event {
+            self.conflicted(files);
+        }
+    }
+
+    fn record_target_held(&mut self, event: &Event, _now: Time) {
+        if let Event::TargetHeld { message, .. } = event {
+            self.step_ended();
+            self.last_message = message.clone();
+        }
+    }
+
+    fn record_lost(&mut self, _event: &Event, _now: Time) {
+        self.step_ended();
+        self.lost += 1;
+    }
+
+    fn record_trouble(&mut self, event: &Event, _now: Time) {
+        if let Event::EffectFailed { trouble, .. } = event {
+            self.troubled(trouble);
+        }
+    }
+
+    fn record_retry_due(&mut self, _event: &Event, _now: Time) {
+        self.due = None;
+    }
+
+    fn record_closed(&mut self, event: &Event, _now: Time) {
+        if let Event::Closed {
+            worktree_removed, ..
+        } = event
+        {
+            self.worktree_removed |= *worktree_removed;
+        }
+    }
+
+    fn forget_step(&mut self, event: &Event, _now: Time) {
+        if let Event::StepGone { step: gone } = event
+            && self.step.as_ref().is_some_and(|s| s.generation == *gone)
+        {
+            self.step = None;
+        }
+    }
+
+    fn enter_implement(&mut self, _event: &Event, _now: Time) {
+        if self.iteration == 0 {
+            self.begin_iteration();
+        }
+    }
+
+    fn next_iteration(&mut self, event: &Event, _now: Time) {
+        self.carry_over(event);
+        self.begin_iteration();
+    }
+
+    fn count_rewrite(&mut self, _event: &Event, _now: Time) {
+        self.ladder.rewrites += 1;
+        self.rewrites += 1;
+    }
+
+    fn back_off(&mut self, event: &Event, now: Time) {
+        self.set_back_off(event, now);
+    }
+
+    fn park(&mut self, _event: &Event, now: Time) {
+        self.set_wait(now);
+    }
+
+    fn use_fallback(&mut self, _event: &Event, _now: Time) {
+        self.on_fallback = true;
+    }
+
+    fn prove(&mut self, _event: &Event, _now: Time) {
+        self.verified_tree = self.current.checked_tree.clone();
+    }
+
+    fn unprove(&mut self, _event: &Event, _now: Time) {
+        self.verified_tree = None;
+        self.current.checked_tree = None;
+    }
+
+    fn hold(&mut self, event: &Event, now: Time) {
+        self.hold = Some(self.cause(event, now).into());
+    }
+
+    fn release_hold(&mut self, event: &Event, _now: Time) {
+        self.released(event);
+    }
+
+    fn fail(&mut self, event: &Event, now: Time) {
+        self.failure = Some(self.cause(event, now).into());
+    }
+
+    fn record_merge(&mut self, event: &Event, _now: Time) {
+        if let Event::Merged { commit, .. } = event {
+            self.step_ended();
+            self.merge_commit = Some(commit.clone());
+        }
+    }
+
+    fn end(&mut self, _event: &Event, now: Time) {
+        self.ended_at = Some(now);
+        self.hold = None;
+        self.wait = None;
+        self.due = None;
+    }
+
+    fn renew_budgets(&mut self, event: &Event, now: Time) {
+        self.renewed(event, now);
+    }
+
+    fn renew_all(&mut self, event: &Event, now: Time) {
+        self.renewed(event, now);
+        self.from_scratch();
+    }
+
+    fn on_claim(&self, _now: Time) -> OnClaim {
+        match self.stage {
+            Stage::Implement => OnClaim::Implement,
+            Stage::Review => OnClaim::Review,
+            Stage::Verify => OnClaim::Verify,
+        }
+    }
+
+    fn after_agent(&self, now: Time) -> AfterAgent {
+        self.decide_after_agent(now).answer
+    }
+
+    fn after_review(&self, now: Time) -> AfterReview {
+        self.decide_after_review(now).answer
+    }
+
+    fn next_try(&self, _now: Time) -> NextTry {
+        match self.stage {
+            Stage::Implement => NextTry::Implement,
+            Stage::Review | Stage::Verify => NextTry::Review,
+        }
+    }
+
+    fn after_lost(&self, _now: Time) -> AfterLost {
+        match (self.lost_too_often(), self.stage) {
+            (true, _) => AfterLost::Hold,
+            (false, Stage::Implement) => AfterLost::Implement,
+            (false, Stage::Review | Stage::Verify) => AfterLost::Review,
+        }
+    }
+
+    fn after_lost_checks(&self, _now: Time) -> AfterLostChecks {
+        if self.lost_too_often() {
+            AfterLostChecks::Hold
+        } else {
+            AfterLostChecks::Again
+        }
+    }
+
+    fn after_trouble(&self, _now: Time) -> AfterTrouble {
+        self.decide_after_trouble().answer
+    }
+
+    fn after_watchdog(&self, _now: Time) -> AfterWatchdog {
+        self.decide_after_watchdog().answer
+    }
+
+    fn after_catch_up(&self, _now: Time) -> AfterCatchUp {
+        self.decide_after_catch_up().answer
+    }
+
+    fn after_conflict(&self, _now: Time) -> AfterConflict {
+        self.decide_after_conflict().answer
+    }
+
+    fn due(&self) -> Option<Time> {
+        self.due
+    }
+}

@@ -1,0 +1,113 @@
+//! What a claim and a person's words change: the start, the release of a hold, fresh budgets, a fresh branch.
+
+use super::super::facts::{Current, Facts, Mode, Notes, PlanReading, Stage, Totals};
+use super::super::machine::Event;
+use crate::core::time::Time;
+use crate::core::watchdog::Ladder;
+
+impl Facts {
+    /// The scheduler gave the run a slot: the gates that held it are over.
+    pub(super) fn claimed(&mut self, event: &Event, now: Time) {
+        if let Event::Claim { worker } = event {
+            self.worker = Some(worker.clone());
+        }
+        self.started_at.get_or_insert(now);
+        self.wait = None;
+        // The first agent is tried first again: its limit may be over.
+        self.on_fallback = false;
+    }
+
+    /// A person lets the run go on: ladder and consecutive counters start anew.
+    pub(super) fn released(&mut self, event: &Event) {
+        if let Event::Resume { accept, note } = event {
+            if *accept && self.current.tampered.is_some() {
+                self.accepted = self.current.tampered.clone();
+            }
+            self.notes.operator = note.clone().or(self.notes.operator.take());
+        }
+        self.hold = None;
+        self.attempt = 0;
+        self.start_counters_anew();
+        if self.current.weighed {
+            // The iteration was over when the run was held: go on with the next one, not with what was weighed.
+            self.enter_where_it_stands();
+        }
+    }
+
+    /// Where a run goes on whose last iteration was weighed before it was held: proved again where only the merge was
+    /// in the way, implemented further otherwise.
+    fn enter_where_it_stands(&mut self) {
+        let work_is_done = self.plan.pending == 0
+            && self.notes.failures.is_empty()
+            && self.notes.findings.is_none();
+        if work_is_done && self.current.record.claimed_complete {
+            self.notes.conflict.clear();
+            self.stage = Stage::Verify;
+        } else {
+            self.carry_over(&Event::Pause);
+            self.begin_iteration();
+            self.stage = Stage::Implement;
+        }
+    }
+
+    fn start_counters_anew(&mut self) {
+        self.ladder = Ladder::default();
+        self.verification_failures = 0;
+        self.review_failures = 0;
+        self.review_rounds = 0;
+        self.confirms = 0;
+        self.conflicts = 0;
+        self.catch_ups = 0;
+        self.troubles = 0;
+        self.lost = 0;
+        self.limits_met = 0;
+    }
+
+    /// Fresh budgets and a new place in the queue, on the same branch and worktree.
+    pub(super) fn renewed(&mut self, event: &Event, now: Time) {
+        if let Event::Retry {
+            merge_strategy: Some(strategy),
+        } = event
+        {
+            self.terms.merge_strategy = *strategy;
+        }
+        self.ticket += 1;
+        self.queued_at = now;
+        self.ended_at = None;
+        self.failure = None;
+        self.hold = None;
+        self.wait = None;
+        self.due = None;
+        self.verified_tree = None;
+        self.iteration = 0;
+        self.attempt = 0;
+        self.stage = Stage::Implement;
+        self.current = Current::default();
+        self.history.clear();
+        self.start_counters_anew();
+        self.usage = Totals::default();
+        self.last_result = None;
+        self.last_trouble = None;
+        self.last_verdict = None;
+        self.carry_over(&Event::Pause);
+    }
+
+    /// Nothing of the old branch counts any more; it is kept, and its worktree is left to the clean-up.
+    pub(super) fn from_scratch(&mut self) {
+        self.abandoned.extend(self.worktree.take());
+        self.worktree_removed = false;
+        self.head = None;
+        self.notes = Notes::default();
+        self.approved_tree = None;
+        self.review_task = None;
+        self.accepted = None;
+        self.session = None;
+        self.merge_commit = None;
+        self.mode = Mode::Task;
+        self.plan = PlanReading {
+            pending: self.plan.total,
+            done: 0,
+            ..self.plan
+        };
+    }
+}

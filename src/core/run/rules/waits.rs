@@ -1,0 +1,85 @@
+//! How long a run waits: before the next try of a step, until a usage limit resets, until the disk has room.
+//! Durations are spread by a hash of the run's seed, so that runs that failed together do not come back together.
+
+use super::super::agent_result::ResultClass;
+use super::super::data::TroubleKind;
+use super::super::facts::{Facts, Wait, WaitWhy};
+use super::super::machine::Event;
+use crate::core::time::Time;
+
+/// The longest wait between two tries, in seconds.
+const MAX_BACKOFF_SEC: u64 = 120;
+/// The first wait for a usage limit whose reset nobody told, in milliseconds; it doubles.
+const UNKNOWN_LIMIT_MS: u64 = 15 * 60 * 1000;
+/// The longest such wait.
+const MAX_UNKNOWN_LIMIT_MS: u64 = 2 * 60 * 60 * 1000;
+/// How often the disk is looked at again, in milliseconds, and only while a run waits for it.
+const DISK_LOOK_MS: u64 = 30 * 1000;
+
+impl Facts {
+    /// Sets the time of the next try: exponential, capped, spread by up to a quarter.
+    pub(super) fn set_back_off(&mut self, event: &Event, now: Time) {
+        let tries = if let Event::EffectFailed { .. } = event {
+            self.troubles
+        } else {
+            self.attempt += 1;
+            self.attempt
+        };
+        let base = u64::from(self.terms.agent_retry_backoff_sec);
+        let doubled = base.saturating_mul(1 << tries.saturating_sub(1).min(16));
+        let ms = doubled.min(MAX_BACKOFF_SEC) * 1000;
+        let spread = mix(self.terms.jitter_seed ^ self.generation) % (ms / 4 + 1);
+        self.due = Some(now.plus_ms(ms - ms / 8 + spread));
+    }
+
+    /// Sets the gate that holds the run until it may go on.
+    pub(super) fn set_wait(&mut self, now: Time) {
+        let no_space = self
+            .last_trouble
+            .as_ref()
+            .is_some_and(|t| t.kind == TroubleKind::NoSpace)
+            && self.troubles > 0;
+        if no_space {
+            self.wait = Some(Wait {
+                until: now.plus_ms(DISK_LOOK_MS),
+                why: WaitWhy::Disk,
+                message: self.last_message.clone(),
+            });
+            return;
+        }
+        let told = match self.last_result {
+            Some(ResultClass::Limited { resets_at }) => resets_at,
+            Some(
+                ResultClass::Done
+                | ResultClass::MaxTurns
+                | ResultClass::Budget
+                | ResultClass::Auth
+                | ResultClass::Refused
+                | ResultClass::Crashed
+                | ResultClass::TimedOut
+                | ResultClass::Canceled,
+            )
+            | None => None,
+        };
+        let unknown = (UNKNOWN_LIMIT_MS << self.limits_met.min(8)).min(MAX_UNKNOWN_LIMIT_MS);
+        self.limits_met += 1;
+        // A reset that lies in the past (a clock that jumped, a limit that was just over) is looked at again soon, and
+        // never at once: a provider that keeps saying so must not make the run spin.
+        let until = told
+            .filter(|t| *t > now)
+            .unwrap_or_else(|| now.plus_ms(if told.is_some() { 1000 } else { unknown }));
+        self.wait = Some(Wait {
+            until,
+            why: WaitWhy::Limit,
+            message: self.last_message.clone(),
+        });
+    }
+}
+
+/// A well-mixed 64-bit value (the finaliser of SplitMix64).
+fn mix(seed: u64) -> u64 {
+    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
