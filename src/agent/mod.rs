@@ -1,1 +1,30 @@
-//! Drivers: how a coding agent is called, and what its stream of bytes means.
+//! Agents: how one is called, and what its stream of bytes means.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `event` | one vocabulary for what agents say |
+//! | `parser`, `lines`, `dialect/` | bytes to events: pure, bounded, one reader for each agent |
+//! | `tally`, `fault`, `reset`, `report` | what the events of a call come to |
+//!
+//! No process is started here, no clock is read, and nothing decides whether work is done: a result class says what the
+//! agent reported, and git, the plan and the checks are the judges.
+
+mod dialect;
+mod event;
+mod fault;
+mod lines;
+mod parser;
+mod report;
+mod reset;
+mod tally;
+mod text;
+
+pub use dialect::Dialect;
+pub use event::{End, Event, Scope, render};
+pub use fault::Fault;
+pub use lines::MAX_LINE_BYTES;
+pub use parser::{MAX_MESSAGE_BYTES, Parser};
+pub use report::{Exit, Report};
+pub use reset::{Clock, Reset};
+
+pub use crate::core::run::agent_result::{ResultClass, Usage};
