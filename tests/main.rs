@@ -1,3 +1,4 @@
 //! The one test binary: each module is the suite of one room.
 
+mod config;
 mod schedule;
