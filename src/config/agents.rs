@@ -1,9 +1,8 @@
-//! `[agents.NAME]` tables: their few keys, checked as strictly as the rest. What a driver makes of a definition, and
-//! which agents exist without one, is the agent room's to say.
+//! `[agents.NAME]` tables: their few keys, checked as strictly as the rest. Which drivers there are, what each needs, and
+//! which agents exist without a definition is the agent room's to say.
 
 use std::collections::BTreeMap;
 
-use super::choices::Driver;
 use super::problem::shorten;
 use super::raw::{Entry, Raw};
 use super::types::AgentDefinition;
@@ -51,19 +50,12 @@ fn definition(entry: &Entry) -> Result<AgentDefinition, Vec<Wrong>> {
         );
         return Err(vec![at(None, &dotted, what)]);
     };
-    let said = |field: &&Entry| field.value != Raw::Null;
     let mut wrong = Vec::new();
-    let mut driver = None;
-    let mut agent = AgentDefinition {
-        driver: Driver::Exec,
-        command: None,
-        args: Vec::new(),
-        env: BTreeMap::new(),
-    };
-    for field in fields.iter().filter(said) {
+    let mut agent = AgentDefinition::default();
+    for field in fields.iter().filter(|field| field.value != Raw::Null) {
         let read = match field.key.as_str() {
-            "driver" => driver_of(&field.value).map(|found| driver = Some(found)),
-            "command" => command_of(&field.value).map(|found| agent.command = Some(found)),
+            "driver" => word_of(&field.value).map(|found| agent.driver = Some(found)),
+            "command" => word_of(&field.value).map(|found| agent.command = Some(found)),
             "args" => args_of(&field.value).map(|found| agent.args = found),
             "env" => env_of(&field.value).map(|found| agent.env = found),
             _ => Err(format!("unknown key; an agent has {FIELDS}")),
@@ -73,17 +65,6 @@ fn definition(entry: &Entry) -> Result<AgentDefinition, Vec<Wrong>> {
             wrong.push(at(field.line, &key, what));
         }
     }
-    let says = |name: &str| fields.iter().filter(said).any(|field| field.key == name);
-    match driver {
-        Some(driver) => agent.driver = driver,
-        None if says("driver") => {}
-        None => wrong.push(at(None, &dotted, "`driver` is missing".to_owned())),
-    }
-    let needs_command = matches!(driver, Some(Driver::Exec | Driver::Acp));
-    if needs_command && !says("command") {
-        let what = "`command` is missing; this driver has no program of its own".to_owned();
-        wrong.push(at(None, &dotted, what));
-    }
     if wrong.is_empty() {
         Ok(agent)
     } else {
@@ -91,21 +72,12 @@ fn definition(entry: &Entry) -> Result<AgentDefinition, Vec<Wrong>> {
     }
 }
 
-fn driver_of(raw: &Raw) -> Result<Driver, String> {
-    let expected = || format!("expected one of {}", Driver::WORDS.join(", "));
-    let Raw::Text(word) = raw else {
-        return Err(format!("{}, found {}", expected(), raw.name()));
-    };
-    serde_json::from_value(serde_json::json!(word))
-        .map_err(|_| format!("{}, found \"{}\"", expected(), shorten(word)))
-}
-
-fn command_of(raw: &Raw) -> Result<String, String> {
-    let command = text_of(raw)?;
-    if command.trim().is_empty() {
+fn word_of(raw: &Raw) -> Result<String, String> {
+    let word = text_of(raw)?;
+    if word.trim().is_empty() {
         return Err("it is empty".to_owned());
     }
-    Ok(command)
+    Ok(word)
 }
 
 /// Text that can be handed to a process: a NUL would end it early.

@@ -1,7 +1,15 @@
 //! The keys that take one of a few words: one enum for each, its words stated once and used by the parser, the error
-//! texts, the docs and the stored form. What a choice leads to is decided in the rooms that read it.
+//! texts, the docs and the stored form. What a choice leads to is decided in the rooms that read it. Three choices
+//! that the core decides by are enums of the core; only their words are listed here.
 
 use serde::{Deserialize, Serialize};
+
+/// The words of [`Order`](crate::core::schedule::Order).
+pub(super) const QUEUE_POLICIES: &[&str] = &["fifo", "newest_first"];
+/// The words of [`MergeStrategy`](crate::core::run::MergeStrategy).
+pub(super) const MERGE_STRATEGIES: &[&str] = &["squash", "merge", "none"];
+/// The words of [`OnUsageLimit`](crate::core::run::OnUsageLimit).
+pub(super) const ON_USAGE_LIMIT: &[&str] = &["wait", "fail", "fallback"];
 
 macro_rules! choice {
     ($(#[$doc:meta])* $name:ident { $($(#[$word_doc:meta])* $variant:ident = $word:literal,)+ }) => {
@@ -32,16 +40,6 @@ macro_rules! choice {
 }
 
 choice! {
-    /// Which queued run goes first among equals in priority.
-    QueuePolicy {
-        /// In the order of the queue.
-        Fifo = "fifo",
-        /// The youngest first, with a bound on how often an older one is overtaken.
-        NewestFirst = "newest_first",
-    }
-}
-
-choice! {
     /// What a stopping daemon does with steps that still work.
     Shutdown {
         /// They go on under their keepers and are adopted at the next start.
@@ -58,18 +56,6 @@ choice! {
         Trailing = "trailing",
         /// It is the whole message.
         Exact = "exact",
-    }
-}
-
-choice! {
-    /// What follows a usage limit of the agent's provider.
-    OnUsageLimit {
-        /// Back to the queue until the limit resets.
-        Wait = "wait",
-        /// The run fails.
-        Fail = "fail",
-        /// The run goes on with `fallback_agent`.
-        Fallback = "fallback",
     }
 }
 
@@ -92,18 +78,6 @@ choice! {
         SpecSlug = "spec_slug",
         /// A few words made up by a model.
         Haiku = "haiku",
-    }
-}
-
-choice! {
-    /// How proved work reaches the target branch.
-    MergeStrategy {
-        /// As one commit.
-        Squash = "squash",
-        /// As a merge commit.
-        Merge = "merge",
-        /// Not at all: the run branch is left for a person.
-        None = "none",
     }
 }
 
@@ -139,21 +113,5 @@ impl Sandbox {
             Sandbox::Guard => 1,
             Sandbox::Required => 2,
         }
-    }
-}
-
-choice! {
-    /// How an agent is spoken to.
-    Driver {
-        /// Claude Code, streaming JSON.
-        Claude = "claude",
-        /// Codex, its JSON event stream.
-        Codex = "codex",
-        /// Any agent that speaks the Agent Client Protocol.
-        Acp = "acp",
-        /// Any command; the prompt comes on stdin or as `{prompt_file}`.
-        Exec = "exec",
-        /// The built-in agent that plays a script.
-        Scripted = "scripted",
     }
 }

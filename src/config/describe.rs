@@ -18,7 +18,7 @@ pub enum TemplateFor {
 const AGENT_EXAMPLE: &str = "\
 # An agent of your own, to be named by `agent`:
 # [agents.mine]
-# driver = \"exec\"            # claude, codex, acp, exec or scripted
+# driver = \"exec\"            # an agent that loopd knows by name, or acp, exec, scripted
 # command = \"my-agent\"
 # args = [\"--prompt\", \"{prompt_file}\"]
 # env = { MY_MODE = \"fast\" }
@@ -107,8 +107,8 @@ An agent of one's own is a table `[agents.NAME]`; `agent`, `fallback_agent` and 
 
 | key | takes | meaning |
 |---|---|---|
-| `driver` | one of \"claude\", \"codex\", \"acp\", \"exec\", \"scripted\" | How it is spoken to. |
-| `command` | text | The program; `exec` and `acp` need one. |
+| `driver` | text | How it is spoken to: as an agent that loopd knows by name (`claude`, `codex`, …), by the Agent Client Protocol (`acp`), as any command (`exec`), or the built-in player of scripts (`scripted`). |
+| `command` | text | The program, without arguments; `exec` and `acp` need one. |
 | `args` | a list of texts | Its arguments. |
 | `env` | a table of texts | Variables set for it, besides those that `env_pass` lets through. |
 ";

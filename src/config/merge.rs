@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::choices::{OnUsageLimit, Sandbox};
+use super::choices::Sandbox;
 use super::key::{AGENTS, Key, Scope};
 use super::layer::{Findings, Layer, Place};
 use super::problem::Problem;
 use super::table::KEYS;
 use super::types::AgentDefinition;
+use crate::core::run::OnUsageLimit;
 
 /// The values so far, and for each the layer and line that set it.
 #[derive(Default)]

@@ -26,8 +26,7 @@ mod types;
 mod worktree_path;
 
 pub use choices::{
-    ArtifactMode, CompletionMode, Driver, MergeStrategy, OnUsageLimit, QueuePolicy, RunNamingMode,
-    Sandbox, Shutdown, WorktreeProvider,
+    ArtifactMode, CompletionMode, RunNamingMode, Sandbox, Shutdown, WorktreeProvider,
 };
 pub use describe::{TemplateFor, markdown, template};
 pub use key::{Form, Key, Kind, Scope};

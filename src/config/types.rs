@@ -7,6 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::choices::*;
+use crate::core::run::{MergeStrategy, OnUsageLimit};
+use crate::core::schedule::{Order, Policy};
 use crate::core::watchdog::Limits;
 
 /// What the daemon itself is told.
@@ -17,7 +19,7 @@ pub struct DaemonConfig {
     /// Runs that may be active at once in one repository.
     pub max_runs_per_workspace: u32,
     /// Order among equals in priority.
-    pub queue_policy: QueuePolicy,
+    pub queue_policy: Order,
     /// With `newest_first`: how many younger starts may overtake one run.
     pub aging_starts: u32,
     /// Below this many MiB free on the data dir's disk nothing is started; 0 = off.
@@ -32,6 +34,18 @@ pub struct DaemonConfig {
     pub global_log_dir: Option<String>,
     /// Command that is given each event that needs a person, as JSON on stdin.
     pub notify: Option<String>,
+}
+
+impl DaemonConfig {
+    /// The part that the scheduler plans by.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            max_concurrent_runs: self.max_concurrent_runs,
+            max_runs_per_workspace: self.max_runs_per_workspace,
+            order: self.queue_policy,
+            aging_starts: self.aging_starts,
+        }
+    }
 }
 
 /// What one run is told, fixed when it is created. It is stored as JSON with the run: reading fills keys that an
@@ -76,7 +90,7 @@ pub struct RunConfig {
     /// Further tries of a failed agent step.
     pub agent_retries: u32,
     /// Seconds before the first further try; doubles.
-    pub agent_retry_backoff_sec: u64,
+    pub agent_retry_backoff_sec: u32,
     /// Seconds between asking a process to end and killing it.
     pub stop_grace_sec: u64,
     /// Bytes of output kept for each step.
@@ -168,11 +182,12 @@ impl<'de> Deserialize<'de> for RunConfig {
 }
 
 /// One `[agents.NAME]` table. The agent room turns it into a command line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentDefinition {
-    /// How the agent is spoken to.
-    pub driver: Driver,
-    /// The program; `None` = the driver's own.
+    /// How the agent is spoken to: a known agent's name, `exec`, `acp` or `scripted`; `None` = as its own name says.
+    #[serde(default)]
+    pub driver: Option<String>,
+    /// The program, without arguments; `None` = the driver's own.
     #[serde(default)]
     pub command: Option<String>,
     /// Arguments before the driver's own.

@@ -110,14 +110,16 @@ fn every_mistake_in_an_agents_table_is_named_with_its_line() {
 [agents.a]
 comand = \"x\"
 [agents.b]
-driver = \"gpt\"
+driver = 3
 args = \"x\"
 [agents.c]
+args = [\"x\"]
+[agents.d]
 driver = \"exec\"
 env = { 1A = \"x\" }
-[agents.\"d e\"]
+[agents.\"e f\"]
 driver = \"claude\"
-[agents.f]
+[agents.g]
 driver = \"acp\"
 command = \" \"
 env = { LOOPD_TOKEN = \"x\" }
@@ -125,15 +127,13 @@ env = { LOOPD_TOKEN = \"x\" }
     assert_eq!(
         complaints(workspace(".loop/config.toml", text)),
         [
-            ".loop/config.toml:1: agents.a: `driver` is missing",
             ".loop/config.toml:2: agents.a.comand: unknown key; an agent has `driver`, `command`, `args` and `env`",
-            ".loop/config.toml:4: agents.b.driver: expected one of claude, codex, acp, exec, scripted, found \"gpt\"",
+            ".loop/config.toml:4: agents.b.driver: expected text, found a whole number",
             ".loop/config.toml:5: agents.b.args: expected a list of texts, found text",
-            ".loop/config.toml:6: agents.c: `command` is missing; this driver has no program of its own",
-            ".loop/config.toml:8: agents.c.env: \"1A\" is no name of a variable",
-            ".loop/config.toml:9: agents.d e: the name of an agent is 1 to 64 letters, digits, `-`, `_` and `.`",
-            ".loop/config.toml:13: agents.f.command: it is empty",
-            ".loop/config.toml:14: agents.f.env: LOOPD_TOKEN: loopd's own variables never reach an agent",
+            ".loop/config.toml:10: agents.d.env: \"1A\" is no name of a variable",
+            ".loop/config.toml:11: agents.e f: the name of an agent is 1 to 64 letters, digits, `-`, `_` and `.`",
+            ".loop/config.toml:15: agents.g.command: it is empty",
+            ".loop/config.toml:16: agents.g.env: LOOPD_TOKEN: loopd's own variables never reach an agent",
         ]
     );
 }

@@ -1,7 +1,7 @@
 //! What wins over what.
 
 use agent_loop::config::{
-    DaemonSources, Driver, RunDefaults, RunSources, load_daemon, overrides_from_file, resolve_run,
+    DaemonSources, RunDefaults, RunSources, load_daemon, overrides_from_file, resolve_run,
 };
 use serde_json::json;
 
@@ -126,11 +126,11 @@ fn an_agents_table_replaces_the_whole_table_of_its_name_only() {
     );
     let agents = resolved.expect("accepted").config.agents;
     assert_eq!(agents.len(), 2);
-    assert_eq!(agents["a"].driver, Driver::Acp);
+    assert_eq!(agents["a"].driver.as_deref(), Some("acp"));
     assert_eq!(agents["a"].command.as_deref(), Some("new"));
     assert!(agents["a"].args.is_empty());
     assert_eq!(agents["a"].env["K"], "v");
-    assert_eq!(agents["b"].driver, Driver::Claude);
+    assert_eq!(agents["b"].driver.as_deref(), Some("claude"));
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use agent_loop::config::{KEYS, Kind, RunConfig, Scope, TemplateFor, Usd, template};
+use agent_loop::core::run::OnUsageLimit;
+use agent_loop::core::schedule::Order;
 use serde_json::{Value, json};
 
 use super::{as_json, daemon, object, overridden, workspace};
@@ -59,22 +61,15 @@ fn the_defaults_are_those_of_the_contract() {
     );
     let words = [
         run.completion_mode.as_str(),
-        run.on_usage_limit.as_str(),
         run.artifact_mode.as_str(),
         run.run_naming_mode.as_str(),
         run.merge_strategy.as_str(),
         run.worktree_provider.as_str(),
         run.sandbox.as_str(),
     ];
-    let expected = [
-        "trailing",
-        "wait",
-        "mirror",
-        "spec_slug",
-        "squash",
-        "git",
-        "guard",
-    ];
+    assert_eq!(run.on_usage_limit, OnUsageLimit::Wait);
+    assert!(run.env_pass.is_empty());
+    let expected = ["trailing", "mirror", "spec_slug", "squash", "git", "guard"];
     assert_eq!(words, expected);
     assert!(run.worktree_cleanup && run.summary_json);
     assert!(!run.postmortem && !run.skills_enabled);
@@ -82,11 +77,43 @@ fn the_defaults_are_those_of_the_contract() {
     let loaded = daemon("").expect("nothing to refuse").daemon;
     assert_eq!(loaded.max_concurrent_runs, 3);
     assert_eq!(loaded.max_runs_per_workspace, 1);
-    assert_eq!(loaded.queue_policy.as_str(), "fifo");
+    assert_eq!(loaded.queue_policy, Order::Fifo);
     assert_eq!(loaded.aging_starts, 8);
     assert_eq!(loaded.min_free_disk_mb, 500);
     assert_eq!(loaded.shutdown.as_str(), "keep");
     assert_eq!(loaded.retention_days, 30);
+}
+
+#[test]
+fn every_word_of_every_choice_is_one_of_its_enum() {
+    for key in KEYS {
+        let Kind::Choice(words) = key.kind else {
+            continue;
+        };
+        for word in words {
+            let settings = json!({ key.name: word, "fallback_agent": "other" });
+            match key.scope {
+                Scope::Run => assert_eq!(
+                    as_json(&overridden(settings).expect(word).config)[key.name],
+                    json!(word)
+                ),
+                Scope::Daemon => {
+                    daemon(&format!("{} = \"{word}\"", key.name)).expect(word);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_scheduler_gets_its_policy() {
+    let toml = "max_concurrent_runs = 5\nmax_runs_per_workspace = 2\nqueue_policy = \"newest_first\"\naging_starts = 4";
+    let policy = daemon(toml).expect("accepted").daemon.policy();
+    assert_eq!(
+        (policy.max_concurrent_runs, policy.max_runs_per_workspace),
+        (5, 2)
+    );
+    assert_eq!((policy.order, policy.aging_starts), (Order::NewestFirst, 4));
 }
 
 #[test]
