@@ -1,4 +1,5 @@
 //! The one test binary: each module is the suite of one room.
 
 mod config;
+mod plan;
 mod schedule;
