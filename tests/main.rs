@@ -1,6 +1,10 @@
 //! The one test binary: each module is the suite of one room.
 
 mod agent;
+mod codegen;
 mod config;
 mod plan;
 mod schedule;
+
+// The generated door names its shared types as ours do: by `crate::core`.
+use agent_loop::core;
