@@ -4,6 +4,7 @@
 
 mod error;
 mod event;
+mod query;
 mod request;
 mod run;
 mod schedule;
@@ -11,6 +12,7 @@ mod step;
 
 pub use error::{ErrorBody, ErrorDetail};
 pub use event::{BadCursor, EventRecord, OutputChunk, OutputCursor};
+pub use query::{ListQuery, StreamQuery};
 pub use request::{CreateRun, MergeStrategy, NameSource, NoBody, ResumeRequest, RetryRequest};
 pub use run::{
     CreatedRun, DiffReply, Failure, Hold, PlanSummary, Run, RunList, RunReply, SkippedSection,

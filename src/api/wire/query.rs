@@ -1,0 +1,35 @@
+//! The query strings that both ends have to agree on.
+
+use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
+
+/// Query of `GET /runs`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    /// Only runs of this workspace; any path inside its repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace_root: Option<String>,
+    /// Only runs in this state; both vocabularies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// Length of a page; absent: 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// Query of the streams `GET /events`, `/runs/{id}/events` and `/runs/{id}/output`. `Last-Event-ID` wins over `after`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct StreamQuery {
+    /// Send only what comes after this `id:`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// `false`: close the stream when what exists has been sent. Absent or `true`: go on; the stream of a run's output
+    /// is closed once the run has ended and all of it has been sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow: Option<bool>,
+}

@@ -1,0 +1,308 @@
+//! Requests with an answer in JSON, and the opening of a stream. Every error says what was being done.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::{Method, Request, Response, header};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::address::Address;
+use super::readiness::{Miss, NotReady, probe, wait};
+use super::token::TokenSource;
+use super::transport::{exchange, sort};
+use super::unreachable::{Kind, Unreachable};
+use crate::api::wire;
+use crate::cli::error::Error;
+
+/// The longest that a request may take; a diff of a large repository is the slowest.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// The longest reply that is kept in memory.
+const MAX_REPLY_BYTES: usize = 256 << 20;
+
+/// How to reach the daemon.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// Where.
+    pub address: Address,
+    /// The token.
+    pub token: TokenSource,
+    /// The command that starts a daemon there; for messages.
+    pub start: String,
+}
+
+/// A daemon that was found ready.
+pub struct Client {
+    endpoint: Endpoint,
+    /// What the next request has to tell; counted once.
+    untold_retries: AtomicU32,
+}
+
+/// One request.
+pub struct Call {
+    method: Method,
+    path: String,
+    body: Bytes,
+    key: Option<Uuid>,
+    /// For messages: "failed to <doing>".
+    doing: String,
+}
+
+impl Call {
+    /// Asks for something. `doing` completes "failed to …".
+    pub fn get(doing: impl Into<String>, path: impl Into<String>) -> Self {
+        Call {
+            method: Method::GET,
+            path: path.into(),
+            body: Bytes::new(),
+            key: None,
+            doing: doing.into(),
+        }
+    }
+
+    /// Asks for a change.
+    pub fn post(doing: impl Into<String>, path: impl Into<String>) -> Self {
+        Call {
+            method: Method::POST,
+            ..Call::get(doing, path)
+        }
+    }
+
+    /// The same call with a body.
+    ///
+    /// # Errors
+    /// The body cannot be said in JSON.
+    pub fn json(mut self, body: &impl Serialize) -> Result<Self, Error> {
+        let body = serde_json::to_vec(body).map_err(|e| Error::local(&self.doing, e))?;
+        self.body = Bytes::from(body);
+        Ok(self)
+    }
+
+    /// The same call, which may be repeated without doing its work twice: it is, once, when the connection breaks.
+    pub fn idempotent(mut self) -> Self {
+        self.key = Some(Uuid::now_v7());
+        self
+    }
+}
+
+/// A successful answer.
+pub struct Reply {
+    /// The body as it came.
+    pub body: Bytes,
+    doing: String,
+}
+
+impl Reply {
+    /// The body, understood.
+    ///
+    /// # Errors
+    /// It is not what this version of `loopctl` knows.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_slice(&self.body).map_err(|error| Error::Local {
+            doing: self.doing.clone(),
+            cause: format!("the reply is not understood: {error}"),
+            hint: Some(
+                "loopctl and loopd may be of different versions; `loopctl doctor` shows both"
+                    .into(),
+            ),
+        })
+    }
+}
+
+impl Endpoint {
+    /// Waits until the daemon is ready.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], or a token that cannot be used.
+    pub async fn ready(self, budget: Duration) -> Result<Client, Error> {
+        let found = wait(budget, async |patience| {
+            probe(&self.address, &self.token, patience).await
+        });
+        match found.await {
+            Ok(ready) => {
+                tracing::debug!(version = %ready.health.version, retries = ready.retries, "loopd is ready");
+                Ok(Client {
+                    endpoint: self,
+                    untold_retries: AtomicU32::new(ready.retries),
+                })
+            }
+            Err(not_ready) => Err(self.blame(not_ready)),
+        }
+    }
+
+    fn blame(&self, not_ready: NotReady) -> Error {
+        let cause = not_ready.miss.to_string();
+        let kind = match not_ready.miss {
+            Miss::Nobody(_) => Kind::NothingListens,
+            Miss::Silent(_) => Kind::TimedOut,
+            Miss::Stranger(_) => Kind::NotLoopd,
+            Miss::Denied(_) => Kind::Denied,
+            Miss::Token(_) | Miss::BadToken(_) => Kind::TokenRefused {
+                place: self.token.place(),
+            },
+        };
+        Error::Unreachable(Box::new(Unreachable {
+            kind,
+            address: self.address.clone(),
+            cause,
+            attempts: not_ready.attempts,
+            elapsed: not_ready.elapsed,
+            start: self.start.clone(),
+        }))
+    }
+}
+
+impl Client {
+    /// Where it is.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Sends a call and reads its whole answer.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the daemon's words, or [`Error::Unreachable`].
+    pub async fn send(&self, call: Call) -> Result<Reply, Error> {
+        let begun = tokio::time::Instant::now();
+        let mut attempts = 1;
+        loop {
+            let whole = async {
+                let response = self.open(&call, None).await?;
+                read(response).await
+            };
+            let outcome = match timeout(REQUEST_TIMEOUT, whole).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(Failed::Miss(Miss::Silent(format!(
+                    "no answer within {} s",
+                    REQUEST_TIMEOUT.as_secs()
+                )))),
+            };
+            let miss = match outcome {
+                Ok(body) => {
+                    let doing = call.doing;
+                    return Ok(Reply { body, doing });
+                }
+                Err(Failed::Refused(error)) => return Err(error),
+                Err(Failed::Miss(miss)) => miss,
+            };
+            let repeatable = call.key.is_some() || call.method == Method::GET;
+            if attempts == 1 && repeatable && matches!(miss, Miss::Silent(_)) {
+                tracing::warn!(cause = %miss, "the connection broke, asking once more");
+                attempts += 1;
+                continue;
+            }
+            return Err(self.endpoint.blame(NotReady {
+                miss,
+                attempts,
+                elapsed: begun.elapsed(),
+            }));
+        }
+    }
+
+    /// Sends a call and waits for the head of its answer; for a stream of events from after `last_id`.
+    ///
+    /// # Errors
+    /// A refusal, or a miss that may be worth another try.
+    pub(super) async fn open(
+        &self,
+        call: &Call,
+        last_id: Option<&str>,
+    ) -> Result<Response<Incoming>, Failed> {
+        let endpoint = &self.endpoint;
+        let retries = self.untold_retries.swap(0, Ordering::Relaxed);
+        let mut request = Request::builder()
+            .method(call.method.clone())
+            .uri(&call.path)
+            .header(header::HOST, endpoint.address.host_header())
+            .header(
+                header::USER_AGENT,
+                concat!("loopctl/", env!("CARGO_PKG_VERSION")),
+            )
+            .header(wire::READINESS_RETRIES, retries);
+        if let Some(token) = endpoint.token.read().map_err(Miss::from)? {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if !call.body.is_empty() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        if let Some(key) = call.key {
+            request = request.header("idempotency-key", key.to_string());
+        }
+        if let Some(id) = last_id {
+            request = request.header("last-event-id", id);
+        }
+        let request = request
+            .body(Full::new(call.body.clone()))
+            .map_err(|error| Error::local(&call.doing, error))?;
+        let response = exchange(&endpoint.address, request)
+            .await
+            .map_err(Miss::from)?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status();
+        let body = read(response).await?;
+        let detail = match serde_json::from_slice::<wire::ErrorBody>(&body) {
+            Ok(body) => body.error,
+            Err(_) => {
+                wire::ErrorBody::new("unknown", format!("the daemon answered {status}")).error
+            }
+        };
+        Err(match status.as_u16() {
+            401 | 403 => Failed::Miss(Miss::Token(format!(
+                "{}: {}",
+                status.as_u16(),
+                detail.message
+            ))),
+            status => Failed::Refused(Error::Refused {
+                doing: call.doing.clone(),
+                status,
+                detail,
+            }),
+        })
+    }
+
+    /// The error for a stream that could not be opened again.
+    pub(super) fn lost(&self, miss: Miss, attempts: u32, elapsed: Duration) -> Error {
+        self.endpoint.blame(NotReady {
+            miss,
+            attempts,
+            elapsed,
+        })
+    }
+}
+
+/// Why there is no good answer.
+pub(super) enum Failed {
+    /// No answer at all.
+    Miss(Miss),
+    /// An answer that says no.
+    Refused(Error),
+}
+
+impl From<Miss> for Failed {
+    fn from(miss: Miss) -> Self {
+        Failed::Miss(miss)
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Failed::Refused(error)
+    }
+}
+
+async fn read(response: Response<Incoming>) -> Result<Bytes, Failed> {
+    let body = Limited::new(response.into_body(), MAX_REPLY_BYTES);
+    match body.collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) => Err(Failed::Miss(match error.downcast::<hyper::Error>() {
+            Ok(error) => Miss::from(sort(&error)),
+            Err(error) => Miss::Stranger(error.to_string()),
+        })),
+    }
+}

@@ -1,0 +1,97 @@
+//! The commands, one file each, named by its verb. A file holds the command's arguments, its help with an example, and
+//! what it does.
+
+pub mod cancel;
+pub mod completions;
+pub mod diff;
+pub mod doctor;
+pub mod events;
+pub mod inspect;
+pub mod list;
+pub mod machine;
+pub mod man;
+pub mod pause;
+pub mod queue;
+pub mod reset;
+pub mod resume;
+pub mod retry;
+pub mod run;
+pub mod tail;
+pub mod why;
+
+mod operate;
+mod output;
+mod picker;
+mod wait;
+
+use clap::Subcommand;
+
+use super::context::Context;
+use super::error::Error;
+
+/// Every command, in the order of the help.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Create a run from a spec and a plan
+    Run(Box<run::Arguments>),
+    /// List runs, newest first
+    List(list::Arguments),
+    /// Show everything about a run: steps, files, cause of failure
+    Inspect(inspect::Arguments),
+    /// Show every gate that holds a run, its place and its next wake-up
+    Why(why::Arguments),
+    /// Show the whole schedule as the scheduler decided it
+    Queue(queue::Arguments),
+    /// Show the output of a run
+    Tail(tail::Arguments),
+    /// Show events
+    Events(events::Arguments),
+    /// Show what a run has changed
+    Diff(diff::Arguments),
+    /// Stop a run for the time being; a step of it is stopped at once
+    Pause(pause::Arguments),
+    /// Let a paused run go on
+    Resume(resume::Arguments),
+    /// End a run
+    Cancel(cancel::Arguments),
+    /// Start a failed or canceled run again on its own branch
+    Retry(retry::Arguments),
+    /// Start a run again on a new branch from today's base
+    Reset(reset::Arguments),
+    /// Print a lifecycle: the matrix of its table, or the diagram
+    Machine(machine::Arguments),
+    /// Check the installation
+    Doctor(doctor::Arguments),
+    /// Print a completion script
+    Completions(completions::Arguments),
+    /// Print a manual page
+    Man(man::Arguments),
+}
+
+impl Command {
+    /// Does it.
+    ///
+    /// # Errors
+    /// What the command says when it fails.
+    pub async fn execute(self, context: &mut Context) -> Result<(), Error> {
+        match self {
+            Command::Run(arguments) => run::execute(*arguments, context).await,
+            Command::List(arguments) => list::execute(arguments, context).await,
+            Command::Inspect(arguments) => inspect::execute(arguments, context).await,
+            Command::Why(arguments) => why::execute(arguments, context).await,
+            Command::Queue(arguments) => queue::execute(arguments, context).await,
+            Command::Tail(arguments) => tail::execute(arguments, context).await,
+            Command::Events(arguments) => events::execute(arguments, context).await,
+            Command::Diff(arguments) => diff::execute(arguments, context).await,
+            Command::Pause(arguments) => pause::execute(arguments, context).await,
+            Command::Resume(arguments) => resume::execute(arguments, context).await,
+            Command::Cancel(arguments) => cancel::execute(arguments, context).await,
+            Command::Retry(arguments) => retry::execute(arguments, context).await,
+            Command::Reset(arguments) => reset::execute(arguments, context).await,
+            Command::Machine(arguments) => machine::execute(arguments, context),
+            Command::Doctor(arguments) => doctor::execute(arguments, context).await,
+            Command::Completions(arguments) => completions::execute(arguments, context),
+            Command::Man(arguments) => man::execute(arguments, context),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Runs: a line of the list, the whole of one, its steps and its files.
+
+use jiff::Timestamp;
+
+use super::style::{DIM, HEADING, of, paint};
+use super::table::Columns;
+use super::text::{plain, tail};
+use super::time::{age, moment};
+use crate::api::wire::{Artifact, Run, Status, Step, StepStatus};
+
+/// Why a run is where it is: its hold, its failure, or what it is doing; empty when there is nothing to add.
+pub fn why(run: &Run) -> String {
+    match (&run.hold, &run.failure, &run.stage) {
+        (Some(hold), _, _) => format!("{}: {}", hold.gate, hold.message),
+        (None, Some(failure), _) => format!("{}: {}", failure.code, failure.message),
+        (None, None, Some(stage)) => stage.clone(),
+        (None, None, None) => String::new(),
+    }
+}
+
+/// The list.
+pub fn list(runs: &[Run], now: Timestamp) -> Vec<String> {
+    let mut table = Columns::new(&["RUN", "STATE", "ITER", "TASKS", "AGE", "NAME", "WHY"]);
+    for run in runs {
+        let cells = [
+            tail(run.id),
+            run.state.clone(),
+            run.iteration.to_string(),
+            format!("{}/{}", run.tasks_done, run.tasks_total),
+            age(now, run.created_at),
+            run.name.clone(),
+            shorten(&why(run)),
+        ];
+        table.row(of(run.status), &cells);
+    }
+    table.lines()
+}
+
+/// A long reason belongs to `inspect`; a list keeps its head.
+fn shorten(text: &str) -> String {
+    const MOST: usize = 60;
+    match text.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
+/// One line: what a request led to.
+pub fn line(run: &Run) -> String {
+    let state = paint(of(run.status), &plain(&run.state));
+    let name = plain(&run.name);
+    match why(run) {
+        why if why.is_empty() => format!("{}  {state}  {name}", tail(run.id)),
+        why => format!("{}  {state}  {name}  {}", tail(run.id), plain(&why)),
+    }
+}
+
+/// Everything about one run.
+pub fn whole(run: &Run, now: Timestamp) -> Vec<String> {
+    let none = || "-".to_owned();
+    let text = |value: &Option<String>| value.clone().unwrap_or_else(none);
+    let when = |at: Option<Timestamp>| at.map_or_else(none, moment);
+    let tree = &run.worktree;
+    let cost = match run.usage.cost_usd {
+        Some(cost) => format!("{cost:.2} USD"),
+        None => "cost not told".to_owned(),
+    };
+    let mut rows = vec![
+        ("run", run.id.to_string()),
+        ("name", run.name.clone()),
+        ("state", run.state.clone()),
+    ];
+    match why(run) {
+        why if why.is_empty() => {}
+        why => rows.push(("why", why)),
+    }
+    rows.extend([
+        ("iteration", run.iteration.to_string()),
+        (
+            "tasks",
+            format!("{} of {} done", run.tasks_done, run.tasks_total),
+        ),
+        ("agent", run.agent.clone()),
+        ("priority", run.priority.to_string()),
+        ("workspace", run.workspace_root.clone()),
+        ("spec", run.spec_path.clone()),
+        ("plan", run.plan_path.clone()),
+        ("base branch", text(&tree.base_branch)),
+        ("run branch", text(&tree.run_branch)),
+        (
+            "merges into",
+            format!(
+                "{} ({})",
+                tree.merge_target_branch,
+                word(&tree.merge_strategy)
+            ),
+        ),
+        ("worktree", text(&tree.worktree_path)),
+        ("merge commit", text(&run.merge_commit)),
+        ("pull request", text(&run.pr_url)),
+        ("review status", text(&run.review_status)),
+        (
+            "usage",
+            format!(
+                "{} tokens in, {} out, {cost}",
+                run.usage.input_tokens, run.usage.output_tokens
+            ),
+        ),
+        (
+            "created",
+            format!(
+                "{} ({} ago)",
+                moment(run.created_at),
+                age(now, run.created_at)
+            ),
+        ),
+        ("queued", when(run.queued_at)),
+        ("started", when(run.started_at)),
+        ("ended", when(run.ended_at)),
+    ]);
+    rows.into_iter()
+        .map(|(label, value)| {
+            let value = plain(&value);
+            let value = match label {
+                "state" => paint(of(run.status), &value),
+                _ => value,
+            };
+            format!("{} {value}", paint(DIM, &format!("{label:<14}")))
+        })
+        .collect()
+}
+
+/// The steps of a run, oldest first.
+pub fn steps(steps: &[Step], now: Timestamp) -> Vec<String> {
+    let mut table = Columns::new(&[
+        "STEP", "ITER", "PHASE", "STATUS", "TRY", "TOOK", "EXIT", "OUTPUT",
+    ]);
+    for step in steps {
+        let took = match (step.started_at, step.ended_at) {
+            (Some(start), end) => age(end.unwrap_or(now), start),
+            (None, _) => "-".to_owned(),
+        };
+        let cells = [
+            tail(step.id),
+            step.iteration.to_string(),
+            word(&step.phase),
+            word(&step.status),
+            step.attempt.to_string(),
+            took,
+            step.exit_code
+                .map_or_else(|| "-".to_owned(), |c| c.to_string()),
+            step.output_path.clone().unwrap_or_else(|| "-".to_owned()),
+        ];
+        let like = match step.status {
+            StepStatus::Queued | StepStatus::Retrying => Status::Pending,
+            StepStatus::InProgress => Status::Running,
+            StepStatus::Succeeded => Status::Completed,
+            StepStatus::Failed => Status::Failed,
+            StepStatus::Canceled => Status::Canceled,
+        };
+        table.row(of(like), &cells);
+    }
+    table.lines()
+}
+
+/// The registered files of a run.
+pub fn artifacts(artifacts: &[Artifact]) -> Vec<String> {
+    let mut table = Columns::new(&["ARTIFACT", "WHERE", "PATH"]);
+    for artifact in artifacts {
+        let cells = [
+            artifact.kind.clone(),
+            artifact.location.clone(),
+            artifact.path.clone(),
+        ];
+        table.row(anstyle::Style::new(), &cells);
+    }
+    table.lines()
+}
+
+/// A wire enum by the word that it has on the wire.
+pub fn word(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        Ok(other) => other.to_string(),
+        Err(_) => "?".to_owned(),
+    }
+}
+
+/// A heading of a part.
+pub fn heading(text: &str) -> String {
+    paint(HEADING, text)
+}

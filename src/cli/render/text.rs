@@ -1,0 +1,74 @@
+//! Text from outside on its way to a terminal: escape sequences (ECMA-48) go, so that no name and no output can move the
+//! cursor, set the title or fill the clipboard. By hand, because pieces of a stream are cut anywhere, also in the middle
+//! of a sequence, and the crate in use forgets where it was at the end of each piece.
+
+use std::mem;
+
+/// Where in a sequence the next character is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Place {
+    #[default]
+    Text,
+    /// After ESC.
+    Escape,
+    /// In a control sequence: `ESC [ … final`.
+    Control,
+    /// In a string that the terminal would interpret: `ESC ] … BEL` or `ESC ] … ESC \`.
+    String,
+    /// In such a string, after ESC.
+    StringEscape,
+}
+
+/// Makes pieces of one text harmless, one after the other. Lines are kept.
+#[derive(Debug, Default)]
+pub struct Pieces {
+    place: Place,
+}
+
+impl Pieces {
+    /// The next piece without its escape sequences; carriage returns go, other control characters but line feed and tab
+    /// become U+FFFD.
+    pub fn next(&mut self, piece: &str) -> String {
+        piece.chars().filter_map(|c| self.pass(c)).collect()
+    }
+
+    fn pass(&mut self, c: char) -> Option<char> {
+        let place = mem::take(&mut self.place);
+        // A sequence that never ends costs a line, not the rest of the text.
+        if c == '\n' {
+            return Some(c);
+        }
+        self.place = match (place, c) {
+            (Place::Text, '\u{1b}') => Place::Escape,
+            (Place::Text, '\r') => Place::Text,
+            (Place::Text, c) if c.is_control() && c != '\t' => {
+                return Some(char::REPLACEMENT_CHARACTER);
+            }
+            (Place::Text, c) => return Some(c),
+            (Place::Escape, '[') => Place::Control,
+            (Place::Escape, ']' | 'P' | 'X' | '^' | '_') => Place::String,
+            // Intermediate characters of a longer sequence; anything else is its last.
+            (Place::Escape, ' '..='/' | '\u{1b}') => Place::Escape,
+            (Place::Escape, _) => Place::Text,
+            (Place::Control, '\u{1b}') => Place::Escape,
+            (Place::Control, ' '..='?') => Place::Control,
+            (Place::Control, _) => Place::Text,
+            (Place::String | Place::StringEscape, '\u{7}') => Place::Text,
+            (Place::String | Place::StringEscape, '\u{1b}') => Place::StringEscape,
+            (Place::StringEscape, '\\') => Place::Text,
+            (Place::String | Place::StringEscape, _) => Place::String,
+        };
+        None
+    }
+}
+
+/// One line of harmless text: as [`Pieces`], with line ends and tabs as spaces.
+pub fn plain(text: &str) -> String {
+    Pieces::default().next(text).replace(['\n', '\t'], " ")
+}
+
+/// The last eight characters of an id: the head of a UUIDv7 is the time, its tail tells runs apart.
+pub fn tail(id: uuid::Uuid) -> String {
+    let text = id.simple().to_string();
+    text[text.len() - 8..].to_owned()
+}

@@ -1,0 +1,323 @@
+//! Each command: what it asks the daemon, what it prints, and how it ends.
+
+use serde_json::{Value, json};
+
+use super::fake::{Fake, RUN, refusal, reply, run};
+use super::loopctl::User;
+
+async fn answering(status: u16, body: Value) -> Fake {
+    Fake::start(move |_| reply(status, &body)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn list_shows_the_tail_of_the_id_and_why() {
+    let mut paused = run("paused", "PAUSED");
+    paused["hold"] =
+        json!({ "gate": "plan_blocked", "until": null, "message": "only blocked tasks are left" });
+    let fake = answering(200, json!({ "runs": [paused], "next_cursor": null })).await;
+    let ended = User::new()
+        .at(&fake.addr, &["list", "--status", "paused", "--limit", "7"])
+        .await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let lines: Vec<&str> = ended.out.lines().collect();
+    let words = |line: &str| {
+        line.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        words(lines[0]),
+        ["RUN", "STATE", "ITER", "TASKS", "AGE", "NAME", "WHY"]
+    );
+    assert_eq!(words(lines[1])[..4], ["1f09a2c4", "paused", "2", "3/5"]);
+    assert!(
+        lines[1].ends_with("login  plan_blocked: only blocked tasks are left"),
+        "{}",
+        lines[1]
+    );
+    assert_eq!(fake.asked()[0].uri, "/runs?status=paused&limit=7");
+    assert!(!ended.out.contains('\u{1b}'), "colours without a terminal");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn list_goes_on_to_the_next_page_until_the_limit() {
+    let fake = Fake::start(|seen| {
+        let cursor = if seen.uri.contains("cursor") {
+            Value::Null
+        } else {
+            json!("c/1")
+        };
+        reply(
+            200,
+            &json!({ "runs": [run("queued", "PENDING")], "next_cursor": cursor }),
+        )
+    });
+    let fake = fake.await;
+    let ended = User::new().at(&fake.addr, &["list"]).await;
+    assert_eq!(ended.out.lines().count(), 3, "{}", ended.out);
+    let uris: Vec<String> = fake.asked().into_iter().map(|seen| seen.uri).collect();
+    assert_eq!(uris, ["/runs?limit=50", "/runs?limit=49&cursor=c%2F1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_list_says_so() {
+    let fake = answering(200, json!({ "runs": [], "next_cursor": null })).await;
+    let user = User::new();
+    assert_eq!(user.at(&fake.addr, &["list"]).await.out, "no runs\n");
+    assert_eq!(user.at(&fake.addr, &["-q", "list"]).await.out, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn json_is_the_reply_as_it_came() {
+    let body = json!({ "runs": [], "next_cursor": null, "new_key": 1 });
+    let fake = answering(200, body.clone()).await;
+    let ended = User::new().at(&fake.addr, &["list", "--json"]).await;
+    assert_eq!(ended.out, format!("{body}\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn colours_can_be_demanded() {
+    let fake = answering(
+        200,
+        json!({ "runs": [run("failed", "FAILED")], "next_cursor": null }),
+    )
+    .await;
+    let ended = User::new()
+        .at(&fake.addr, &["list", "--color", "always"])
+        .await;
+    assert!(ended.out.contains("\u{1b}[31m"), "{:?}", ended.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_from_outside_cannot_command_the_terminal() {
+    let mut evil = run("queued", "PENDING");
+    evil["name"] = json!("a\u{1b}]0;owned\u{7}b\u{1b}[31mc\nd\u{8}");
+    let fake = answering(200, json!({ "runs": [evil], "next_cursor": null })).await;
+    let ended = User::new()
+        .at(&fake.addr, &["list", "--color", "always"])
+        .await;
+    assert!(ended.out.contains("abc d\u{fffd}"), "{:?}", ended.out);
+    assert!(!ended.out.contains("owned"), "{:?}", ended.out);
+    assert_eq!(ended.out.lines().count(), 2, "{:?}", ended.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operator_commands_send_their_event_and_show_the_run() {
+    let fake = answering(200, json!({ "run": run("paused", "PAUSED") })).await;
+    let user = User::new();
+    for verb in ["pause", "cancel", "reset", "resume", "retry"] {
+        let ended = user.at(&fake.addr, &[verb, "my run"]).await;
+        assert_eq!(ended.code, Some(0), "{verb}: {}", ended.err);
+        assert_eq!(ended.out, "1f09a2c4  paused  login\n");
+        let asked = fake.asked().pop().expect("a request");
+        assert_eq!(asked.method, "POST");
+        assert_eq!(asked.uri, format!("/runs/my%20run/{verb}"));
+        assert_eq!(asked.header("x-loopd-readiness-retries"), Some("0"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn resume_and_retry_say_what_was_added() {
+    let fake = answering(200, json!({ "run": run("queued", "PENDING") })).await;
+    let user = User::new();
+    user.at(&fake.addr, &["resume", "x", "--accept", "--note", "go on"])
+        .await;
+    user.at(&fake.addr, &["retry", "x", "--merge-strategy", "squash"])
+        .await;
+    let asked = fake.asked();
+    assert_eq!(asked[0].json(), json!({ "accept": true, "note": "go on" }));
+    assert_eq!(asked[0].header("content-type"), Some("application/json"));
+    assert_eq!(asked[1].json(), json!({ "merge_strategy": "squash" }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_have_their_exit_codes_and_the_machines_words() {
+    for (status, code, exit) in [
+        (404, "not_found", 4),
+        (409, "refused", 5),
+        (409, "ambiguous_run", 1),
+        (400, "bad_request", 1),
+        (422, "invalid", 1),
+        (429, "too_many", 1),
+        (500, "internal", 1),
+    ] {
+        let fake =
+            Fake::start(move |_| refusal(status, code, "the run has ended", "use retry")).await;
+        let ended = User::new().at(&fake.addr, &["resume", "x"]).await;
+        assert_eq!(ended.code, Some(exit), "{status} {code}: {}", ended.err);
+        assert_eq!(
+            ended.err,
+            "loopctl: failed to resume run x: the run has ended\nhint: use retry\n"
+        );
+        assert_eq!(ended.out, "");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_not_understood_points_to_the_versions() {
+    let fake = answering(200, json!({ "run": 1 })).await;
+    let ended = User::new().at(&fake.addr, &["pause", "x"]).await;
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.err.contains("not understood"), "{}", ended.err);
+    assert!(ended.err.contains("loopctl doctor"), "{}", ended.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn why_names_every_gate_the_place_and_the_next_look() {
+    let body = json!({
+        "run": RUN, "state": "queued", "position": 2, "wake_at": "2099-01-01T00:00:00Z",
+        "gates": [ { "gate": "global_cap", "message": "3 of 3 slots are used" },
+                   { "gate": "limit", "message": "claude is limited", "until": "2099-01-01T00:00:00Z" } ]
+    });
+    let fake = answering(200, body).await;
+    let ended = User::new().at(&fake.addr, &["why", "login"]).await;
+    assert!(
+        ended
+            .out
+            .contains("1f09a2c4 is queued, number 2 in the queue"),
+        "{}",
+        ended.out
+    );
+    assert!(
+        ended.out.contains("global_cap: 3 of 3 slots are used"),
+        "{}",
+        ended.out
+    );
+    assert!(
+        ended.out.contains("limit: claude is limited (for "),
+        "{}",
+        ended.out
+    );
+    assert!(
+        ended.out.contains("until 2099-01-01 00:00:00)"),
+        "{}",
+        ended.out
+    );
+    assert!(ended.out.contains("looked at again in"), "{}", ended.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queue_shows_slots_next_and_held() {
+    let queued = |state: &str| json!({ "run": RUN, "name": "login", "state": state, "priority": 0, "workspace_root": "/w" });
+    let mut held = queued("queued");
+    held["position"] = json!(1);
+    held["gates"] = json!([{ "gate": "workspace_cap", "message": "1 of 1 slots of /w are used" }]);
+    let body = json!({
+        "starting": [queued("queued")], "running": [queued("running")], "held": [held],
+        "policy": { "queue_policy": "fifo", "max_concurrent_runs": 3, "max_runs_per_workspace": 1, "aging_starts": 8 },
+        "wake_at": null
+    });
+    let fake = answering(200, body).await;
+    let ended = User::new().at(&fake.addr, &["queue"]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(
+        ended
+            .out
+            .starts_with("1 of 3 slots used, 1 for each workspace, fifo"),
+        "{}",
+        ended.out
+    );
+    for start in ["slot", "next", "1 "] {
+        assert!(
+            ended.out.lines().any(|line| line.starts_with(start)),
+            "{start}: {}",
+            ended.out
+        );
+    }
+    assert!(
+        ended
+            .out
+            .contains("workspace_cap: 1 of 1 slots of /w are used"),
+        "{}",
+        ended.out
+    );
+    assert!(
+        ended.out.contains("when something changes"),
+        "{}",
+        ended.out
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inspect_adds_steps_and_files_and_goes_on_by_id() {
+    let fake = Fake::start(|seen| match seen.uri.rsplit('/').next() {
+        Some("steps") => reply(
+            200,
+            &json!({ "steps": [{
+            "id": RUN, "run_id": RUN, "phase": "implementation", "status": "FAILED", "attempt": 1, "iteration": 2,
+            "started_at": "2026-11-20T09:00:00Z", "ended_at": "2026-11-20T09:05:00Z", "exit_code": 1,
+            "prompt_path": null, "output_path": "/d/iter-02-impl.log" }] }),
+        ),
+        Some("artifacts") => reply(
+            200,
+            &json!({ "artifacts": [{
+            "kind": "summary", "location": "global", "path": "/d/summary.json", "sha256": null }] }),
+        ),
+        _ => {
+            let mut failed = run("failed", "FAILED");
+            failed["failure"] =
+                json!({ "code": "agent_failed", "message": "three attempts crashed" });
+            reply(200, &json!({ "run": failed }))
+        }
+    });
+    let fake = fake.await;
+    let user = User::new();
+    let ended = user.at(&fake.addr, &["inspect", "login"]).await;
+    for text in [
+        RUN,
+        "agent_failed: three attempts crashed",
+        "3 of 5 done",
+        "agent/login (squash)",
+        "implementation",
+        "5m",
+        "/d/iter-02-impl.log",
+        "/d/summary.json",
+    ] {
+        assert!(ended.out.contains(text), "{text}: {}", ended.out);
+    }
+    let uris: Vec<String> = fake.asked().into_iter().map(|seen| seen.uri).collect();
+    assert_eq!(
+        uris,
+        [
+            "/runs/login".to_owned(),
+            format!("/runs/{RUN}/steps"),
+            format!("/runs/{RUN}/artifacts")
+        ]
+    );
+    let ended = user.at(&fake.addr, &["inspect", "login", "--json"]).await;
+    let all: Value = serde_json::from_str(&ended.out).expect("one JSON object");
+    assert_eq!(all["run"]["id"], RUN);
+    assert_eq!(all["steps"][0]["exit_code"], 1);
+    assert_eq!(all["artifacts"][0]["kind"], "summary");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn diff_gives_a_pipe_the_patch_byte_for_byte() {
+    let patch = "diff --git a/x b/x\n@@ -1 +1 @@\n-\u{1b}[31mold\n+new\t\r\n";
+    let body = json!({ "run_id": RUN, "base_commit": "a", "head_commit": "b", "diff": patch, "truncated": true });
+    let fake = answering(200, body).await;
+    let ended = User::new().at(&fake.addr, &["diff", "login"]).await;
+    assert_eq!(ended.out, patch);
+    assert!(ended.err.contains("was cut"), "{}", ended.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_has_seen_enough_is_no_failure() {
+    let fake = answering(
+        200,
+        json!({ "runs": [run("queued", "PENDING")], "next_cursor": null }),
+    )
+    .await;
+    let user = User::new();
+    let mut command = user.command(&["list"]);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = command
+        .env("LOOPD_ADDR", &fake.addr)
+        .stdout(writer)
+        .output()
+        .await;
+    let output = output.expect("loopctl starts");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}

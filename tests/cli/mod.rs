@@ -1,0 +1,16 @@
+//! `loopctl` from outside: the real binary against servers that this suite plays itself, and the pure parts of the client.
+
+mod address;
+mod commands;
+mod delay;
+mod fake;
+mod follow;
+mod help;
+mod loopctl;
+mod readiness;
+mod render;
+mod run;
+mod sse;
+mod token;
+mod unreachable;
+mod wire;

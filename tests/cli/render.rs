@@ -1,0 +1,97 @@
+//! What a person sees: ages, and text that cannot play tricks.
+
+use agent_loop::cli::client::unreachable::parse_timeout;
+use agent_loop::cli::commands::doctor::git_version;
+use agent_loop::cli::render::text::{Pieces, plain};
+use agent_loop::cli::render::time::{age, until};
+use agent_loop::cli::workspace::{inside, root_of};
+use jiff::Timestamp;
+use proptest::prelude::*;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).expect("in range")
+}
+
+#[test]
+fn an_age_has_one_unit() {
+    for (seconds, text) in [
+        (0, "0s"),
+        (59, "59s"),
+        (60, "1m"),
+        (3599, "59m"),
+        (3600, "1h"),
+        (172_799, "47h"),
+        (172_800, "2d"),
+    ] {
+        assert_eq!(age(at(1_000_000 + seconds), at(1_000_000)), text);
+        assert_eq!(until(at(1_000_000), at(1_000_000 + seconds)), text);
+    }
+    assert_eq!(age(at(0), at(10)), "0s", "a clock that has gone backwards");
+}
+
+#[test]
+fn one_line_stays_one_line() {
+    assert_eq!(plain("a\tb\r\nc\u{1b}[1md\u{0}"), "a b cd\u{fffd}");
+}
+
+#[test]
+fn sequences_go_wherever_they_are_cut() {
+    let text = "a\u{1b}[1;31mb\u{1b}]0;title\u{7}c\u{1b}]8;;x\u{1b}\\d\u{1b}(Be\u{1b}[\nf\u{1b}]0;✓ unfinished\ng";
+    for (at, _) in text.char_indices() {
+        let mut pieces = Pieces::default();
+        let out = pieces.next(&text[..at]) + &pieces.next(&text[at..]);
+        assert_eq!(out, "abcde\nf\ng", "cut at {at}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn never_a_control_character_passes(text in "(.|\n|\u{1b}[\\[\\]PX^_()]?|\u{7}|\u{9b}|é|✓|;){0,40}", cut in any::<prop::sample::Index>()) {
+        prop_assert!(!plain(&text).chars().any(char::is_control));
+        let at = text.char_indices().map(|(at, _)| at).nth(cut.index(text.chars().count() + 1)).unwrap_or(text.len());
+        let mut pieces = Pieces::default();
+        let out = pieces.next(&text[..at]) + &pieces.next(&text[at..]);
+        prop_assert!(out.chars().all(|c| !c.is_control() || c == '\n' || c == '\t'));
+    }
+}
+
+#[test]
+fn a_timeout_is_written_like_a_person_writes_it() {
+    assert_eq!(parse_timeout("500ms"), Ok(Duration::from_millis(500)));
+    assert_eq!(parse_timeout("1m30s"), Ok(Duration::from_secs(90)));
+    for bad in ["", "5", "soon", "-5s"] {
+        assert!(parse_timeout(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn the_version_of_git_is_read_from_what_it_says() {
+    assert_eq!(git_version("git version 2.39.5"), Some((2, 39)));
+    assert_eq!(
+        git_version("git version 2.50.1 (Apple Git-155)"),
+        Some((2, 50))
+    );
+    assert_eq!(git_version("git version 3.0-rc1"), Some((3, 0)));
+    assert_eq!(git_version("hub version 2.14"), None);
+}
+
+#[test]
+fn a_workspace_is_found_upwards_and_paths_are_told_relative_to_it() {
+    let dir = tempfile::TempDir::new().expect("a directory");
+    let deep = dir.path().join("a/b");
+    std::fs::create_dir_all(&deep).expect("directories");
+    std::fs::write(dir.path().join(".git"), "gitdir: elsewhere").expect("a linked worktree");
+    assert_eq!(root_of(&deep), dir.path());
+    let root = Path::new("/w");
+    let told = |typed: &str| inside(root, Path::new("/w/sub"), Path::new(typed));
+    assert_eq!(told("x.md"), PathBuf::from("sub/x.md"));
+    assert_eq!(told(".././x.md"), PathBuf::from("x.md"));
+    assert_eq!(told("/w/y/x.md"), PathBuf::from("y/x.md"));
+    assert_eq!(
+        told("../../x.md"),
+        PathBuf::from("/x.md"),
+        "outside: the daemon refuses it"
+    );
+}

@@ -1,0 +1,244 @@
+//! `loopctl run`: the request that it makes of its flags, and the waiting.
+
+use serde_json::{Value, json};
+
+use super::fake::{Fake, RUN, event, events, refusal, reply, run};
+use super::loopctl::User;
+
+fn created() -> Value {
+    json!({
+        "run": run("queued", "PENDING"),
+        "plan": { "tasks": 5, "done": 1, "blocked": 1, "human": 2,
+                  "skipped": [{ "heading": "Manual QA", "boxes": 3 }] },
+        "warnings": ["no verify_cmds: the run will be unverified"]
+    })
+}
+
+/// A user whose home is a git work tree.
+fn user() -> User {
+    let user = User::new();
+    user.file(".git/HEAD", "ref: refs/heads/main\n");
+    user.file("specs/login.md", "# Login\n");
+    user.file("specs/deep/x", "");
+    user
+}
+
+/// Creates, then streams these events, and answers with a run in this state.
+async fn daemon(stream: String, state: &'static str, status: &'static str) -> Fake {
+    Fake::start(move |seen| match (seen.method.as_str(), seen.uri.as_str()) {
+        ("POST", "/runs") => reply(201, &created()),
+        (_, uri) if uri.ends_with("/events") => events(stream.clone()),
+        (_, uri) if uri.ends_with("/output") => {
+            let data = json!({ "step_id": RUN, "phase": "implementation", "offset": 0, "text": "working\n" });
+            events(format!("id: {RUN}:8\ndata: {data}\n\n"))
+        }
+        _ => reply(200, &json!({ "run": run(state, status) })),
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_says_where_the_spec_is_what_counts_and_what_is_skipped() {
+    let fake = daemon(String::new(), "queued", "PENDING").await;
+    let user = user();
+    let mut command = user.command(&["run", "../login.md"]);
+    command
+        .env("LOOPD_ADDR", &fake.addr)
+        .current_dir(user.home.path().join("specs/deep"));
+    let ended: super::loopctl::Ended = command.output().await.expect("starts").into();
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_eq!(
+        ended.out,
+        "1f09a2c4  queued  login\nplan: 5 tasks, 1 done, 1 blocked; 2 boxes for a person do not count\nskipped: \"Manual QA\" with 3 boxes\n"
+    );
+    assert!(ended.err.contains("will be unverified"), "{}", ended.err);
+    let root = user.home.path().canonicalize().expect("a path");
+    let asked = &fake.asked()[0];
+    assert_eq!(
+        asked.json(),
+        json!({ "spec_path": "specs/login.md", "workspace_root": root })
+    );
+    assert!(asked.header("idempotency-key").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_flag_reaches_the_request() {
+    let fake = daemon(String::new(), "queued", "PENDING").await;
+    let user = user();
+    let args = [
+        "run",
+        "specs/login.md",
+        "plan.md",
+        "--name",
+        "n",
+        "--agent",
+        "codex",
+        "--model",
+        "m",
+        "--iterations",
+        "9",
+        "--verify-cmd",
+        "cargo test",
+        "--verify-cmd",
+        "a | b",
+        "--base-branch",
+        "main",
+        "--run-branch-prefix",
+        "p/",
+        "--merge-target",
+        "t",
+        "--merge-strategy",
+        "none",
+        "--worktree-path-template",
+        "../w",
+        "--priority",
+        "-3",
+        "--after",
+        "1234",
+        "--snapshot",
+        "--json",
+    ];
+    let ended = user.at(&fake.addr, &args).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_eq!(
+        serde_json::from_str::<Value>(&ended.out).expect("JSON"),
+        created()
+    );
+    let root = user.home.path().canonicalize().expect("a path");
+    assert_eq!(
+        fake.asked()[0].json(),
+        json!({
+            "spec_path": "specs/login.md", "workspace_root": root, "plan_path": "plan.md", "name": "n",
+            "agent": "codex", "base_branch": "main", "run_branch_prefix": "p/", "merge_target_branch": "t",
+            "merge_strategy": "none", "worktree_path_template": "../w", "priority": -3, "after": "1234",
+            "snapshot": true,
+            "config_override": { "model": "m", "iterations": 9, "verify_cmds": ["cargo test", "a | b"] }
+        })
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_waited_for_and_completes_is_a_success() {
+    let stream =
+        event(1, "RUN_CREATED", RUN, json!({})) + &event(2, "RUN_COMPLETED", RUN, json!({}));
+    let fake = daemon(stream, "completed", "COMPLETED").await;
+    let ended = user()
+        .at(&fake.addr, &["run", "specs/login.md", "--wait"])
+        .await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(
+        ended.out.ends_with("1f09a2c4  completed  login\n"),
+        "{}",
+        ended.out
+    );
+    let polls = fake
+        .asked()
+        .iter()
+        .filter(|seen| seen.uri == format!("/runs/{RUN}"))
+        .count();
+    assert_eq!(
+        polls, 1,
+        "the run is looked at once, when its end was announced"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_fails_is_canceled_or_pauses_ends_the_waiting_with_6() {
+    for (kind, state, status, advice) in [
+        ("RUN_FAILED", "failed", "FAILED", "loopctl retry 1f09a2c4"),
+        (
+            "RUN_CANCELED",
+            "canceled",
+            "CANCELED",
+            "loopctl retry 1f09a2c4",
+        ),
+        ("RUN_PAUSED", "paused", "PAUSED", "loopctl resume 1f09a2c4"),
+    ] {
+        let fake = daemon(event(2, kind, RUN, json!({})), state, status).await;
+        let ended = user()
+            .at(&fake.addr, &["run", "specs/login.md", "--wait"])
+            .await;
+        assert_eq!(ended.code, Some(6), "{kind}: {}", ended.err);
+        let words = format!("loopctl: run 1f09a2c4 did not complete: {state}");
+        assert!(ended.err.contains(&words), "{}", ended.err);
+        assert!(ended.err.contains(advice), "{}", ended.err);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn follow_shows_the_output_and_ends_as_the_run_ends() {
+    let fake = daemon(event(2, "RUN_FAILED", RUN, json!({})), "failed", "FAILED").await;
+    let ended = user()
+        .at(&fake.addr, &["run", "specs/login.md", "--follow", "--json"])
+        .await;
+    assert_eq!(ended.code, Some(6), "{}", ended.err);
+    let lines: Vec<Value> = ended
+        .out
+        .lines()
+        .map(|l| serde_json::from_str(l).expect("JSON"))
+        .collect();
+    assert_eq!(lines[0]["text"], "working\n");
+    assert_eq!(lines[1]["run"]["state"], "failed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_request_says_why() {
+    let fake = Fake::start(|_| refusal(422, "plan_missing", "there is no plan", "write one")).await;
+    let ended = user().at(&fake.addr, &["run", "specs/login.md"]).await;
+    assert_eq!(ended.code, Some(1));
+    assert_eq!(
+        ended.err,
+        "loopctl: failed to create the run: there is no plan\nhint: write one\n"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_spec_and_without_a_terminal_it_is_wrong_usage_at_once() {
+    let ended = user().alone(&["run"]).await;
+    assert_eq!(ended.code, Some(2), "{}", ended.err);
+    assert!(ended.err.contains("the spec is missing"), "{}", ended.err);
+    assert!(
+        ended.err.contains("hint: name it: loopctl run SPEC"),
+        "{}",
+        ended.err
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_wait_leaves_the_run_alone() {
+    use tokio::io::AsyncBufReadExt as _;
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let sender = std::sync::Mutex::new(Some(sender));
+    let fake = Fake::start(move |seen| match seen.method.as_str() {
+        "POST" => reply(201, &created()),
+        _ => {
+            if let Some(sender) = sender.lock().expect("not poisoned").take() {
+                let _ = sender.send(());
+            }
+            // A stream in which nothing ever happens.
+            let quiet =
+                futures_util::stream::pending::<Result<axum::body::Bytes, std::io::Error>>();
+            axum::response::Response::new(axum::body::Body::from_stream(quiet))
+        }
+    });
+    let fake = fake.await;
+    let user = user();
+    let mut command = user.command(&["run", "specs/login.md", "--wait"]);
+    let mut child = command
+        .env("LOOPD_ADDR", &fake.addr)
+        .spawn()
+        .expect("starts");
+    let mut out = tokio::io::BufReader::new(child.stdout.take().expect("piped")).lines();
+    out.next_line().await.expect("readable").expect("a line");
+    receiver.await.expect("the stream is open");
+    let pid = rustix::process::Pid::from_raw(child.id().expect("alive") as i32).expect("a pid");
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("signalled");
+    let ended: super::loopctl::Ended = child.wait_with_output().await.expect("ends").into();
+    assert_eq!(ended.code, Some(130), "{}", ended.err);
+    assert!(ended.err.contains("run 1f09a2c4 goes on"), "{}", ended.err);
+    assert!(
+        ended.err.contains("loopctl cancel 1f09a2c4"),
+        "{}",
+        ended.err
+    );
+}

@@ -1,0 +1,283 @@
+//! What a person is told when the daemon cannot be reached, and how soon.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, UnixListener};
+
+use super::fake::{Fake, http, raw, refusal, reply};
+use super::loopctl::{Ended, User};
+
+fn retries(err: &str) -> usize {
+    err.matches("trying again").count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_daemon_a_command_ends_with_3_within_five_and_a_half_seconds() {
+    let user = User::new();
+    let socket = format!("unix:{}/none.sock", user.home.path().display());
+    let begun = Instant::now();
+    let ended = user.at(&socket, &["list"]).await;
+    let took = begun.elapsed();
+    assert_eq!(ended.code, Some(3), "{}", ended.err);
+    assert!(took >= Duration::from_millis(4900), "{took:?}");
+    assert!(took <= Duration::from_millis(5500), "{took:?}");
+    assert_eq!(retries(&ended.err), 5, "{}", ended.err);
+    for delay in [200, 400, 800, 1600] {
+        assert!(
+            ended.err.contains(&format!("delay_ms={delay} ")),
+            "{}",
+            ended.err
+        );
+    }
+    assert!(
+        ended.err.contains("readiness_retry_count=5"),
+        "{}",
+        ended.err
+    );
+    assert!(ended.err.contains(&socket), "{}", ended.err);
+    assert!(ended.err.contains("nothing listens there"), "{}", ended.err);
+    assert!(ended.err.contains("6 attempts in 5.0 s"), "{}", ended.err);
+    let hint = format!("hint: start the daemon with `loopd --addr {socket}`");
+    assert!(ended.err.contains(&hint), "{}", ended.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_port_is_nothing_that_listens() {
+    let user = User::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let addr = format!("http://{}", listener.local_addr().expect("an address"));
+    drop(listener);
+    let ended = user.at(&addr, &["list", "--ready-timeout", "0s"]).await;
+    assert_eq!(ended.code, Some(3), "{}", ended.err);
+    assert!(ended.err.contains("nothing listens there"), "{}", ended.err);
+    assert!(ended.err.contains("1 attempt in"), "{}", ended.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_comes_up_late_is_waited_for_and_told_how_often() {
+    let user = User::new();
+    let socket = user.home.path().join("loopd.sock");
+    let addr = format!("unix:{}", socket.display());
+    let mut command = user.command(&["list", "--ready-timeout", "60s"]);
+    let mut child = command.env("LOOPD_ADDR", &addr).spawn().expect("starts");
+    let mut err = BufReader::new(child.stderr.take().expect("piped"));
+    let mut said = String::new();
+    // The second retry has been announced: now the daemon comes up, with its token.
+    while retries(&said) < 2 {
+        let read = err.read_line(&mut said).await.expect("readable");
+        assert_ne!(read, 0, "ended early: {said}");
+    }
+    user.token("fresh\n");
+    let fake = Fake::at_socket(&socket, |_| {
+        reply(200, &json!({ "runs": [], "next_cursor": null }))
+    });
+    err.read_to_string(&mut said).await.expect("readable");
+    let status = child.wait().await.expect("ends");
+    assert!(status.success(), "{said}");
+    let asked = fake.asked();
+    assert_eq!(asked.len(), 1);
+    let told = asked[0]
+        .header("x-loopd-readiness-retries")
+        .map(str::to_owned);
+    assert_eq!(told, Some(retries(&said).to_string()));
+    assert_eq!(asked[0].header("authorization"), Some("Bearer fresh"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_says_it_is_starting_is_waited_for() {
+    let starting = br#"{"error":{"code":"starting","message":"replaying the journal"}}"#;
+    let starting = http(
+        "503 Service Unavailable",
+        std::str::from_utf8(starting).expect("ASCII"),
+    );
+    let health = http("200 OK", r#"{"service":"loopd","version":"9.9.9"}"#);
+    let list = http("200 OK", r#"{"runs":[],"next_cursor":null}"#);
+    let (addr, seen) = raw(vec![starting, health, list]).await;
+    let user = User::new();
+    let ended = user.at(&addr, &["list"]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.err.contains("replaying the journal"), "{}", ended.err);
+    let seen = seen.lock().expect("not poisoned");
+    assert!(
+        seen[2].contains("x-loopd-readiness-retries: 1"),
+        "{}",
+        seen[2]
+    );
+}
+
+fn at_once(ended: &Ended, words: &str) {
+    assert_eq!(ended.code, Some(3), "{}", ended.err);
+    assert_eq!(retries(&ended.err), 0, "{}", ended.err);
+    assert!(ended.err.contains(words), "{}", ended.err);
+    assert!(ended.err.contains("1 attempt in"), "{}", ended.err);
+    assert!(ended.err.contains("\nhint: "), "{}", ended.err);
+    assert!(ended.err.contains("`loopd"), "{}", ended.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_refused_by_the_health_check_fails_at_once() {
+    let user = User::new();
+    user.token("stale");
+    for status in ["401 Unauthorized", "403 Forbidden"] {
+        let body = r#"{"error":{"code":"unauthorized","message":"the token is wrong"}}"#;
+        let (addr, _) = raw(vec![http(status, body)]).await;
+        let ended = user.at(&addr, &["list"]).await;
+        at_once(&ended, "token refused");
+        assert!(ended.err.contains("the token is wrong"), "{}", ended.err);
+        assert!(
+            ended.err.contains(".local/share/loopd/token"),
+            "{}",
+            ended.err
+        );
+        assert!(
+            !ended.err.contains("stale"),
+            "the token is shown: {}",
+            ended.err
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_refused_by_the_request_is_the_same() {
+    let fake = Fake::start(|_| refusal(401, "unauthorized", "the token is wrong", "")).await;
+    let ended = User::new()
+        .at(&fake.addr, &["list", "--token", "secret"])
+        .await;
+    at_once(&ended, "token refused");
+    assert!(
+        ended.err.contains("--token or LOOPD_TOKEN"),
+        "{}",
+        ended.err
+    );
+    assert!(!ended.err.contains("secret"), "{}", ended.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_service_is_not_loopd() {
+    let user = User::new();
+    for answer in [
+        http("200 OK", "<html>It works!</html>"),
+        http("200 OK", r#"{"service":"grafana","version":"1"}"#),
+        http("200 OK", r#"{"status":"ok"}"#),
+        http("404 Not Found", "no such page"),
+        http("302 Found", ""),
+        b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(),
+        b"\x00\x01\x02\xff\xfe\r\n\r\n\x80\x81".to_vec(),
+    ] {
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        let (addr, _) = raw(vec![answer]).await;
+        let ended = user.at(&addr, &["list"]).await;
+        assert!(ended.err.contains("not loopd"), "{text:?}: {}", ended.err);
+        at_once(&ended, "what listens there is not loopd");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_speaks_first_is_not_loopd() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let addr = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.write_all(b"220 mail.example.org ESMTP\r\n").await;
+            let mut rest = Vec::new();
+            let _ = stream.read_to_end(&mut rest).await;
+        }
+    });
+    at_once(&User::new().at(&addr, &["list"]).await, "not loopd");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_hangs_up_or_hangs_has_timed_out() {
+    let user = User::new();
+    let brief = ["list", "--ready-timeout", "300ms"];
+    let (addr, seen) = raw(vec![Vec::new()]).await;
+    let ended = user.at(&addr, &brief).await;
+    assert_eq!(ended.code, Some(3), "{}", ended.err);
+    assert!(ended.err.contains("timed out"), "{}", ended.err);
+    assert!(ended.err.contains("closed"), "{}", ended.err);
+    assert!(seen.lock().expect("not poisoned").len() >= 2);
+
+    let path = user.home.path().join("silent.sock");
+    // Accepts by its backlog, never answers.
+    let _listener = UnixListener::bind(&path).expect("a socket");
+    let ended = user.at(&format!("unix:{}", path.display()), &brief).await;
+    assert_eq!(ended.code, Some(3), "{}", ended.err);
+    assert!(ended.err.contains("timed out"), "{}", ended.err);
+    assert!(ended.err.contains("no answer within"), "{}", ended.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_malformed_address_is_wrong_usage() {
+    let ended = User::new().at("127.0.0.1:7700", &["list"]).await;
+    assert_eq!(ended.code, Some(2), "{}", ended.err);
+    assert!(ended.err.contains("malformed address"), "{}", ended.err);
+    assert!(ended.err.contains("hint: write --addr"), "{}", ended.err);
+    assert_eq!(retries(&ended.err), 0, "{}", ended.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_file_that_cannot_be_read_is_named() {
+    let user = User::new();
+    user.file(".local/share/loopd/token/is-a-directory", "");
+    let fake = Fake::start(|_| reply(200, &json!({}))).await;
+    let ended = user.at(&fake.addr, &["list"]).await;
+    at_once(&ended, "failed to read the token file");
+    assert!(fake.seen().is_empty(), "nothing is sent without the token");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_token_comes_from_the_named_data_directory() {
+    let user = User::new();
+    user.file("data/token", "other\n");
+    let fake = Fake::start(|_| reply(200, &json!({ "runs": [], "next_cursor": null }))).await;
+    let ended = user.at(&fake.addr, &["list", "--data-dir", "data"]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    for seen in fake.seen() {
+        assert_eq!(
+            seen.header("authorization"),
+            Some("Bearer other"),
+            "{}",
+            seen.uri
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quiet_says_nothing_of_retries() {
+    let user = User::new();
+    let addr = format!("unix:{}/none.sock", user.home.path().display());
+    let ended = user
+        .at(&addr, &["-q", "list", "--ready-timeout", "100ms"])
+        .await;
+    assert_eq!(ended.code, Some(3));
+    assert_eq!(retries(&ended.err), 0, "{}", ended.err);
+    assert!(
+        ended.err.starts_with("loopctl: failed to reach loopd"),
+        "{}",
+        ended.err
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_names_what_is_missing_and_what_to_do() {
+    let user = User::new();
+    user.token("t");
+    let token = user.home.path().join(".local/share/loopd/token");
+    std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o644)).expect("chmod");
+    let addr = format!("unix:{}/none.sock", user.home.path().display());
+    let ended = user.at(&addr, &["doctor"]).await;
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert!(ended.out.contains("git version"), "{}", ended.out);
+    assert!(ended.out.contains("has mode 0644"), "{}", ended.out);
+    assert!(
+        ended
+            .out
+            .contains(&format!("chmod 600 {}", token.display())),
+        "{}",
+        ended.out
+    );
+    assert!(ended.out.contains("`loopd --addr unix:"), "{}", ended.out);
+}
