@@ -1,4 +1,11 @@
 //! The one test binary: each module is the suite of one room.
 
+mod agent;
 mod cli;
+mod codegen;
+mod config;
+mod plan;
 mod schedule;
+
+// The generated door names its shared types as ours do: by `crate::core`.
+use agent_loop::core;

@@ -1,6 +1,6 @@
 //! The table as a page for people: the diagram, the whole matrix, and every text that a sender can be answered with.
 
-use super::model::{Answered, Cell, Machine};
+use super::model::{Effect, Kind, Machine, Row, Says};
 
 /// The diagram in mermaid's words, in table order.
 pub fn mermaid(machine: &Machine) -> String {
@@ -11,7 +11,7 @@ pub fn mermaid(machine: &Machine) -> String {
     for state in machine
         .states
         .iter()
-        .filter(|state| state.kind == super::model::Kind::Ended)
+        .filter(|state| state.kind == Kind::Ended)
     {
         text += &format!("  {} --> [*]\n", state.name);
     }
@@ -20,58 +20,70 @@ pub fn mermaid(machine: &Machine) -> String {
 
 /// The whole page.
 pub fn render(machine: &Machine) -> String {
-    let head = &machine.head;
-    let sections = [
+    let (name, head) = (&machine.head.name, &machine.head);
+    let effects = machine
+        .effects
+        .iter()
+        .map(|effect| line(&effect.name, &about_effect(effect)));
+    let choices = machine.choices.iter();
+    let choices = choices.map(|choice| {
+        line(
+            &choice.name,
+            &format!("{} Answers: {}.", choice.doc, choice.answers.join(", ")),
+        )
+    });
+    let updates = machine
+        .updates
+        .iter()
+        .map(|update| line(&update.name, &update.doc));
+    let timers = machine.timers.iter().map(|timer| {
+        line(
+            &timer.fires,
+            &format!("fires at `{}` in {}", timer.due, timer.states.join(", ")),
+        )
+    });
+    let refused = |row: &&Row| matches!(row.says, Says::Refuse(_));
+    let ignored = |row: &&Row| matches!(row.says, Says::Ignore(_));
+    [
+        format!("<!-- Generated from machines/{name}.toml; do not edit. -->\n"),
         format!(
-            "<!-- Generated from machines/{}.toml; do not edit. -->\n# {} (version {})\n\n{}\n",
-            head.name,
-            head.name,
+            "# {name} (version {})\n\n{}\n",
             head.version,
             head.doc.trim()
         ),
-        format!("```mermaid\n{}```\n", mermaid(machine)),
-        states(machine),
-        matrix(machine),
-        events(machine),
-        named(
-            "Effects",
-            machine.effects.iter().map(|e| (e.name.as_str(), effect(e))),
+        section("Diagram", format!("```mermaid\n{}```\n", mermaid(machine))),
+        section("States", states(machine)),
+        section("The whole matrix", matrix(machine)),
+        section("Events", events(machine)),
+        section("Effects", effects.collect()),
+        section("Choices", choices.collect()),
+        section("Updates", updates.collect()),
+        section("Timers", timers.collect()),
+        section(
+            "Refused",
+            answers(machine, machine.rows.iter().filter(refused)),
         ),
-        named(
-            "Choices",
-            machine.choices.iter().map(|c| {
-                (
-                    c.name.as_str(),
-                    format!("{} Answers: {}.", one_line(&c.doc), c.answers.join(", ")),
-                )
-            }),
+        section(
+            "Ignored",
+            answers(machine, machine.rows.iter().filter(ignored)),
         ),
-        named(
-            "Updates",
-            machine
-                .updates
-                .iter()
-                .map(|u| (u.name.as_str(), one_line(&u.doc))),
-        ),
-        named(
-            "Timers",
-            machine.timers.iter().map(|t| {
-                (
-                    t.fires.as_str(),
-                    format!("fires at `{}` in {}", t.due, t.states.join(", ")),
-                )
-            }),
-        ),
-        answers("Refused", machine, &machine.refuse),
-        answers("Ignored", machine, &machine.ignore),
-    ];
-    sections
-        .into_iter()
-        .filter(|section| !section.is_empty())
-        .collect::<Vec<_>>()
-        .join("\n")
+    ]
+    .concat()
 }
 
+fn section(title: &str, body: String) -> String {
+    if body.is_empty() {
+        body
+    } else {
+        format!("\n## {title}\n\n{body}")
+    }
+}
+
+fn line(name: &str, text: &str) -> String {
+    format!("- **{name}**: {}\n", one_line(text))
+}
+
+/// Text that fits into a cell of a table.
 fn one_line(text: &str) -> String {
     text.split_whitespace()
         .collect::<Vec<_>>()
@@ -79,122 +91,91 @@ fn one_line(text: &str) -> String {
         .replace('|', "\\|")
 }
 
+fn about_effect(effect: &Effect) -> String {
+    let begins = effect
+        .step
+        .iter()
+        .map(|phase| format!(" Begins a step: {phase}."));
+    let stops = if effect.stops {
+        " Ends the live step."
+    } else {
+        ""
+    };
+    format!("{}{}{stops}", effect.doc, begins.collect::<String>())
+}
+
 fn states(machine: &Machine) -> String {
-    let mut text = "## States\n\n| state | kind | needs | |\n|---|---|---|---|\n".to_owned();
+    let mut text = "| state | kind | needs | |\n|---|---|---|---|\n".to_owned();
     for state in &machine.states {
+        let (name, kind, needs) = (&state.name, state.kind.name(), state.needs.join(", "));
         text += &format!(
-            "| **{}** | {} | {} | {} |\n",
-            state.name,
-            state.kind.name(),
-            state.needs.join(", "),
+            "| **{name}** | {kind} | {needs} | {} |\n",
             one_line(&state.doc)
         );
     }
     text
 }
 
-/// Events downwards: there are more of them than states, and a page is higher than wide.
+/// Events go downwards: there are more of them than states, and a page is higher than wide.
 fn matrix(machine: &Machine) -> String {
-    let heads: String = machine
+    let heads = machine
         .states
         .iter()
-        .map(|state| format!(" {} |", state.name))
-        .collect();
-    let mut text = format!(
-        "## The whole matrix\n\nEach cell: the states that the event can lead to, *refused*, or `·` for ignored.\n\n| event |{heads}\n|---|{}\n",
-        "---|".repeat(machine.states.len())
-    );
+        .map(|state| format!(" {} |", state.name));
+    let mut text =
+        "Each cell: the states that the event can lead to, *refused*, or `·` for ignored.\n\n"
+            .to_owned();
+    text += &format!("| event |{}\n", heads.collect::<String>());
+    text += &format!("|---|{}\n", "---|".repeat(machine.states.len()));
     for event in &machine.events {
-        let cells = machine
-            .states
-            .iter()
-            .map(|state| match machine.cell(state, event).first() {
-                Some(Cell::Move(row)) => {
-                    let mut to: Vec<&str> = Vec::new();
-                    for target in &row.targets {
-                        let name = if target.state == "same" {
-                            &state.name
-                        } else {
-                            &target.state
-                        };
-                        if !to.contains(&name.as_str()) {
-                            to.push(name);
-                        }
-                    }
-                    format!(" {} |", to.join(" / "))
-                }
-                Some(Cell::Refuse(_)) => " *refused* |".to_owned(),
-                Some(Cell::Ignore(_)) | None => " · |".to_owned(),
-            });
-        text += &format!("| **{}** |{}\n", event.name, cells.collect::<String>());
+        text += &format!("| **{}** |", event.name);
+        for state in &machine.states {
+            for says in machine.cell(state, event) {
+                text += &match says {
+                    Says::Move(way) => format!(" {} |", way.destinations(state).join(" / ")),
+                    Says::Refuse(_) => " *refused* |".to_owned(),
+                    Says::Ignore(_) => " · |".to_owned(),
+                };
+            }
+        }
+        text += "\n";
     }
     text
 }
 
 fn events(machine: &Machine) -> String {
-    let mut text = "## Events\n\n| event | from | data | |\n|---|---|---|---|\n".to_owned();
+    let mut text = "| event | from | data | |\n|---|---|---|---|\n".to_owned();
     for event in &machine.events {
-        let data = event
-            .data
-            .iter()
-            .map(|(field, kind)| format!("`{field}: {}`", kind.as_str().unwrap_or_default()));
-        let data = data.collect::<Vec<_>>().join(", ").replace('|', "\\|");
-        text += &format!(
-            "| **{}** | {} | {data} | {} |\n",
-            event.name,
-            event.from.name(),
-            one_line(&event.doc)
-        );
+        let fields = event.data.iter();
+        let fields =
+            fields.map(|(name, kind)| format!("`{name}: {}`", kind.as_str().unwrap_or_default()));
+        let (name, data) = (&event.name, fields.collect::<Vec<_>>().join(", "));
+        let (from, doc) = (event.from.name(), one_line(&event.doc));
+        text += &format!("| **{name}** | {from} | {} | {doc} |\n", one_line(&data));
     }
     text
 }
 
-fn effect(effect: &super::model::Effect) -> String {
-    let step = effect
-        .step
-        .iter()
-        .map(|phase| format!(" Begins a step: {phase}."))
-        .collect::<String>();
-    format!(
-        "{}{step}{}",
-        one_line(&effect.doc),
-        if effect.stops {
-            " Ends the live step."
-        } else {
-            ""
-        }
-    )
-}
-
-fn named<'a>(title: &str, items: impl Iterator<Item = (&'a str, String)>) -> String {
-    let lines: String = items
-        .map(|(name, text)| format!("- **{name}**: {text}\n"))
-        .collect();
-    if lines.is_empty() {
-        lines
-    } else {
-        format!("## {title}\n\n{lines}")
-    }
-}
-
-fn answers(title: &str, machine: &Machine, rows: &[Answered]) -> String {
-    let lines = rows.iter().map(|row| {
+fn answers<'a>(machine: &Machine, rows: impl Iterator<Item = &'a Row>) -> String {
+    let mut text = String::new();
+    for row in rows {
+        let (Says::Refuse(because) | Says::Ignore(because)) = &row.says else {
+            continue;
+        };
         let states = machine
             .members(&row.states)
-            .iter()
-            .map(|state| state.name.as_str())
-            .collect::<Vec<_>>();
-        format!(
-            "| {} | {} | {} |\n",
-            one_line(&row.because),
-            row.on.join(", "),
-            states.join(", ")
-        )
-    });
-    let lines: String = lines.collect();
-    if lines.is_empty() {
-        lines
+            .into_iter()
+            .map(|state| state.name.as_str());
+        let states = states.collect::<Vec<_>>().join(", ");
+        text += &format!(
+            "| {} | {} | {states} |\n",
+            one_line(because),
+            row.on.join(", ")
+        );
+    }
+    if text.is_empty() {
+        text
     } else {
-        format!("## {title}\n\n| because | events | in |\n|---|---|---|\n{lines}")
+        format!("| because | events | in |\n|---|---|---|\n{text}")
     }
 }

@@ -2,19 +2,20 @@
 //! texts, so that the tests can call it; files are `build.rs`'s business.
 
 mod check;
+mod graph;
 mod lock;
 mod markdown;
 mod model;
+mod read;
+mod rules;
 mod rust;
 mod sql;
 
 /// Everything that is made from one table.
 pub struct Generated {
     pub name: String,
-    pub rust: String,
-    pub sql: String,
-    pub markdown: String,
-    pub mermaid: String,
+    /// File extensions and texts: `rs`, `sql`, `md`, `mmd`.
+    pub files: [(&'static str, String); 4],
     /// The entry that `machines/versions.lock` should have.
     pub lock: String,
 }
@@ -22,13 +23,11 @@ pub struct Generated {
 /// Generates a machine from the text of `file`, or says every problem that the table has, each beginning with `file`.
 pub fn generate(file: &str, text: &str, lock: &str) -> Result<Generated, Vec<String>> {
     let mut problems = Vec::new();
-    let machine = model::parse(text, &mut problems);
+    let machine = read::parse(text, &mut problems);
     if let Some(machine) = &machine {
-        if file.rsplit('/').next() != Some(&format!("{}.toml", machine.head.name)) {
-            problems.push(format!(
-                "[machine]: the name `{}` is not the file's",
-                machine.head.name
-            ));
+        let name = &machine.head.name;
+        if file.rsplit('/').next() != Some(&format!("{name}.toml")) {
+            problems.push(format!("[machine]: the name `{name}` is not the file's"));
         }
         problems.extend(check::problems(machine));
         if problems.is_empty() {
@@ -37,16 +36,18 @@ pub fn generate(file: &str, text: &str, lock: &str) -> Result<Generated, Vec<Str
     }
     match machine {
         Some(machine) if problems.is_empty() => Ok(Generated {
-            rust: rust::render(&machine),
-            sql: sql::render(&machine),
-            markdown: markdown::render(&machine),
-            mermaid: markdown::mermaid(&machine),
+            files: [
+                ("rs", rust::render(&machine)),
+                ("sql", sql::render(&machine)),
+                ("md", markdown::render(&machine)),
+                ("mmd", markdown::mermaid(&machine)),
+            ],
             lock: lock::entry(&machine),
             name: machine.head.name,
         }),
         _ => Err(problems
             .into_iter()
-            .map(|problem| format!("{file}: {}", problem.trim_end()))
+            .map(|problem| format!("{file}: {problem}"))
             .collect()),
     }
 }

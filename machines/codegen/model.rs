@@ -1,9 +1,10 @@
-//! What a table says, as data: the TOML read entry by entry, so that one bad entry does not hide the next.
-//! Nothing is judged here beyond its shape; whether the names and cells make sense is `check`'s question.
+//! What a table says, as data, and what follows from it: groups, cells, edges. Nothing is judged here;
+//! whether the names and cells make sense is `check`'s question, and how the file spells them is `read`'s.
 
-use serde::de::{DeserializeOwned, Error};
-use serde::{Deserialize, Deserializer};
-use toml::{Table, Value};
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use toml::Table;
 
 /// One `machines/<name>.toml`, everything in the order in which the file says it.
 pub struct Machine {
@@ -13,9 +14,8 @@ pub struct Machine {
     pub effects: Vec<Effect>,
     pub updates: Vec<Update>,
     pub choices: Vec<Choice>,
-    pub transitions: Vec<Transition>,
-    pub refuse: Vec<Answered>,
-    pub ignore: Vec<Answered>,
+    /// Transitions, then refusals, then what is ignored.
+    pub rows: Vec<Row>,
     pub timers: Vec<Timer>,
     pub always: Vec<Always>,
 }
@@ -76,6 +76,7 @@ pub struct Effect {
     pub doc: String,
     /// The phase of the step that this effect begins.
     pub step: Option<String>,
+    /// Whether it ends the live step.
     #[serde(default)]
     pub stops: bool,
 }
@@ -95,22 +96,24 @@ pub struct Choice {
     pub answers: Vec<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Transition {
-    pub from: Vec<String>,
-    #[serde(deserialize_with = "one_or_many")]
+/// What the table says about every pair of some states and some events.
+pub struct Row {
+    pub states: Vec<String>,
     pub on: Vec<String>,
-    #[serde(default)]
+    pub says: Says,
+}
+
+pub enum Says {
+    Move(Move),
+    Refuse(String),
+    Ignore(String),
+}
+
+/// Updates that read the event, then perhaps a choice, then a target.
+pub struct Move {
     pub record: Vec<String>,
     pub choose: Option<String>,
-    #[serde(rename = "to", deserialize_with = "targets")]
     pub targets: Vec<Target>,
-    /// Beside a plain `to`; [`parse`] moves both into its only target.
-    #[serde(default)]
-    pub update: Vec<String>,
-    #[serde(default)]
-    pub effects: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -119,6 +122,7 @@ pub struct Target {
     /// The key under `to`; none beside a plain `to`.
     #[serde(skip)]
     pub answer: Option<String>,
+    /// A state, or [`SAME`].
     pub state: String,
     #[serde(default)]
     pub update: Vec<String>,
@@ -126,16 +130,8 @@ pub struct Target {
     pub effects: Vec<String>,
 }
 
-/// A row that moves nothing and says why.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Answered {
-    #[serde(rename = "in")]
-    pub states: Vec<String>,
-    #[serde(deserialize_with = "one_or_many")]
-    pub on: Vec<String>,
-    pub because: String,
-}
+/// The target that stands for the state before.
+pub const SAME: &str = "same";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -146,21 +142,24 @@ pub struct Timer {
     pub fires: String,
 }
 
-/// An obligation over the whole graph.
+/// An obligation over the whole graph; every one says why.
 #[derive(Deserialize)]
 #[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Always {
+    /// Every path from the beginning to `to` passes `through`.
     PassThrough {
         to: String,
         through: String,
         because: String,
     },
+    /// Every edge out of the group (by an event of that source) carries the effect.
     EffectWhenLeaving {
         group: Kind,
         sent_by: Option<Source>,
         effect: String,
         because: String,
     },
+    /// Every edge from the state to another one, bar the exceptions, carries the update.
     UpdateWhenLeaving {
         state: String,
         #[serde(default)]
@@ -168,12 +167,14 @@ pub enum Always {
         update: String,
         because: String,
     },
+    /// Every edge into the group or the state, from outside it, carries the update.
     UpdateWhenEntering {
         group: Option<Kind>,
         state: Option<String>,
         update: String,
         because: String,
     },
+    /// No other state has an edge into `to`.
     OnlyFrom {
         to: String,
         from: Vec<String>,
@@ -181,20 +182,22 @@ pub enum Always {
     },
 }
 
-/// What the table says about one (state, event).
-pub enum Cell<'a> {
-    Move(&'a Transition),
-    Refuse(&'a str),
-    Ignore(&'a str),
-}
-
 /// One way from a state to a state (possibly the same one).
 pub struct Edge<'a> {
     pub from: &'a State,
     pub event: &'a Event,
     pub to: &'a str,
-    pub row: &'a Transition,
+    pub record: &'a [String],
     pub target: &'a Target,
+}
+
+/// Everything that a table declares, by name.
+pub struct Names<'a> {
+    pub states: BTreeSet<&'a str>,
+    pub events: BTreeSet<&'a str>,
+    pub effects: BTreeSet<&'a str>,
+    pub updates: BTreeSet<&'a str>,
+    pub choices: BTreeSet<&'a str>,
 }
 
 impl Kind {
@@ -210,6 +213,36 @@ impl Source {
 }
 
 impl Machine {
+    pub fn names(&self) -> Names<'_> {
+        Names {
+            states: self
+                .states
+                .iter()
+                .map(|state| state.name.as_str())
+                .collect(),
+            events: self
+                .events
+                .iter()
+                .map(|event| event.name.as_str())
+                .collect(),
+            effects: self
+                .effects
+                .iter()
+                .map(|effect| effect.name.as_str())
+                .collect(),
+            updates: self
+                .updates
+                .iter()
+                .map(|update| update.name.as_str())
+                .collect(),
+            choices: self
+                .choices
+                .iter()
+                .map(|choice| choice.name.as_str())
+                .collect(),
+        }
+    }
+
     pub fn state(&self, name: &str) -> Option<&State> {
         self.states.iter().find(|state| state.name == name)
     }
@@ -218,221 +251,119 @@ impl Machine {
         self.events.iter().find(|event| event.name == name)
     }
 
-    /// The states that a list of names and `@groups` means; unknown names mean none (`check` reports them).
+    /// The states that names and `@groups` mean; an unknown name means none (`check` reports it).
     pub fn members(&self, names: &[String]) -> Vec<&State> {
         let means = |name: &str, state: &State| match name.strip_prefix('@') {
-            Some("all") => true,
-            Some(kind) => state.kind.name() == kind,
+            Some(kind) => kind == "all" || state.kind.name() == kind,
             None => state.name == name,
         };
-        let states = self.states.iter();
-        let one = |name: &String| {
-            states
-                .clone()
-                .filter(|state| means(name, state))
-                .collect::<Vec<_>>()
-        };
-        names.iter().flat_map(one).collect()
+        let one = |name| self.states.iter().filter(move |state| means(name, state));
+        names.iter().flat_map(|name| one(name.as_str())).collect()
     }
 
     /// Everything that is said about a cell: exactly one thing in a sound table.
-    pub fn cell(&self, state: &State, event: &Event) -> Vec<Cell<'_>> {
-        let about = |states: &[String], on: &[String]| {
-            let times = self
-                .members(states)
-                .iter()
-                .filter(|member| member.name == state.name)
-                .count();
-            times * on.iter().filter(|name| **name == event.name).count()
-        };
+    pub fn cell(&self, state: &State, event: &Event) -> Vec<&Says> {
         let mut said = Vec::new();
-        for row in &self.transitions {
-            said.extend((0..about(&row.from, &row.on)).map(|_| Cell::Move(row)));
-        }
-        for row in &self.refuse {
-            said.extend((0..about(&row.states, &row.on)).map(|_| Cell::Refuse(&row.because)));
-        }
-        for row in &self.ignore {
-            said.extend((0..about(&row.states, &row.on)).map(|_| Cell::Ignore(&row.because)));
+        for row in &self.rows {
+            for _ in row.on.iter().filter(|name| **name == event.name) {
+                let members = self.members(&row.states).into_iter();
+                said.extend(
+                    members
+                        .filter(|member| member.name == state.name)
+                        .map(|_| &row.says),
+                );
+            }
         }
         said
     }
 
-    /// Every declared edge, by state, then by event, then by answer.
+    /// Every declared edge: by state, then event, then answer.
     pub fn edges(&self) -> Vec<Edge<'_>> {
         let mut edges = Vec::new();
-        for from in &self.states {
-            for event in &self.events {
-                for cell in self.cell(from, event) {
-                    let Cell::Move(row) = cell else { continue };
-                    edges.extend(row.targets.iter().map(|target| {
-                        let to = if target.state == "same" {
-                            &from.name
-                        } else {
-                            &target.state
-                        };
-                        Edge {
-                            from,
-                            event,
-                            to,
-                            row,
-                            target,
-                        }
-                    }));
+        for (from, event) in self.pairs() {
+            for says in self.cell(from, event) {
+                let Says::Move(Move {
+                    record, targets, ..
+                }) = says
+                else {
+                    continue;
+                };
+                for target in targets {
+                    edges.push(Edge {
+                        from,
+                        event,
+                        to: target.state(from),
+                        record,
+                        target,
+                    });
                 }
             }
         }
         edges
     }
+
+    /// Every (state, event), by state.
+    pub fn pairs(&self) -> impl Iterator<Item = (&State, &Event)> {
+        let with_events = |state| self.events.iter().map(move |event| (state, event));
+        self.states.iter().flat_map(with_events)
+    }
+}
+
+impl Row {
+    /// How problems call the row.
+    pub fn title(&self) -> String {
+        let verb = match self.says {
+            Says::Move(_) => "transition",
+            Says::Refuse(_) => "refusal",
+            Says::Ignore(_) => "ignored",
+        };
+        format!(
+            "{verb} in {} on {}",
+            self.states.join(", "),
+            self.on.join(", ")
+        )
+    }
+}
+
+impl Move {
+    /// Where the row leads from a state, each state once.
+    pub fn destinations<'a>(&'a self, from: &'a State) -> Vec<&'a str> {
+        let mut to = Vec::new();
+        for target in &self.targets {
+            if !to.contains(&target.state(from)) {
+                to.push(target.state(from));
+            }
+        }
+        to
+    }
+}
+
+impl Target {
+    /// The state that the target means, coming from `from`.
+    pub fn state<'a>(&'a self, from: &'a State) -> &'a str {
+        if self.state == SAME {
+            &from.name
+        } else {
+            &self.state
+        }
+    }
 }
 
 impl Edge<'_> {
     pub fn updates(&self, name: &str) -> bool {
-        self.row
-            .record
+        self.record
             .iter()
             .chain(&self.target.update)
             .any(|update| update == name)
     }
 
+    /// The event, and the answer where there is one.
     pub fn label(&self) -> String {
-        match &self.target.answer {
-            Some(answer) => format!("{} / {answer}", self.event.name),
-            None => self.event.name.clone(),
-        }
-    }
-}
-
-/// Reads a table. What cannot be read is told in `problems`, entry by entry; `None` only without a usable `[machine]`.
-pub fn parse(text: &str, problems: &mut Vec<String>) -> Option<Machine> {
-    let mut root: Table = toml::from_str(text)
-        .map_err(|e| problems.push(e.to_string()))
-        .ok()?;
-    let head = root
-        .remove("machine")
-        .unwrap_or_else(|| Value::Table(Table::new()));
-    let head = head
-        .try_into::<Head>()
-        .map_err(|e| problems.push(format!("[machine]: {}", e.message())));
-    let mut machine = Machine {
-        states: named(&mut root, "states", problems),
-        events: named(&mut root, "events", problems),
-        effects: named(&mut root, "effects", problems),
-        updates: named(&mut root, "updates", problems),
-        choices: named(&mut root, "choices", problems),
-        transitions: rows(&mut root, "transitions", problems),
-        refuse: rows(&mut root, "refuse", problems),
-        ignore: rows(&mut root, "ignore", problems),
-        timers: rows(&mut root, "timers", problems),
-        always: rows(&mut root, "always", problems),
-        head: head.ok()?,
-    };
-    problems.extend(root.keys().map(|key| format!("unknown section `{key}`")));
-    for row in &mut machine.transitions {
-        let beside = !row.update.is_empty() || !row.effects.is_empty();
-        match (row.targets.as_mut_slice(), &row.choose) {
-            ([only], None) if only.answer.is_none() => {
-                only.update = std::mem::take(&mut row.update);
-                only.effects = std::mem::take(&mut row.effects);
-            }
-            _ if beside => problems.push(format!(
-                "transition from {:?} on {:?}: `update` and `effects` belong into the answers of its choice",
-                row.from, row.on
-            )),
-            _ => {}
-        }
-    }
-    Some(machine)
-}
-
-/// The entries of `[section.<name>]`; a plain string is an entry that has nothing but its doc.
-fn named<T: DeserializeOwned>(
-    root: &mut Table,
-    section: &str,
-    problems: &mut Vec<String>,
-) -> Vec<T> {
-    let entries = match root.remove(section) {
-        Some(Value::Table(entries)) => entries,
-        Some(_) => {
-            problems.push(format!("`{section}` is not a table"));
-            return Vec::new();
-        }
-        None => return Vec::new(),
-    };
-    let mut read = Vec::new();
-    for (name, value) in entries {
-        let mut entry = match value {
-            Value::Table(entry) => entry,
-            doc => Table::from_iter([("doc".to_owned(), doc)]),
-        };
-        if entry
-            .insert("name".to_owned(), Value::String(name.clone()))
-            .is_some()
-        {
-            problems.push(format!("{section}.{name}: unknown field `name`"));
-        }
-        match entry.try_into() {
-            Ok(entry) => read.push(entry),
-            Err(e) => problems.push(format!("{section}.{name}: {}", e.message())),
-        }
-    }
-    read
-}
-
-/// The rows of `[[section]]`.
-fn rows<T: DeserializeOwned>(
-    root: &mut Table,
-    section: &str,
-    problems: &mut Vec<String>,
-) -> Vec<T> {
-    let rows = match root.remove(section) {
-        Some(Value::Array(rows)) => rows,
-        Some(_) => {
-            problems.push(format!("`{section}` is not a list of tables"));
-            return Vec::new();
-        }
-        None => return Vec::new(),
-    };
-    let mut read = Vec::new();
-    for (at, row) in rows.into_iter().enumerate() {
-        let shown = row.to_string();
-        match row.try_into() {
-            Ok(row) => read.push(row),
-            Err(e) => problems.push(format!(
-                "{section} row {}: {} in {shown}",
-                at + 1,
-                e.message()
-            )),
-        }
-    }
-    read
-}
-
-fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    match Value::deserialize(from)? {
-        Value::String(one) => Ok(vec![one]),
-        many => many.try_into().map_err(D::Error::custom),
-    }
-}
-
-fn targets<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Target>, D::Error> {
-    let one = |(answer, value): (String, Value)| {
-        let mut target: Target = value.try_into().map_err(|e: toml::de::Error| {
-            D::Error::custom(format!("to.{answer}: {}", e.message()))
-        })?;
-        target.answer = Some(answer);
-        Ok(target)
-    };
-    match Value::deserialize(from)? {
-        Value::Table(answers) => answers.into_iter().map(one).collect(),
-        state => {
-            let state = state.try_into().map_err(D::Error::custom)?;
-            Ok(vec![Target {
-                answer: None,
-                state,
-                update: Vec::new(),
-                effects: Vec::new(),
-            }])
-        }
+        let answer = self
+            .target
+            .answer
+            .iter()
+            .map(|answer| format!(" / {answer}"));
+        format!("{}{}", self.event.name, answer.collect::<String>())
     }
 }

@@ -136,10 +136,9 @@ fn status_in(lower: &str) -> Option<u16> {
             .iter()
             .any(|word| lead.ends_with(word));
         let bracketed = before.ends_with('(') && bytes.get(at + 3) == Some(&b')');
-        if (named && lead.len() < before.len()) || bracketed || before.trim().is_empty() {
-            if (400..600).contains(&status) {
-                return Some(status);
-            }
+        let led = (named && lead.len() < before.len()) || bracketed || before.trim().is_empty();
+        if led && (400..600).contains(&status) {
+            return Some(status);
         }
     }
     None

@@ -4,26 +4,34 @@
 //! |---|---|
 //! | `event` | one vocabulary for what agents say |
 //! | `parser`, `lines`, `dialect/` | bytes to events: pure, bounded, one reader for each agent |
+//! | `driver`, `preset` | from an agent's name to the command line of a call |
 //! | `tally`, `fault`, `reset`, `report` | what the events of a call come to |
 //!
 //! No process is started here, no clock is read, and nothing decides whether work is done: a result class says what the
 //! agent reported, and git, the plan and the checks are the judges.
 
 mod dialect;
+mod driver;
 mod event;
 mod fault;
 mod lines;
 mod parser;
+mod preset;
 mod report;
 mod reset;
 mod tally;
 mod text;
 
 pub use dialect::Dialect;
+pub use driver::{
+    ACP_SUBCOMMAND, AgentError, AgentSpec, Call, CommandLine, Definition, Role,
+    SCRIPTED_SUBCOMMAND, Stdin, resolve,
+};
 pub use event::{End, Event, Scope, render};
 pub use fault::Fault;
 pub use lines::MAX_LINE_BYTES;
 pub use parser::{MAX_MESSAGE_BYTES, Parser};
+pub use preset::DriverKind;
 pub use report::{Exit, Report};
 pub use reset::{Clock, Reset};
 

@@ -7,7 +7,7 @@ use super::fault::Fault;
 use super::parser::MAX_MESSAGE_BYTES;
 use super::report::{Exit, Report};
 use super::reset::{Clock, Reset};
-use super::text::{cut_front, one_line};
+use super::text::{cut_front, humane, one_line};
 use crate::core::run::agent_result::{ResultClass, Usage};
 
 /// Denials and questions that are kept.
@@ -132,7 +132,7 @@ impl Tally {
                 return (ResultClass::Budget, message);
             }
             Some(End::Failed { fault, message }) => {
-                return classed(dialect, fault, &one_line(message), clock);
+                return classed(dialect, fault, &humane(message), clock);
             }
             None => {}
         }
@@ -150,24 +150,29 @@ impl Tally {
         stderr_tail: &str,
         clock: Clock,
     ) -> (ResultClass, String) {
+        let over = if exit.timed_out {
+            "the step's time was over"
+        } else {
+            "the agent was silent and idle for too long"
+        };
+        // Some agents tell retries, or their reason, on standard error only.
+        let told = last_words(stderr_tail)
+            .filter(|words| words.to_lowercase().contains("retry"))
+            .map(|words| (Fault::new(None, stderr_end(stderr_tail)), words));
         let waiting = match &self.waiting {
-            Some((Fault::Other, _)) | None => last_words(stderr_tail)
-                .filter(|words| words.to_lowercase().contains("retry") || words.contains("Attempt"))
-                .map(|words| (Fault::new(None, &words), words)),
+            Some((Fault::Other, _)) => told.or_else(|| self.waiting.clone()),
+            None => told,
             Some(known) => Some(known.clone()),
         };
         match waiting {
-            Some((fault @ (Fault::Limited { .. } | Fault::Auth), why)) => {
-                classed(dialect, &fault, &one_line(&why), clock)
+            Some((fault @ (Fault::Limited { .. } | Fault::Auth | Fault::Refused), why)) => {
+                classed(dialect, &fault, &humane(&why), clock)
             }
-            Some((Fault::Refused | Fault::Interrupted | Fault::Other, _)) | None => {
-                let message = if exit.timed_out {
-                    "the step's time was over"
-                } else {
-                    "the agent was silent and idle for too long"
-                };
-                (ResultClass::TimedOut, message.to_owned())
+            Some((Fault::Interrupted | Fault::Other, why)) => {
+                let message = format!("{over} while it tried again: {}", humane(&why));
+                (ResultClass::TimedOut, message)
             }
+            None => (ResultClass::TimedOut, over.to_owned()),
         }
     }
 
@@ -187,6 +192,13 @@ impl Tally {
             return (ResultClass::Crashed, message);
         }
         let code = exit.code.unwrap_or_default();
+        if (129..=159).contains(&code) && dialect != Dialect::Gemini {
+            let message = format!(
+                "the agent was ended by signal {} (exit status {code})",
+                code - 128
+            );
+            return (ResultClass::Crashed, message);
+        }
         if dialect == Dialect::Text && code == 0 {
             return (ResultClass::Done, String::new());
         }
@@ -241,7 +253,14 @@ fn last_words(stderr_tail: &str) -> Option<String> {
         .rev()
         .map(|line| super::text::printable(line).trim().to_owned())
         .find(|line| line.chars().any(char::is_alphabetic) && !line.starts_with("at "))
-        .map(|line| one_line(&line))
+        .map(|line| humane(&line))
+}
+
+/// The last two lines of standard error: some agents break a sentence.
+fn stderr_end(stderr_tail: &str) -> &str {
+    let text = stderr_tail.trim_end();
+    let start = text.rmatch_indices('\n').nth(1).map_or(0, |(at, _)| at + 1);
+    text.get(start..).unwrap_or(text)
 }
 
 /// The class of a fault, and its message.

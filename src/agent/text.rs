@@ -56,6 +56,28 @@ pub fn summary(input: &Value) -> String {
     }
 }
 
+/// An error text as a person would say it, on one line: of a JSON body within it only the message, and nothing from an
+/// address or a request id on.
+pub fn humane(text: &str) -> String {
+    let text = [", url: ", ", request id: "]
+        .iter()
+        .fold(text, |text, mark| text.split(mark).next().unwrap_or(text));
+    let Some(at) = text.find('{') else {
+        return one_line(text);
+    };
+    let (before, body) = text.split_at(at);
+    let mut values = serde_json::Deserializer::from_str(body).into_iter::<Value>();
+    let Some(Ok(value)) = values.next() else {
+        return one_line(text);
+    };
+    let inner = value.get("error").unwrap_or(&value);
+    let Some(message) = inner.get("message").and_then(Value::as_str) else {
+        return one_line(text);
+    };
+    let after = body.get(values.byte_offset()..).unwrap_or_default();
+    one_line(&format!("{before}{message}{after}"))
+}
+
 /// `text` without control characters and escape sequences; line breaks and tabs stay.
 pub fn printable(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());

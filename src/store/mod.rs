@@ -1,1 +1,87 @@
-//! The store: SQLite behind one writer; `apply` is the only mutation path.
+//! The store: SQLite, and the only room that knows SQL. [`Writer::apply`] is the only way in which a run changes.
+//!
+//! | word | meaning |
+//! |---|---|
+//! | *event* | what happened; the machine of the run answers it ([`Apply`], [`Answer`]) |
+//! | *journal* | every write to a run or a step, with what is needed to do it again ([`Reader::replay`]) |
+//! | *effect* | what has to be performed because of a move; stored with it, performed later ([`StoredEffect`]) |
+//! | *public event* | what the world is told of a move, numbered without a gap ([`StoredEvent`]) |
+//! | *place* | where a run that has not ended stands in the queue |
+//!
+//! One [`Writer`] thread owns the only connection that can write; a [`Reader`] lends read-only connections. Not here:
+//! what an event means (the machines), who is started next (the scheduler), and how an effect is performed. There is no
+//! trait over the two handles until there is a second backend. Nothing is deleted: history is small, and `gc` is about
+//! branches and directories.
+
+mod apply;
+mod codec;
+mod columns;
+mod crash;
+mod create;
+mod error;
+mod events;
+mod files;
+mod find;
+mod fold;
+mod guards;
+mod journal;
+mod list;
+mod open;
+mod outbox;
+mod places;
+mod queue;
+mod reader;
+mod replay;
+mod rows;
+mod steps;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use apply::{Answer, Applied, Apply, Expect, Move};
+pub use crash::{BadCrashPoint, CrashPoint, Death, Side};
+pub use create::{Created, Idempotency, NewRun};
+pub use error::StoreError;
+pub use files::{Artifact, MergeIntent};
+pub use find::Found;
+pub use fold::Violation;
+pub use list::{Filter, Page};
+pub use open::{FILE_NAME, file};
+pub use outbox::EffectDone;
+pub use reader::Reader;
+pub use rows::{EffectId, StoredEffect, StoredEvent, StoredRun, StoredStep};
+pub use steps::{StepApplied, StepReport};
+pub use writer::Writer;
+
+/// How to open a store.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How long to wait for a lock that another process holds before [`StoreError::Busy`].
+    pub busy_timeout: Duration,
+    /// Where to crash, in a test of crashes.
+    pub crash: Option<CrashPoint>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            busy_timeout: Duration::from_secs(5),
+            crash: None,
+        }
+    }
+}
+
+/// Opens the database in `dir`, makes it where it is missing, brings it up to date and lays the guards.
+///
+/// # Errors
+/// [`StoreError::Newer`], [`StoreError::Foreign`] and [`StoreError::Damaged`] before anything is written; else what
+/// the system or SQLite says.
+pub fn open(dir: &Path, options: Options) -> Result<(Writer, Reader), StoreError> {
+    let conn = open::writing(dir, options.busy_timeout)?;
+    let path: Arc<Path> = file(dir).into();
+    let writer = Writer::start(conn, Arc::clone(&path), options.crash)?;
+    let reader = Reader::start(path, options.busy_timeout)?;
+    Ok((writer, reader))
+}

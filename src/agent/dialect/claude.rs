@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::{Out, count, list, text};
+use super::{Out, count, list, text, total};
 use crate::agent::event::{End, Event, Scope};
 use crate::agent::fault::Fault;
 use crate::agent::reset::Reset;
@@ -90,6 +90,7 @@ impl Claude {
                     delay_ms: count(value, "retry_delay_ms"),
                     why: match status {
                         Some(status) => format!("{status} {error}"),
+                        None if error == "unknown" => "no answer from the provider".to_owned(),
                         None => error.to_owned(),
                     },
                     fault: Fault::new(status, error),
@@ -268,9 +269,14 @@ impl Claude {
         if let Some(models) = since {
             for used in models.values() {
                 self.settled = self.settled.plus(Usage {
-                    input_tokens: count(used, "inputTokens")
-                        + count(used, "cacheReadInputTokens")
-                        + count(used, "cacheCreationInputTokens"),
+                    input_tokens: total(
+                        used,
+                        &[
+                            "inputTokens",
+                            "cacheReadInputTokens",
+                            "cacheCreationInputTokens",
+                        ],
+                    ),
                     output_tokens: count(used, "outputTokens"),
                     cost_usd: used.get("costUSD").and_then(Value::as_f64),
                 });
@@ -337,13 +343,14 @@ fn limit_event(window: &str, state: &Value, rejected: bool) -> Event {
 
 /// Claude counts cached tokens beside the input, Qwen within it.
 fn usage_of(used: &Value, qwen: bool) -> Usage {
-    let cached = if qwen {
-        0
-    } else {
-        count(used, "cache_read_input_tokens") + count(used, "cache_creation_input_tokens")
-    };
+    let keys = [
+        "input_tokens",
+        "cache_read_input_tokens",
+        "cache_creation_input_tokens",
+    ];
+    let keys = if qwen { &keys[..1] } else { &keys[..] };
     Usage {
-        input_tokens: count(used, "input_tokens") + cached,
+        input_tokens: total(used, keys),
         output_tokens: count(used, "output_tokens"),
         cost_usd: None,
     }

@@ -121,8 +121,9 @@ fn completed(item: &Value, out: Out<'_>) -> bool {
             name: "web_search".to_owned(),
             summary: one_line(text(item, "query")),
         }),
-        "error" => out(Event::Error {
-            message: text(item, "message").to_owned(),
+        // A notice: what ends a turn is told by `turn.failed`.
+        "error" => out(Event::Note {
+            text: text(item, "message").to_owned(),
         }),
         "todo_list" => {}
         _ => return false,

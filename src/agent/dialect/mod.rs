@@ -189,6 +189,12 @@ fn count(value: &Value, key: &str) -> u64 {
     value.get(key).and_then(Value::as_u64).unwrap_or_default()
 }
 
+/// The sum of the counts under `keys`.
+fn total(value: &Value, keys: &[&str]) -> u64 {
+    keys.iter()
+        .fold(0, |sum, key| u64::saturating_add(sum, count(value, key)))
+}
+
 /// `value[key]` as a list; empty when it is missing or none.
 fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Out, count, text};
+use super::{Out, count, text, total};
 use crate::agent::event::{End, Event, Scope};
 use crate::agent::fault::Fault;
 use crate::agent::reset::Reset;
@@ -68,8 +68,8 @@ fn step_finish(part: &Value, out: Out<'_>) {
     let tokens = part.get("tokens").unwrap_or(&Value::Null);
     let cache = tokens.get("cache").unwrap_or(&Value::Null);
     out(Event::Usage {
-        input_tokens: count(tokens, "input") + count(cache, "read") + count(cache, "write"),
-        output_tokens: count(tokens, "output") + count(tokens, "reasoning"),
+        input_tokens: count(tokens, "input").saturating_add(total(cache, &["read", "write"])),
+        output_tokens: total(tokens, &["output", "reasoning"]),
         cost_usd: part.get("cost").and_then(Value::as_f64),
         scope: Scope::Request,
     });

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Out, count, list, text};
+use super::{Out, count, list, text, total};
 use crate::agent::event::{End, Event, Scope};
 use crate::agent::fault::Fault;
 use crate::agent::text::{one_line, summary};
@@ -90,9 +90,7 @@ impl Pi {
         }
         let used = message.get("usage").unwrap_or(&Value::Null);
         out(Event::Usage {
-            input_tokens: count(used, "input")
-                + count(used, "cacheRead")
-                + count(used, "cacheWrite"),
+            input_tokens: total(used, &["input", "cacheRead", "cacheWrite"]),
             output_tokens: count(used, "output"),
             cost_usd: used
                 .get("cost")

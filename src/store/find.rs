@@ -1,0 +1,67 @@
+//! One run by what a person calls it: its id, a prefix or a suffix of it, or its name.
+
+use rusqlite::{Connection, params};
+
+use super::error::{Fault, StoreError};
+use super::rows::{self, StoredRun};
+use super::{Reader, codec};
+use crate::core::run::RunId;
+
+/// How many candidates are named when there are several.
+const CANDIDATES: i64 = 10;
+
+/// What a reference means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Exactly this run.
+    One(RunId),
+    /// No run.
+    None,
+    /// Several: up to ten of them with their names, the newest first.
+    Ambiguous(Vec<(RunId, String)>),
+}
+
+impl Reader {
+    /// The run of exactly that id.
+    pub async fn run(&self, id: &RunId) -> Result<Option<StoredRun>, StoreError> {
+        let id = id.clone();
+        self.ask("read a run", move |db| rows::find_run(db, &id))
+            .await
+    }
+
+    /// The run that `reference` means: a whole id before anything else, then whatever has it as its name or as a
+    /// prefix or a suffix of its id. Letters of an id may be of either case; those of a name may not.
+    pub async fn find(&self, reference: &str) -> Result<Found, StoreError> {
+        let reference = reference.to_owned();
+        self.ask("find a run", move |db| find(db, &reference)).await
+    }
+}
+
+fn find(db: &Connection, reference: &str) -> Result<Found, Fault> {
+    if reference.is_empty() {
+        return Ok(Found::None);
+    }
+    let part = reference.to_ascii_lowercase();
+    if rows::any(db, "SELECT 1 FROM runs WHERE id = ?1", &part)? {
+        return Ok(Found::One(RunId(part)));
+    }
+    // No LIKE: a reference is not a pattern.
+    let mut select = db.prepare_cached(
+        "SELECT id, name FROM runs
+         WHERE name = ?1 OR substr(id, 1, ?3) = ?2 OR substr(id, -?3) = ?2
+         ORDER BY number DESC LIMIT ?4",
+    )?;
+    let length = codec::int(part.chars().count() as u64);
+    let rows = select.query_map(params![reference, part, length, CANDIDATES], |row| {
+        Ok((RunId(row.get(0)?), row.get(1)?))
+    })?;
+    let mut found: Vec<(RunId, String)> = rows.collect::<Result<_, _>>()?;
+    Ok(match (found.pop(), found.is_empty()) {
+        (None, _) => Found::None,
+        (Some((only, _)), true) => Found::One(only),
+        (Some(last), false) => {
+            found.push(last);
+            Found::Ambiguous(found)
+        }
+    })
+}

@@ -1,0 +1,150 @@
+//! The outbox: what has to be performed, written with the move that asked for it and read again after a crash.
+//! Performing is not known here.
+
+use rusqlite::{Connection, params};
+
+use super::codec::{self, int, nat};
+use super::error::{Fault, StoreError};
+use super::rows::{EffectId, StoredEffect, StoredRun};
+use super::{Reader, Writer};
+use crate::core::run::{Effect, RunId, StepId};
+use crate::core::time::Time;
+
+/// An effect that was performed, and how that went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EffectDone {
+    /// Which one.
+    pub id: EffectId,
+    /// How it went, in a few words, for whoever looks into the database.
+    pub outcome: String,
+}
+
+impl Writer {
+    /// Records that an effect was performed, where that moves no run. A repeat, and an effect that was dropped in the
+    /// meantime, change nothing.
+    pub async fn effect_done(&self, done: EffectDone, now: Time) -> Result<(), StoreError> {
+        self.ask("record a performed effect", move |tx| {
+            finish(tx, &done, now)
+        })
+        .await
+    }
+}
+
+impl Reader {
+    /// Everything that is still to be performed, by run and in the order of performing.
+    pub async fn pending_effects(&self) -> Result<Vec<StoredEffect>, StoreError> {
+        self.ask("read the pending effects", |db| {
+            let mut select = db.prepare_cached(
+                "SELECT id, run_id, generation, step_id, name, created_at FROM effects
+                 WHERE state = 'pending' ORDER BY run_id, id",
+            )?;
+            let mut rows = select.query([])?;
+            let mut pending = Vec::new();
+            while let Some(row) = rows.next()? {
+                let id = EffectId(row.get(0)?);
+                let name: String = row.get(4)?;
+                let effect: Effect = name
+                    .parse()
+                    .map_err(|unknown| Fault::unreadable(format!("effect {}", id.0), unknown))?;
+                pending.push(StoredEffect {
+                    id,
+                    run_id: RunId(row.get(1)?),
+                    generation: nat(row.get(2)?),
+                    step_id: row.get::<_, Option<String>>(3)?.map(StepId),
+                    effect,
+                    created_at: Time(row.get(5)?),
+                });
+            }
+            Ok(pending)
+        })
+        .await
+    }
+}
+
+/// Writes the effects of a move, in their order. `run` is the run after it.
+pub(super) fn append(
+    tx: &Connection,
+    run: &StoredRun,
+    effects: &[Effect],
+    now: Time,
+) -> Result<Vec<StoredEffect>, Fault> {
+    let mut insert = tx.prepare_cached(
+        "INSERT INTO effects (run_id, generation, step_id, name, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    let mut stored = Vec::with_capacity(effects.len());
+    for &effect in effects {
+        // A stop is addressed to the step that is not yet gone, a start to the one that it begins: after the move the
+        // facts name both.
+        let step_id = match &run.facts.step {
+            Some(live) if effect.stops() || effect.step().is_some() => {
+                Some(StepId::new(&run.id, live.generation))
+            }
+            Some(_) | None => None,
+        };
+        let generation = run.facts.generation;
+        insert.execute(params![
+            run.id.0,
+            int(generation),
+            step_id.as_ref().map(|id| &id.0),
+            effect.as_str(),
+            now.0
+        ])?;
+        let id = EffectId(tx.last_insert_rowid());
+        stored.push(StoredEffect {
+            id,
+            run_id: run.id.clone(),
+            generation,
+            step_id,
+            effect,
+            created_at: now,
+        });
+    }
+    Ok(stored)
+}
+
+/// Drops what is pending and would only begin a step that is not the one the run waits for now, together with what was
+/// to prepare it. Stops, and what follows an end, stay. `run` is the run after a move, before its effects are added.
+pub(super) fn supersede(
+    tx: &Connection,
+    run: &StoredRun,
+    now: Time,
+) -> Result<Vec<EffectId>, Fault> {
+    let generation = run.facts.generation;
+    let wanted = run
+        .facts
+        .step
+        .as_ref()
+        .is_some_and(|live| live.generation == generation);
+    let wanted = wanted.then(|| int(generation));
+    let named = |which: fn(&Effect) -> bool| -> Result<String, Fault> {
+        let names: Vec<&str> = Effect::ALL
+            .iter()
+            .filter(|it| which(it))
+            .map(|it| it.as_str())
+            .collect();
+        codec::text("the names of effects", &names)
+    };
+    let (starts, stops) = (named(|it| it.step().is_some())?, named(|it| it.stops())?);
+    let mut drop = tx.prepare_cached(
+        "UPDATE effects SET state = 'dropped', done_at = ?3, outcome = 'superseded'
+         WHERE run_id = ?1 AND state = 'pending' AND generation IS NOT ?2
+           AND name NOT IN (SELECT value FROM json_each(?5))
+           AND generation IN (
+             SELECT generation FROM effects
+             WHERE run_id = ?1 AND state = 'pending' AND name IN (SELECT value FROM json_each(?4)))
+         RETURNING id",
+    )?;
+    let dropped = drop.query_map(params![run.id.0, wanted, now.0, starts, stops], |row| {
+        Ok(EffectId(row.get(0)?))
+    })?;
+    Ok(dropped.collect::<Result<_, _>>()?)
+}
+
+/// Marks one effect as performed.
+pub(super) fn finish(tx: &Connection, done: &EffectDone, now: Time) -> Result<(), Fault> {
+    tx.prepare_cached(
+        "UPDATE effects SET state = 'done', done_at = ?2, outcome = ?3 WHERE id = ?1 AND state = 'pending'",
+    )?
+    .execute(params![done.id.0, now.0, done.outcome])?;
+    Ok(())
+}

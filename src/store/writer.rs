@@ -1,0 +1,124 @@
+//! The writer: one thread that owns the only connection that can write, a bounded queue of requests to it, and one
+//! IMMEDIATE transaction for each request. Every request is answered after its commit, so what was answered is stored.
+//! What the requests do stands in the files that are named after them. There is no group commit: the engine asks for
+//! one thing at a time and waits for the answer, so there would be nothing to group.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+
+use super::crash::{CrashPoint, Side};
+use super::error::{Fault, StoreError};
+
+/// Requests that may wait; the sender waits when there are more.
+const QUEUE: usize = 64;
+
+/// A handle to the writer. The thread ends, and closes the database, when the last handle is gone.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    jobs: mpsc::Sender<Job>,
+}
+
+type Job = Box<dyn FnOnce(&mut Desk) -> ControlFlow<()> + Send>;
+
+/// What the thread has before it.
+struct Desk {
+    conn: Connection,
+    path: Arc<Path>,
+    commits: u64,
+    crash: Option<CrashPoint>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(super) fn start(
+        conn: Connection,
+        path: Arc<Path>,
+        crash: Option<CrashPoint>,
+    ) -> Result<Self, StoreError> {
+        let (jobs, mut waiting) = mpsc::channel::<Job>(QUEUE);
+        let file: PathBuf = path.to_path_buf();
+        let mut desk = Desk {
+            conn,
+            path,
+            commits: 0,
+            crash,
+        };
+        std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || {
+                while let Some(job) = waiting.blocking_recv() {
+                    if job(&mut desk).is_break() {
+                        return;
+                    }
+                }
+            })
+            .map_err(|source| StoreError::Open { path: file, source })?;
+        Ok(Writer { jobs })
+    }
+
+    /// Has `work` done inside a transaction of its own; its answer comes after the commit. `doing` is for error texts.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |desk| {
+            let result = match desk.transact(work) {
+                Ok(ControlFlow::Continue(value)) => Ok(value),
+                Ok(ControlFlow::Break(())) => return ControlFlow::Break(()),
+                Err(fault) => Err(fault.tell(&desk.path, doing)),
+            };
+            // Whoever asked may have gone away; what was asked for is stored all the same.
+            let _ = reply.send(result);
+            ControlFlow::Continue(())
+        });
+        self.jobs.send(job).await.map_err(|_| StoreError::Gone)?;
+        answer.await.map_err(|_| StoreError::Gone)?
+    }
+
+    /// Ends the writer after everything asked before, and returns when the database is closed. Other handles get
+    /// [`StoreError::Gone`] from then on.
+    pub async fn close(self) {
+        let (closed, wait) = oneshot::channel::<()>();
+        let job: Job = Box::new(move |desk| {
+            // Closing folds the log into the file; the thread's own drop of the connection would come after the answer.
+            if let Ok(empty) = Connection::open_in_memory() {
+                drop(std::mem::replace(&mut desk.conn, empty));
+            }
+            drop(closed);
+            ControlFlow::Break(())
+        });
+        if self.jobs.send(job).await.is_ok() {
+            let _ = wait.await;
+        }
+    }
+}
+
+impl Desk {
+    /// `Break` means that a crash point was reached.
+    fn transact<T>(
+        &mut self,
+        work: impl FnOnce(&Connection) -> Result<T, Fault>,
+    ) -> Result<ControlFlow<(), T>, Fault> {
+        let tx = self
+            .conn
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let value = work(&tx)?;
+        let commit = self.commits + 1;
+        let dies = |side| self.crash.is_some_and(|point| point.reached(side, commit));
+        if dies(Side::Before) {
+            return Ok(ControlFlow::Break(()));
+        }
+        tx.commit()?;
+        if dies(Side::After) {
+            return Ok(ControlFlow::Break(()));
+        }
+        self.commits = commit;
+        Ok(ControlFlow::Continue(value))
+    }
+}

@@ -1,0 +1,233 @@
+//! From names to command lines.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use agent_loop::agent::{Call, CommandLine, Definition, Dialect, DriverKind, Role, Stdin, resolve};
+
+fn call() -> Call {
+    Call {
+        role: Role::Implement,
+        model: None,
+        prompt_file: PathBuf::from("/data/prompt.txt"),
+        plan: PathBuf::from("specs/plan.md"),
+        iteration: 3,
+        resume: None,
+        new_session: None,
+        state_dir: PathBuf::from("/data/state"),
+        self_exe: PathBuf::from("/proc/self/exe"),
+        root: false,
+        max_turns: None,
+        max_cost_usd: None,
+    }
+}
+
+fn defined(name: &str, toml: &str) -> BTreeMap<String, Definition> {
+    BTreeMap::from([(name.to_owned(), toml::from_str(toml).unwrap())])
+}
+
+fn shown(line: &CommandLine) -> String {
+    let mut words = vec![line.program.to_str().unwrap().to_owned()];
+    words.extend(line.args.iter().map(|arg| arg.to_str().unwrap().to_owned()));
+    words.join(" ")
+}
+
+fn command(name: &str, definitions: &BTreeMap<String, Definition>, call: &Call) -> String {
+    let line = resolve(name, definitions).unwrap().command(call).unwrap();
+    shown(&line)
+}
+
+#[test]
+fn every_known_agent_has_its_command_line() {
+    let none = BTreeMap::new();
+    for (name, expected) in [
+        (
+            "claude",
+            "claude -p --output-format stream-json --verbose --dangerously-skip-permissions",
+        ),
+        (
+            "codex",
+            "codex exec --json --dangerously-bypass-approvals-and-sandbox -",
+        ),
+        ("gemini", "gemini --yolo --skip-trust -o stream-json"),
+        ("opencode", "opencode run --format json --auto"),
+        ("qwen", "qwen --yolo -o stream-json"),
+        ("pi", "pi -p --mode json"),
+        (
+            "aider",
+            "aider --message-file /data/prompt.txt --yes-always --no-stream --no-pretty --no-gitignore \
+             --no-check-update --no-show-release-notes --analytics-disable",
+        ),
+        (
+            "scripted",
+            "/proc/self/exe __scripted --role implement --prompt-file /data/prompt.txt \
+             --plan specs/plan.md --iteration 3 --state-dir /data/state",
+        ),
+    ] {
+        assert_eq!(command(name, &none, &call()), expected);
+    }
+}
+
+#[test]
+fn the_prompt_is_a_file_on_standard_input_unless_its_name_is_an_argument() {
+    let none = BTreeMap::new();
+    for name in ["claude", "codex", "gemini", "opencode", "qwen", "pi"] {
+        let line = resolve(name, &none).unwrap().command(&call()).unwrap();
+        assert_eq!(line.stdin, Stdin::File("/data/prompt.txt".into()), "{name}");
+    }
+    for name in ["aider", "scripted"] {
+        let line = resolve(name, &none).unwrap().command(&call()).unwrap();
+        assert_eq!(line.stdin, Stdin::Null, "{name}");
+    }
+    let own = defined(
+        "mine",
+        "command = 'my-agent'\nargs = ['--file={prompt_file}']",
+    );
+    let line = resolve("mine", &own).unwrap().command(&call()).unwrap();
+    assert_eq!(line.stdin, Stdin::Null);
+    assert_eq!(shown(&line), "my-agent --file=/data/prompt.txt");
+}
+
+#[test]
+fn model_session_limits_and_role_are_passed_where_the_agent_knows_them() {
+    let none = BTreeMap::new();
+    let full = Call {
+        role: Role::Review,
+        model: Some("m1".into()),
+        resume: Some("s1".into()),
+        new_session: Some("n1".into()),
+        max_turns: Some(9),
+        max_cost_usd: Some(1.5),
+        ..call()
+    };
+    assert_eq!(
+        command("claude", &none, &full),
+        "claude -p --output-format stream-json --verbose --dangerously-skip-permissions --model m1 \
+         --resume s1 --max-turns 9 --max-budget-usd 1.50 --disallowedTools Edit,Write,NotebookEdit"
+    );
+    assert_eq!(
+        command("codex", &none, &full),
+        "codex exec --json --dangerously-bypass-approvals-and-sandbox -m m1 resume s1 -"
+    );
+    let fresh = Call {
+        new_session: Some("n1".into()),
+        ..call()
+    };
+    assert!(command("claude", &none, &fresh).ends_with("--session-id n1"));
+    assert!(!command("pi", &none, &fresh).contains("n1"));
+}
+
+#[test]
+fn a_definition_extends_a_known_agent_and_its_arguments_come_where_the_agent_wants_them() {
+    let own = defined(
+        "fast",
+        "driver = 'codex'\ncommand = '/opt/codex'\nargs = ['-c', 'model_provider={x}']\nenv = { A = '1' }",
+    );
+    let resumed = Call {
+        resume: Some("s1".into()),
+        ..call()
+    };
+    let spec = resolve("fast", &own).unwrap();
+    assert_eq!(spec.dialect(), Dialect::Codex);
+    assert_eq!(spec.driver(), DriverKind::Known);
+    assert_eq!(spec.name(), "fast");
+    assert!(spec.can_resume());
+    let line = spec.command(&resumed).unwrap();
+    assert_eq!(
+        shown(&line),
+        "/opt/codex exec --json --dangerously-bypass-approvals-and-sandbox -c model_provider={x} resume s1 -"
+    );
+    assert_eq!(line.env, [("A".to_owned(), "1".to_owned())]);
+    assert!(line.pass.contains(&"OPENAI_*".to_owned()));
+}
+
+#[test]
+fn a_definition_of_a_known_name_keeps_its_driver() {
+    let own = defined("claude", "args = ['--effort', 'high']");
+    let line = command("claude", &own, &call());
+    assert!(line.starts_with("claude -p ") && line.ends_with("--effort high"));
+}
+
+#[test]
+fn claude_as_root_is_told_that_it_is_contained() {
+    let none = BTreeMap::new();
+    let root = Call {
+        root: true,
+        ..call()
+    };
+    let sandboxed = ("IS_SANDBOX".to_owned(), "1".to_owned());
+    let spec = resolve("claude", &none).unwrap();
+    assert!(spec.command(&root).unwrap().env.contains(&sandboxed));
+    assert!(!spec.command(&call()).unwrap().env.contains(&sandboxed));
+    let own = defined("claude", "env = { IS_SANDBOX = '0' }");
+    let line = resolve("claude", &own).unwrap().command(&root).unwrap();
+    assert!(!line.env.contains(&sandboxed), "the user's env wins");
+}
+
+#[test]
+fn the_bridge_starts_the_command_behind_a_separator() {
+    let own = defined(
+        "g",
+        "driver = 'acp'\ncommand = 'gemini'\nargs = ['--acp', '--skip-trust']",
+    );
+    let resumed = Call {
+        resume: Some("s1".into()),
+        model: Some("m1".into()),
+        ..call()
+    };
+    assert_eq!(
+        command("g", &own, &resumed),
+        "/proc/self/exe __acp --prompt-file /data/prompt.txt --resume s1 --model m1 -- gemini --acp --skip-trust"
+    );
+}
+
+#[test]
+fn what_cannot_be_called_is_named_with_what_to_do() {
+    let none = BTreeMap::new();
+    for (name, definitions, expected) in [
+        (
+            "cloud",
+            none.clone(),
+            "agent `cloud` is not known; known are aider, claude, codex, gemini, opencode, pi, qwen, scripted; \
+             or define it in [agents.cloud]",
+        ),
+        (
+            "x",
+            defined("x", "driver = 'magic'"),
+            "[agents.x]: driver `magic` is not known; known are claude, codex, gemini, opencode, qwen, pi, aider, \
+             exec, acp, scripted",
+        ),
+        (
+            "x",
+            defined("x", "args = ['a']"),
+            "[agents.x]: driver `exec` needs `command`, the program to start",
+        ),
+        (
+            "x",
+            defined("x", "driver = 'acp'"),
+            "[agents.x]: driver `acp` needs `command`, the program to start",
+        ),
+        (
+            "x",
+            defined("x", "command = 'npx my-agent'"),
+            "[agents.x]: `command` is one program, but it says `npx my-agent`; put its arguments in `args`",
+        ),
+        (
+            "x",
+            defined("x", "driver = 'scripted'\nargs = ['a', 'b']"),
+            "[agents.x]: driver `scripted` takes one argument, the script's path",
+        ),
+    ] {
+        let error = resolve(name, &definitions).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    }
+    let own = defined("x", "command = 'a'\nargs = ['{model}']");
+    let error = resolve("x", &own).unwrap().command(&call()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "[agents.x]: its args use {model}, but this call has none; set `model`"
+    );
+    for name in ["exec", "acp"] {
+        assert!(resolve(name, &none).is_err(), "{name} is no agent");
+    }
+}
