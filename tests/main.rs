@@ -4,6 +4,7 @@ mod agent;
 mod cli;
 mod codegen;
 mod config;
+mod keeper;
 mod plan;
 mod schedule;
 

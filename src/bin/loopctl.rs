@@ -12,6 +12,9 @@ use clap::Parser as _;
 use tracing::level_filters::LevelFilter;
 
 fn main() -> ExitCode {
+    if let Some(code) = agent_loop::effect::hidden(std::env::args_os()) {
+        std::process::exit(code);
+    }
     let cli = Cli::parse();
     stream_choice(cli.global.color).write_global();
     trace(&cli.global);

@@ -1,1 +1,7 @@
 //! Effects: the only room that touches git, processes and the files of a run.
+
+mod hidden;
+pub mod keeper;
+pub mod proc;
+
+pub use hidden::hidden;

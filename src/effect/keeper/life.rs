@@ -1,0 +1,134 @@
+//! The life of a keeper, from its locks to its record. A step's directory is good for one run: a second keeper that is
+//! started there finds the first one, or what it left, and does nothing.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use super::error::KeeperError;
+use super::files::{self, EXIT, JOB, LIFE_LOCK, START_LOCK};
+use super::inherit::{self, Signals};
+use super::job::Job;
+use super::record::{ExitRecord, KeeperRecord};
+use super::watch::Watch;
+use crate::effect::proc;
+
+/// Said on the standard output once `keeper.json` or `exit.json` is there, by whichever keeper of this directory.
+pub(super) const UP: &str = "up";
+
+/// Runs the job in the step's directory to its end. To be called before any thread is started or file opened.
+/// Returns the exit status of the process: 0 when the outcome is on record, else 1.
+pub fn main(dir: &Path) -> i32 {
+    match keep(dir) {
+        Ok(()) => 0,
+        Err(e) => {
+            eprintln!("{e}");
+            say(&e.to_string());
+            1
+        }
+    }
+}
+
+fn keep(dir: &Path) -> Result<(), KeeperError> {
+    // Before the working directory changes.
+    let dir = dir
+        .canonicalize()
+        .map_err(KeeperError::at("find the step's directory", dir))?;
+    let signals = inherit::shed().map_err(KeeperError::os("become a keeper"))?;
+    let starting = files::lock(&dir.join(START_LOCK))?;
+    let Some(_life) = files::try_lock(&dir.join(LIFE_LOCK))? else {
+        return stand_back(&dir);
+    };
+    let refused = ExitRecord::read(&dir)?.is_some_and(|exit| exit.refused.is_some());
+    if !refused && (dir.join(EXIT).exists() || KeeperRecord::read(&dir)?.is_some()) {
+        return stand_back(&dir);
+    }
+    files::remove(&dir.join(EXIT))?;
+    let job = Job::take(&dir)?;
+    let worktree = match &job.worktree_lock {
+        Some(path) => match files::try_lock(path.as_path())? {
+            Some(lock) => Some(lock),
+            None => return refuse(&dir, format!("worktree busy: {} is locked", path.display())),
+        },
+        None => None,
+    };
+    files::write(&dir.join(files::KEEPER), &record(&job)?)?;
+    drop(starting);
+    say(UP);
+    let exit = run(&job, &signals).map_err(KeeperError::os("watch a command"))?;
+    // Nothing of the step is left: the next one may have the worktree as soon as it reads the record.
+    drop(worktree);
+    files::write(&dir.join(EXIT), &exit)
+}
+
+fn run(job: &Job, signals: &Signals) -> std::io::Result<ExitRecord> {
+    let grace = Duration::from_millis(job.grace_ms);
+    let mut watch = Watch {
+        signals,
+        marker: &job.marker,
+        grace,
+        stop: false,
+    };
+    let mut exit = ExitRecord::default();
+    for command in &job.commands {
+        if watch.stop {
+            exit.canceled = true;
+            break;
+        }
+        let (record, ending) = watch.run(command)?;
+        if record.stopped.is_none() {
+            exit.left_behind.extend(ending.ended);
+        }
+        exit.survivors.extend(ending.survivors);
+        let failed = !record.succeeded();
+        exit.canceled |= record.stopped == Some(super::Stopped::Canceled);
+        exit.commands.push(record);
+        if failed && job.stop_on_failure {
+            break;
+        }
+    }
+    Ok(exit)
+}
+
+fn record(job: &Job) -> Result<KeeperRecord, KeeperError> {
+    let read = || {
+        Ok((
+            proc::stat(std::process::id().cast_signed())?.identity,
+            proc::boot_id()?,
+        ))
+    };
+    let (identity, boot_id) = read().map_err(KeeperError::os("read /proc"))?;
+    Ok(KeeperRecord {
+        identity,
+        boot_id,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        marker: job.marker.clone(),
+        grace_ms: job.grace_ms,
+    })
+}
+
+/// Another keeper is here, or was: its files say all. A copy of the job that was written meanwhile goes.
+fn stand_back(dir: &Path) -> Result<(), KeeperError> {
+    files::remove(&dir.join(JOB))?;
+    say(UP);
+    Ok(())
+}
+
+fn refuse(dir: &Path, why: String) -> Result<(), KeeperError> {
+    let refused = Some(why);
+    files::write(
+        &dir.join(EXIT),
+        &ExitRecord {
+            refused,
+            ..Default::default()
+        },
+    )?;
+    say(UP);
+    Ok(())
+}
+
+/// One line to the starter. If it is gone, nobody needs to hear it: the files say the same.
+fn say(text: &str) {
+    let mut out = std::io::stdout();
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}

@@ -1,0 +1,71 @@
+//! Which processes belong to a step: looked up in `/proc`, by descent from the keeper that adopts every orphan, by the
+//! marker in the environment, and by the session of a keeper that is gone. Nothing is ended here.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::io;
+
+use super::record::KeeperRecord;
+use crate::effect::proc::{self, Stat};
+
+/// Seen by a keeper: everything below it, and whatever else carries the marker.
+pub fn of_keeper(marker: &str) -> io::Result<Vec<Stat>> {
+    let all = proc::all()?;
+    let me = std::process::id().cast_signed();
+    let below = proc::descendants(&all, &[me], None);
+    let belongs = |pid| pid != me && (below.contains(&pid) || is_marked(pid, marker));
+    Ok(living(all, belongs))
+}
+
+/// Seen by a daemon after a keeper was killed: what carries the marker, what is in the session that the dead keeper
+/// led, and what is below those. Never this process, nor anything below it that is not marked itself.
+pub fn of_lost(marker: &str, keeper: Option<&KeeperRecord>) -> io::Result<Vec<Stat>> {
+    let all = proc::all()?;
+    let me = std::process::id().cast_signed();
+    let session = match keeper {
+        Some(keeper) => orphaned_session(&all, keeper)?,
+        None => None,
+    };
+    let roots: Vec<i32> = all
+        .iter()
+        .filter(|s| Some(s.session) == session || is_marked(s.identity.pid, marker))
+        .map(|s| s.identity.pid)
+        .filter(|pid| *pid != me)
+        .collect();
+    let below = proc::descendants(&all, &roots, Some(me));
+    let roots: HashSet<i32> = roots.into_iter().collect();
+    Ok(living(all, |pid| {
+        roots.contains(&pid) || (below.contains(&pid) && proc::is_ours(pid))
+    }))
+}
+
+/// The number of a session stays taken while the session has members. So if no process has that pid any more, those
+/// members are the dead keeper's; if one has, it is the keeper itself or a stranger, and the session is not ours.
+fn orphaned_session(all: &[Stat], keeper: &KeeperRecord) -> io::Result<Option<i32>> {
+    let pid = keeper.identity.pid;
+    let leader_lives = all.iter().any(|s| s.identity.pid == pid && s.alive);
+    let this_boot = proc::boot_id()? == keeper.boot_id;
+    Ok((this_boot && !leader_lives).then_some(pid))
+}
+
+/// Processor time of everything below this process, in clock ticks: what lives, and what has been waited for.
+pub fn cpu_ticks() -> io::Result<u64> {
+    let all = proc::all()?;
+    let me = std::process::id().cast_signed();
+    let below = proc::descendants(&all, &[me], None);
+    let part = |stat: &Stat| match stat.identity.pid {
+        pid if pid == me => stat.reaped_ticks,
+        pid if below.contains(&pid) => stat.own_ticks.saturating_add(stat.reaped_ticks),
+        _ => 0,
+    };
+    Ok(all.iter().map(part).fold(0, u64::saturating_add))
+}
+
+fn is_marked(pid: i32, marker: &str) -> bool {
+    proc::is_ours(pid) && proc::has_env(pid, OsStr::new(marker))
+}
+
+fn living(all: Vec<Stat>, belongs: impl Fn(i32) -> bool) -> Vec<Stat> {
+    let wanted = |stat: &Stat| stat.alive && belongs(stat.identity.pid);
+    all.into_iter().filter(wanted).collect()
+}
