@@ -10,3 +10,4 @@ mod schedule;
 
 // The generated door names its shared types as ours do: by `crate::core`.
 use agent_loop::core;
+mod watchdog;

@@ -1,7 +1,19 @@
 //! The watchdog: a pure function of recorded evidence that says whether a run goes on as it is, with a note, with a
 //! rewritten prompt, waits for a person, or has failed. It never reads agent prose and never looks at a phrase.
+//!
+//! | step | when |
+//! |---|---|
+//! | give up | a limit of the run is reached |
+//! | hold | the review of one task was rejected too often; or still stuck after every rewrite |
+//! | rewrite | stuck, and noted before |
+//! | note | the first trouble since a box was ticked, or trouble of a run that moves |
+//! | proceed | no trouble |
+//!
+//! *Stuck* is stricter than *trouble*: it means that going on unchanged would only repeat what was seen (see `stuck`).
+//! Not here: whether the run is complete, and what the next iteration is for.
 
 mod judge;
+mod stuck;
 
 pub use judge::{Spent, Verdict, judge};
 
@@ -78,9 +90,9 @@ pub struct Limits {
     pub max_rewrites: u32,
     /// Rejections of one task before a person is asked.
     pub max_review_rounds: u32,
-    /// Tokens a run may spend; `None` = no limit.
+    /// Tokens a run may spend; `None` or 0 = no limit.
     pub max_tokens: Option<u64>,
-    /// Cost in millionths of a US dollar; `None` = no limit.
+    /// Cost in millionths of a US dollar; `None` or 0 = no limit.
     pub max_cost_micro_usd: Option<u64>,
 }
 
@@ -90,9 +102,9 @@ pub struct Limits {
 pub enum Signal {
     /// The checks failed.
     VerificationFailed,
-    /// No box ticked and no commit made.
+    /// No box ticked and no commit made, though there was something to do.
     NoProgress,
-    /// The same task again, without a box ticked.
+    /// The same work again without a box ticked, for long or only back and forth.
     RepeatedTask,
     /// "Complete" was said with open boxes.
     MalformedComplete,
