@@ -6,6 +6,7 @@ mod codegen;
 mod config;
 mod keeper;
 mod plan;
+mod prompt;
 mod schedule;
 
 // The generated door names its shared types as ours do: by `crate::core`.

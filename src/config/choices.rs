@@ -1,11 +1,13 @@
 //! The keys that take one of a few words: one enum for each, its words stated once and used by the parser, the error
-//! texts, the docs and the stored form. What a choice leads to is decided in the rooms that read it. Three choices
+//! texts, the docs and the stored form. What a choice leads to is decided in the rooms that read it. The choices
 //! that the core decides by are enums of the core; only their words are listed here.
 
 use serde::{Deserialize, Serialize};
 
 /// The words of [`Order`](crate::core::schedule::Order).
 pub(super) const QUEUE_POLICIES: &[&str] = &["fifo", "newest_first"];
+/// The words of [`CompletionMode`](crate::core::plan::CompletionMode).
+pub(super) const COMPLETION_MODES: &[&str] = &["trailing", "exact"];
 /// The words of [`MergeStrategy`](crate::core::run::MergeStrategy).
 pub(super) const MERGE_STRATEGIES: &[&str] = &["squash", "merge", "none"];
 /// The words of [`OnUsageLimit`](crate::core::run::OnUsageLimit).
@@ -46,16 +48,6 @@ choice! {
         Keep = "keep",
         /// They are stopped.
         Stop = "stop",
-    }
-}
-
-choice! {
-    /// How strictly the completion token is looked for in the agent's last message.
-    CompletionMode {
-        /// It is the last line that is not empty.
-        Trailing = "trailing",
-        /// It is the whole message.
-        Exact = "exact",
     }
 }
 

@@ -113,6 +113,18 @@ An agent of one's own is a table `[agents.NAME]`; `agent`, `fallback_agent` and 
 | `env` | a table of texts | Variables set for it, besides those that `env_pass` lets through. |
 ";
 
+const PROMPTS: &str = "
+## Prompts
+
+A workspace can replace the template of a prompt (Jinja syntax): `.loop/prompts/NAME.md`, where NAME is `implementation`,
+`review`, `rewrite`, `fresh_start`, `conflict` or `postmortem`; for the implementation prompt `prompt_file` comes first.
+Templates are read at the run's base commit and tried out when the run is created. A name that is not known is an error
+that lists the known ones; what may be absent has to stand in `{% if … %}`. The filter `fenced` puts text of tools into a
+code fence that it cannot close and cuts it to 48 KiB, or to the bytes it is given; `quoted` makes a block quote; `clip`
+cuts only. `{% include \"parts/rules.md\" %}` takes over one of the built-in parts: `place`, `task`, `rules`, `finish`,
+`notes`, `signals`.
+";
+
 /// The page `docs/configuration.md`.
 pub fn markdown() -> String {
     let mut page = INTRODUCTION.to_owned();
@@ -133,6 +145,7 @@ pub fn markdown() -> String {
         }
     }
     page.push_str(AGENTS);
+    page.push_str(PROMPTS);
     page
 }
 

@@ -25,9 +25,7 @@ mod toml_text;
 mod types;
 mod worktree_path;
 
-pub use choices::{
-    ArtifactMode, CompletionMode, RunNamingMode, Sandbox, Shutdown, WorktreeProvider,
-};
+pub use choices::{ArtifactMode, RunNamingMode, Sandbox, Shutdown, WorktreeProvider};
 pub use describe::{TemplateFor, markdown, template};
 pub use key::{Form, Key, Kind, Scope};
 pub use layer::Source;

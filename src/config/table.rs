@@ -42,7 +42,7 @@ pub static KEYS: &[Key] = &[
     run("model", Kind::Text(Form::Name), "\"\"", "Model of the implementing agent; not set: the agent's own choice.").optional(),
     run("review_model", Kind::Text(Form::Name), "\"\"", "Model of the reviewer; not set: as `model`.").optional(),
     run("iterations", count(1, 10_000), "50", "Iterations that a run may spend."),
-    run("completion_mode", Kind::Choice(CompletionMode::WORDS), "\"trailing\"", "Whether the completion token is the last non-empty line of the agent's last message or all of it."),
+    run("completion_mode", Kind::Choice(COMPLETION_MODES), "\"trailing\"", "Whether the completion token is the last non-empty line of the agent's last message or all of it."),
     run("reviewer", Kind::Flag, "true", "Whether each iteration is reviewed."),
     run("max_review_rounds", count(1, 1000), "3", "Rejections of one task after which a person is asked."),
     run("prompt_file", Kind::Text(Form::Path), "\"\"", "Template of the implementation prompt; not set: the built-in one.").optional(),

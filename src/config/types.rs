@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::choices::*;
+use crate::core::plan::CompletionMode;
 use crate::core::run::{MergeStrategy, OnUsageLimit};
 use crate::core::schedule::{Order, Policy};
 use crate::core::watchdog::Limits;

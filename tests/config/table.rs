@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use agent_loop::config::{KEYS, Kind, RunConfig, Scope, TemplateFor, Usd, template};
+use agent_loop::core::plan::CompletionMode;
 use agent_loop::core::run::OnUsageLimit;
 use agent_loop::core::schedule::Order;
 use serde_json::{Value, json};
@@ -60,16 +61,16 @@ fn the_defaults_are_those_of_the_contract() {
         "../{{ repo }}.{{ run_branch | sanitize }}"
     );
     let words = [
-        run.completion_mode.as_str(),
         run.artifact_mode.as_str(),
         run.run_naming_mode.as_str(),
         run.merge_strategy.as_str(),
         run.worktree_provider.as_str(),
         run.sandbox.as_str(),
     ];
+    assert_eq!(run.completion_mode, CompletionMode::Trailing);
     assert_eq!(run.on_usage_limit, OnUsageLimit::Wait);
     assert!(run.env_pass.is_empty());
-    let expected = ["trailing", "mirror", "spec_slug", "squash", "git", "guard"];
+    let expected = ["mirror", "spec_slug", "squash", "git", "guard"];
     assert_eq!(words, expected);
     assert!(run.worktree_cleanup && run.summary_json);
     assert!(!run.postmortem && !run.skills_enabled);
