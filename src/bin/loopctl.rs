@@ -7,7 +7,7 @@ use agent_loop::cli::args::{Cli, Global};
 use agent_loop::cli::context::{Context, stream_choice};
 use agent_loop::cli::error::Error;
 use agent_loop::cli::render::style::{ATTENTION, BAD, paint};
-use agent_loop::cli::render::text::plain;
+use agent_loop::cli::render::text::{Pieces, plain};
 use clap::Parser as _;
 use tracing::level_filters::LevelFilter;
 
@@ -40,12 +40,8 @@ fn main() -> ExitCode {
 /// Says what went wrong and what to do. When even standard error is gone, the exit code has to do.
 fn complain(error: &Error) {
     let mut err = anstream::stderr().lock();
-    let _ = writeln!(
-        err,
-        "{} {}",
-        paint(BAD, "loopctl:"),
-        plain(&error.to_string())
-    );
+    let text = Pieces::default().next(&error.to_string());
+    let _ = writeln!(err, "{} {text}", paint(BAD, "loopctl:"));
     if let Some(hint) = error.hint() {
         let _ = writeln!(err, "{} {}", paint(ATTENTION, "hint:"), plain(&hint));
     }

@@ -10,8 +10,9 @@ use clap::ColorChoice;
 use super::args::{DEFAULT_ADDR, Global};
 use super::client::address::{Address, BadAddress};
 use super::client::request::{Client, Endpoint, Reply};
-use super::client::token::{TokenSource, data_dir};
+use super::client::token::TokenSource;
 use super::error::Error;
+use crate::config::paths;
 
 /// A command's surroundings.
 pub struct Context {
@@ -65,11 +66,8 @@ impl Context {
 
     /// The daemon's data directory, where one can be named.
     pub fn data_dir(&self) -> Option<PathBuf> {
-        data_dir(
-            self.global.data_dir.as_deref(),
-            std::env::var_os("XDG_DATA_HOME"),
-            std::env::var_os("HOME"),
-        )
+        let said = self.global.data_dir.as_deref();
+        paths::data_dir(said, |name| std::env::var_os(name)).ok()
     }
 
     /// Writes a line.

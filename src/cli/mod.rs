@@ -7,4 +7,5 @@ pub mod commands;
 pub mod context;
 pub mod error;
 pub mod render;
+pub mod settings;
 pub mod workspace;

@@ -10,6 +10,7 @@ mod loopctl;
 mod readiness;
 mod render;
 mod run;
+mod settings;
 mod sse;
 mod token;
 mod unreachable;

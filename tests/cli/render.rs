@@ -1,7 +1,7 @@
 //! What a person sees: ages, and text that cannot play tricks.
 
 use agent_loop::cli::client::unreachable::parse_timeout;
-use agent_loop::cli::commands::doctor::git_version;
+use agent_loop::cli::commands::doctor::tools::git_version;
 use agent_loop::cli::render::text::{Pieces, plain};
 use agent_loop::cli::render::time::{age, until};
 use agent_loop::cli::workspace::{inside, root_of};

@@ -1,31 +1,7 @@
 //! Where the token comes from.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-
-use agent_loop::cli::client::token::{TokenSource, data_dir};
+use agent_loop::cli::client::token::TokenSource;
 use tempfile::TempDir;
-
-fn os(text: &str) -> Option<OsString> {
-    Some(OsString::from(text))
-}
-
-#[test]
-fn the_data_directory_is_found_by_the_base_directory_rules() {
-    let said = Path::new("here");
-    assert_eq!(
-        data_dir(Some(said), os("/x"), os("/h")),
-        Some(PathBuf::from("here"))
-    );
-    assert_eq!(
-        data_dir(None, os("/x"), os("/h")),
-        Some(PathBuf::from("/x/loopd"))
-    );
-    let home = Some(PathBuf::from("/h/.local/share/loopd"));
-    assert_eq!(data_dir(None, None, os("/h")), home);
-    assert_eq!(data_dir(None, os("relative"), os("/h")), home);
-    assert_eq!(data_dir(None, os(""), None), None);
-}
 
 #[test]
 fn a_given_token_wins_over_the_file() {

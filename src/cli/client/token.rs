@@ -1,7 +1,6 @@
 //! The token and where it comes from: given, or the daemon's token file, which is read anew each time it is needed,
 //! because a daemon that starts for the first time writes it while `loopctl` is already waiting.
 
-use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -84,21 +83,5 @@ impl TokenSource {
                 "of nowhere (no --token, and no home directory to look in)".to_owned()
             }
         }
-    }
-}
-
-/// The daemon's data directory: what was said, else `$XDG_DATA_HOME/loopd`, else `~/.local/share/loopd`. A relative
-/// `XDG_DATA_HOME` is ignored, as the XDG base directory specification demands.
-pub fn data_dir(
-    said: Option<&Path>,
-    xdg_data_home: Option<OsString>,
-    home: Option<OsString>,
-) -> Option<PathBuf> {
-    let absolute = |value: Option<OsString>| value.map(PathBuf::from).filter(|p| p.is_absolute());
-    match (said, absolute(xdg_data_home), absolute(home)) {
-        (Some(dir), _, _) => Some(dir.to_owned()),
-        (None, Some(xdg), _) => Some(xdg.join("loopd")),
-        (None, None, Some(home)) => Some(home.join(".local/share/loopd")),
-        (None, None, None) => None,
     }
 }

@@ -6,11 +6,13 @@ pub mod completions;
 pub mod diff;
 pub mod doctor;
 pub mod events;
+pub mod init;
 pub mod inspect;
 pub mod list;
 pub mod machine;
 pub mod man;
 pub mod pause;
+pub mod picker;
 pub mod queue;
 pub mod reset;
 pub mod resume;
@@ -21,7 +23,7 @@ pub mod why;
 
 mod operate;
 mod output;
-mod picker;
+
 mod wait;
 
 use clap::Subcommand;
@@ -62,6 +64,8 @@ pub enum Command {
     Machine(machine::Arguments),
     /// Check the installation
     Doctor(doctor::Arguments),
+    /// Write a configuration file, every key explained
+    Init(init::Arguments),
     /// Print a completion script
     Completions(completions::Arguments),
     /// Print a manual page
@@ -90,6 +94,7 @@ impl Command {
             Command::Reset(arguments) => reset::execute(arguments, context).await,
             Command::Machine(arguments) => machine::execute(arguments, context),
             Command::Doctor(arguments) => doctor::execute(arguments, context).await,
+            Command::Init(arguments) => init::execute(arguments, context),
             Command::Completions(arguments) => completions::execute(arguments, context),
             Command::Man(arguments) => man::execute(arguments, context),
         }

@@ -16,6 +16,7 @@ use crate::cli::context::Context;
 use crate::cli::error::Error;
 use crate::cli::render;
 use crate::cli::render::text::{plain, tail};
+use crate::cli::settings;
 use crate::cli::workspace::{inside, root_of};
 
 /// How long the end of the output may take after the run has ended.
@@ -71,6 +72,9 @@ pub struct Arguments {
     /// Higher goes first
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub priority: Option<i32>,
+    /// Settings from this file, above the workspace's and below these flags
+    #[arg(long, value_name = "FILE", env = "LOOP_CONFIG")]
+    pub config: Option<PathBuf>,
     /// Start only after this run has completed
     #[arg(long, value_name = "RUN")]
     pub after: Option<String>,
@@ -167,7 +171,10 @@ fn request(arguments: &Arguments, current: &Path) -> Result<CreateRun, Error> {
     let root = root_of(current);
     let spec = match &arguments.spec {
         Some(spec) => spec.clone(),
-        None => pick(&root.join("specs"))?,
+        None => {
+            let config = settings::of_workspace(&root, settings::user_file().as_deref())?;
+            pick(&root.join(config.specs_dir))?
+        }
     };
     let text = |path: &Path| match inside(&root, current, path).into_os_string().into_string() {
         Ok(path) => Ok(path),
@@ -176,7 +183,7 @@ fn request(arguments: &Arguments, current: &Path) -> Result<CreateRun, Error> {
             hint: None,
         }),
     };
-    let settings = settings(arguments);
+    let settings = overrides(arguments)?;
     Ok(CreateRun {
         spec_path: text(&spec)?,
         workspace_root: text(&root)?,
@@ -196,20 +203,23 @@ fn request(arguments: &Arguments, current: &Path) -> Result<CreateRun, Error> {
     })
 }
 
-/// The flags that are keys of the configuration and not fields of the request.
-fn settings(arguments: &Arguments) -> Map<String, Value> {
-    let mut settings = Map::new();
+/// What `--config` says, and above it the flags that are keys of the configuration and not fields of the request.
+fn overrides(arguments: &Arguments) -> Result<Map<String, Value>, Error> {
+    let mut all = match &arguments.config {
+        Some(path) => settings::overrides(path)?,
+        None => Map::new(),
+    };
     if let Some(model) = &arguments.model {
-        settings.insert("model".to_owned(), Value::from(model.as_str()));
+        all.insert("model".to_owned(), Value::from(model.as_str()));
     }
     if let Some(iterations) = arguments.iterations {
-        settings.insert("iterations".to_owned(), Value::from(iterations));
+        all.insert("iterations".to_owned(), Value::from(iterations));
     }
     if !arguments.verify_cmds.is_empty() {
         let commands = arguments.verify_cmds.as_slice();
-        settings.insert("verify_cmds".to_owned(), Value::from(commands));
+        all.insert("verify_cmds".to_owned(), Value::from(commands));
     }
-    settings
+    Ok(all)
 }
 
 /// What the plan counts, and what it skips.

@@ -1,0 +1,80 @@
+//! What has to be installed: git, and at least one agent.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::{Finding, Level, PATIENCE, finding};
+use crate::config::RunConfig;
+
+/// The oldest git whose `merge-tree --write-tree` and `worktree list -z` are enough.
+const OLDEST_GIT: (u32, u32) = (2, 38);
+/// Commands of the agents that need no definition.
+const AGENTS: [&str; 2] = ["claude", "codex"];
+
+/// Whether git is there and young enough.
+pub(super) async fn git() -> Finding {
+    let (major, minor) = OLDEST_GIT;
+    let hint = format!("install git {major}.{minor} or newer");
+    let asked = Command::new("git")
+        .arg("--version")
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let said = match timeout(PATIENCE, asked).await {
+        Ok(Ok(output)) => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+        Ok(Err(error)) => {
+            return finding(
+                "git",
+                Level::Bad,
+                format!("git does not run: {error}"),
+                &hint,
+            );
+        }
+        Err(_) => return finding("git", Level::Bad, "git does not answer", &hint),
+    };
+    match git_version(&said) {
+        Some(version) if version >= OLDEST_GIT => finding("git", Level::Good, said, ""),
+        Some(_) => finding("git", Level::Bad, format!("{said} is too old"), &hint),
+        None => finding("git", Level::Bad, format!("git answers {said:?}"), &hint),
+    }
+}
+
+/// Major and minor number from `git version 2.39.5 (…)`.
+pub fn git_version(said: &str) -> Option<(u32, u32)> {
+    let mut numbers = said.strip_prefix("git version ")?.split(['.', ' ', '-']);
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+/// Which agents are there: the known ones, and those that the configuration defines by a command.
+pub(super) fn agents(config: Option<&RunConfig>) -> Finding {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut names: Vec<&str> = AGENTS.to_vec();
+    let defined = config.into_iter().flat_map(|config| config.agents.values());
+    names.extend(defined.filter_map(|agent| agent.command.as_deref()));
+    let found: Vec<String> = names
+        .iter()
+        .filter_map(|name| on_path(name, &path))
+        .map(|path| path.display().to_string())
+        .collect();
+    if found.is_empty() {
+        let message = format!("none of {} is on PATH", names.join(", "));
+        let hint = "install one, or define your own in [agents.NAME]";
+        return finding("agents", Level::Warning, message, hint);
+    }
+    finding("agents", Level::Good, found.join(", "), "")
+}
+
+/// Where a command is found, as a shell would.
+pub fn on_path(name: &str, path: &OsStr) -> Option<PathBuf> {
+    let runs = |file: &PathBuf| {
+        fs::metadata(file).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+    };
+    env::split_paths(path).map(|dir| dir.join(name)).find(runs)
+}

@@ -1,0 +1,89 @@
+//! The configuration as this side needs it: where specs are looked for, which agents are defined, and what a file given
+//! by `--config` says. The daemon reads its own copy; a run is configured there, at its base commit.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::error::Error;
+use crate::config::{
+    DaemonSources, RunConfig, RunSources, Source, WORKSPACE_FILES, load_daemon,
+    overrides_from_file, paths, resolve_run,
+};
+
+/// A file of the user's that was read.
+struct File {
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl File {
+    /// `None` where there is no such file.
+    fn read(path: &Path) -> Result<Option<File>, Error> {
+        let name = path.display().to_string();
+        match std::fs::read(path) {
+            Ok(bytes) => Ok(Some(File { name, bytes })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::local(format!("read {name}"), error)),
+        }
+    }
+
+    fn source(&self) -> Source<'_> {
+        Source {
+            name: &self.name,
+            bytes: &self.bytes,
+        }
+    }
+}
+
+/// Where the user's own file is looked for; `None` when no place can be named.
+pub fn user_file() -> Option<PathBuf> {
+    paths::user_config_file(|name| std::env::var_os(name)).ok()
+}
+
+/// What a run of the workspace would be configured with now: by the user's file and the workspace's, as they are on
+/// disk; a missing one says nothing.
+///
+/// # Errors
+/// A file that cannot be read, or everything that is wrong in them.
+pub fn of_workspace(root: &Path, user: Option<&Path>) -> Result<RunConfig, Error> {
+    let doing = "read the configuration";
+    let user = match user {
+        Some(path) => File::read(path)?,
+        None => None,
+    };
+    let mut files = Vec::new();
+    for name in WORKSPACE_FILES {
+        files.extend(File::read(&root.join(name))?);
+    }
+    let workspace: Vec<Source<'_>> = files.iter().map(File::source).collect();
+    let daemon = load_daemon(&DaemonSources {
+        user: user.as_ref().map(File::source),
+        ..DaemonSources::default()
+    });
+    let daemon = daemon.map_err(|errors| Error::local(doing, errors))?;
+    let run = resolve_run(
+        &daemon.run_defaults,
+        &RunSources {
+            workspace: &workspace,
+            ..RunSources::default()
+        },
+    );
+    Ok(run.map_err(|errors| Error::local(doing, errors))?.config)
+}
+
+/// What the file given by `--config` says, in the form of a request's `config_override`.
+///
+/// # Errors
+/// A file that is missing or cannot be read, or everything that is wrong in it.
+pub fn overrides(path: &Path) -> Result<Map<String, Value>, Error> {
+    let doing = format!("read the configuration {}", path.display());
+    let file = File::read(path)?.ok_or_else(|| Error::local(&doing, "there is no such file"))?;
+    let (overrides, warnings) =
+        overrides_from_file(file.source()).map_err(|errors| Error::local(&doing, errors))?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(overrides)
+}

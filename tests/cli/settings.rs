@@ -1,0 +1,130 @@
+//! Configuration on this side of the wire: `init`, `--config`, where specs are, and what `doctor` says of it.
+
+use agent_loop::cli::commands::picker::{chosen, specs_in};
+use agent_loop::cli::settings::of_workspace;
+use serde_json::json;
+
+use super::fake::{Fake, reply};
+use super::loopctl::User;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn init_writes_a_file_that_is_understood_and_never_touches_one_that_is_there() {
+    let user = User::new();
+    user.file(".git/HEAD", "ref: refs/heads/main\n");
+    let path = user
+        .home
+        .path()
+        .canonicalize()
+        .expect("a path")
+        .join(".loop/config.toml");
+    let ended = user.alone(&["init"]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_eq!(ended.out, format!("{}\n", path.display()));
+    let printed = user.alone(&["init", "--print"]).await.out;
+    assert_eq!(std::fs::read_to_string(&path).expect("written"), printed);
+    of_workspace(user.home.path(), None).expect("it is understood");
+
+    std::fs::write(&path, "specs_dir = \"mine\"\n").expect("written");
+    let ended = user.alone(&["init"]).await;
+    assert_eq!(ended.code, Some(1));
+    assert!(
+        ended.err.contains(&path.display().to_string()),
+        "{}",
+        ended.err
+    );
+    assert!(ended.err.contains("hint: compare it with"), "{}", ended.err);
+    assert_eq!(
+        std::fs::read_to_string(&path).expect("kept"),
+        "specs_dir = \"mine\"\n"
+    );
+    let config = of_workspace(user.home.path(), None).expect("it is understood");
+    assert_eq!(config.specs_dir, "mine");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn init_for_the_user_has_the_daemons_keys() {
+    let user = User::new();
+    let ended = user.alone(&["init", "--user", "--json"]).await;
+    let path = user.home.path().join(".config/loopd/config.toml");
+    assert_eq!(ended.out, format!("{}\n", json!({ "path": path })));
+    let text = std::fs::read_to_string(path).expect("written");
+    assert!(text.contains("#max_concurrent_runs = 3"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_config_file_reaches_the_request_below_the_flags() {
+    let user = User::new();
+    user.file(
+        "my.toml",
+        "iterations = 3\nmodel = \"m\"\nreviewer = false\n",
+    );
+    let fake = Fake::start(|_| reply(500, &json!({}))).await;
+    let mut command = user.command(&["run", "s.md", "--iterations", "4"]);
+    let command = command
+        .env("LOOPD_ADDR", &fake.addr)
+        .env("LOOP_CONFIG", "my.toml");
+    command.output().await.expect("starts");
+    let settings = fake.asked()[0].json()["config_override"].clone();
+    assert_eq!(
+        settings,
+        json!({ "iterations": 4, "model": "m", "reviewer": false })
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_in_a_config_file_is_said_before_the_daemon_is_asked() {
+    let user = User::new();
+    user.file("my.toml", "iterations = 0\nmodle = \"m\"\n");
+    let ended = user.alone(&["run", "s.md", "--config", "my.toml"]).await;
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert!(ended.err.contains("my.toml:1: iterations"), "{}", ended.err);
+    assert!(ended.err.contains("\nmy.toml:2: modle"), "{}", ended.err);
+    assert!(ended.err.contains("did you mean `model`?"), "{}", ended.err);
+    let ended = user.alone(&["run", "s.md", "--config", "none.toml"]).await;
+    assert!(
+        ended.err.contains("none.toml: there is no such file"),
+        "{}",
+        ended.err
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_reads_the_configuration() {
+    let user = User::new();
+    user.file("tool", "#!/bin/sh\n");
+    let tool = user.home.path().join("tool");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&tool, mode).expect("chmod");
+    let defined = format!(
+        "[agents.mine]\ndriver = \"exec\"\ncommand = \"{}\"\n",
+        tool.display()
+    );
+    user.file(".config/loopd/config.toml", &defined);
+    let addr = format!("unix:{}/none.sock", user.home.path().display());
+    let ended = user.at(&addr, &["doctor"]).await;
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.out, ended.err);
+    assert!(
+        ended.out.contains(&tool.display().to_string()),
+        "{}",
+        ended.out
+    );
+    user.file(".config/loopd/config.toml", "modle = 1\n");
+    let ended = user.at(&addr, &["doctor"]).await;
+    assert_eq!(ended.code, Some(1), "{}", ended.out);
+    assert!(ended.out.contains("did you mean `model`?"), "{}", ended.out);
+}
+
+#[test]
+fn the_picker_offers_markdown_files_by_name_and_takes_a_number() {
+    let dir = tempfile::TempDir::new().expect("a directory");
+    for name in ["b.md", "a.md", "c.txt"] {
+        std::fs::write(dir.path().join(name), "").expect("a file");
+    }
+    std::fs::create_dir(dir.path().join("planning.md")).expect("a folder");
+    let specs = specs_in(dir.path()).expect("readable");
+    assert_eq!(specs, [dir.path().join("a.md"), dir.path().join("b.md")]);
+    assert_eq!(chosen(" 2\n", &specs), Some(specs[1].clone()));
+    for answer in ["", "0", "3", "-1", "b.md", "99999999999999999999"] {
+        assert_eq!(chosen(answer, &specs), None, "{answer:?}");
+    }
+}
