@@ -4,6 +4,7 @@ mod agent;
 mod cli;
 mod codegen;
 mod config;
+mod git;
 mod keeper;
 mod plan;
 mod prompt;

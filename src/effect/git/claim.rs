@@ -1,0 +1,146 @@
+//! A run's branch: a name that collides with nothing, claimed together with a mark that survives a crash.
+//!
+//! The mark is a ref, `refs/loopd/runs/<run>/<reset>/<branch>`, created in one transaction with the branch: whoever
+//! repeats an interrupted preparation finds its own branch again instead of taking a second one. It stands at the run's
+//! first commit and keeps that commit from being collected.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    GitError, Oid, Repo, Result, Want,
+    admin::{Owner, all},
+    refs::{below, branch_ref, branches, create_all, in_the_way, resolve, valid_branch},
+    safe::Safe,
+};
+
+/// So many names are tried before giving up.
+const TRIES: u32 = 10_000;
+
+/// A branch that is a run's own.
+#[derive(Debug)]
+pub(super) struct Claimed {
+    pub branch: String,
+    pub start: Oid,
+}
+
+fn marks(owner: &Owner) -> String {
+    format!("refs/loopd/runs/{}/{}/", owner.run_id, owner.reset)
+}
+
+/// What an earlier, interrupted preparation claimed. The branch is made again, should only the mark have survived.
+pub(super) async fn claimed(safe: &Safe<'_>, owner: &Owner) -> Result<Option<Claimed>> {
+    let prefix = marks(owner);
+    let Some((name, start)) = below(safe.repo, &prefix).await?.into_iter().next() else {
+        return Ok(None);
+    };
+    let branch = name.strip_prefix(&prefix).unwrap_or(&name).to_owned();
+    let full = branch_ref(&branch);
+    if resolve(safe.repo, &full).await?.is_none() {
+        create_all(safe, &[(&full, &start)], &owner.words()).await?;
+    }
+    Ok(Some(Claimed { branch, start }))
+}
+
+/// Claims the first free name: neither a branch nor anything at its path may be in the way.
+pub(super) async fn claim(
+    safe: &Safe<'_>,
+    owner: &Owner,
+    want: &Want<'_>,
+    start: &Oid,
+) -> Result<Claimed> {
+    let repo = safe.repo;
+    for n in 1..=TRIES {
+        let suffix = if n == 1 {
+            String::new()
+        } else {
+            format!("-{n}")
+        };
+        let branch = format!("{}{}{suffix}", want.run_branch_prefix, want.slug);
+        if n == 1 {
+            valid_branch(repo, &branch).await?;
+        }
+        let taken = branches(repo).await?;
+        if let Some(blocker) = in_the_way(&taken, &branch) {
+            // A directory of the name stays in the way, whatever is added to its end.
+            if branch.starts_with(&format!("{blocker}/")) {
+                let said =
+                    format!("the branch {blocker} is in the way; choose another run_branch_prefix");
+                return Err(GitError::permanent(
+                    format!("create the branch {branch}"),
+                    said,
+                ));
+            }
+            continue;
+        }
+        if !free(repo, &place(repo, want, &branch).await?)? {
+            continue;
+        }
+        let (full, mark) = (branch_ref(&branch), format!("{}{branch}", marks(owner)));
+        match create_all(safe, &[(&full, start), (&mark, start)], &owner.words()).await {
+            Ok(()) => {
+                return Ok(Claimed {
+                    branch,
+                    start: start.clone(),
+                });
+            }
+            Err(error) if in_the_way(&branches(repo).await?, &branch).is_none() => {
+                return Err(error);
+            }
+            Err(_) => {}
+        }
+    }
+    let tried = format!("create a branch {}{}", want.run_branch_prefix, want.slug);
+    Err(GitError::permanent(
+        tried,
+        format!("{TRIES} names are taken; delete old run branches"),
+    ))
+}
+
+/// Where the worktree of a branch belongs: absolute, and canonical as far as it exists.
+pub(super) async fn place(repo: &Repo, want: &Want<'_>, branch: &str) -> Result<PathBuf> {
+    let tried = || format!("place the worktree of {branch}");
+    let wanted = (want.place)(branch).map_err(|why| GitError::permanent(tried(), why))?;
+    let root = match repo.primary().await? {
+        Some(primary) => primary,
+        None => repo
+            .toplevel
+            .clone()
+            .unwrap_or_else(|| repo.common_dir.clone()),
+    };
+    let path = canonical_start(&root.join(&wanted));
+    let inside_git = path.starts_with(&repo.common_dir) && !repo.bare;
+    if inside_git || path == root || root.starts_with(&path) || path.file_name().is_none() {
+        let said = format!(
+            "{} lies in or around the repository; change worktree_path_template",
+            path.display()
+        );
+        return Err(GitError::permanent(tried(), said));
+    }
+    Ok(path)
+}
+
+/// Nothing is there, and git knows of no worktree there.
+pub(super) fn free(repo: &Repo, path: &Path) -> Result<bool> {
+    Ok(fs::symlink_metadata(path).is_err() && all(repo)?.iter().all(|admin| admin.path != path))
+}
+
+/// Resolves symlinks in the part of a path that exists, and `..` in the rest.
+fn canonical_start(path: &Path) -> PathBuf {
+    let mut real = PathBuf::from("/");
+    for part in path.components() {
+        match part {
+            std::path::Component::ParentDir => drop(real.pop()),
+            std::path::Component::Normal(name) => {
+                real.push(name);
+                real = fs::canonicalize(&real).unwrap_or(real);
+            }
+            std::path::Component::RootDir
+            | std::path::Component::CurDir
+            | std::path::Component::Prefix(_) => {}
+        }
+    }
+    real
+}

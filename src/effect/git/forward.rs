@@ -1,0 +1,182 @@
+//! A target that somebody has checked out: where, and git's own fast-forward in there.
+//!
+//! This is the one place that changes files of a checkout that loopd did not make, and git does it: local changes in
+//! the way make it refuse as a whole.
+
+use std::path::PathBuf;
+
+use super::{
+    GitErrorKind, Intent, Result,
+    admin::{all, primary_branch},
+    refs::resolve,
+    repo::path,
+    run::Call,
+    safe::Safe,
+};
+
+/// Somebody's checkout of a branch.
+#[derive(Debug)]
+pub(super) struct Checkout {
+    /// The working tree; for messages, where it cannot be known.
+    pub path: PathBuf,
+    git_dir: PathBuf,
+    /// Why nothing may be moved in there.
+    hands_off: Option<String>,
+}
+
+/// Why a fast-forward did not happen: the files in the way, and a message.
+pub(super) type Refusal = (Vec<PathBuf>, String);
+
+/// All checkouts that are on this branch, or in the middle of something that will come back to it.
+pub(super) async fn occupied(safe: &Safe<'_>, full: &str) -> Result<Vec<Checkout>> {
+    let repo = safe.repo;
+    let mut found = Vec::new();
+    let common = &repo.common_dir;
+    if !repo.bare {
+        let primary = repo.primary().await?;
+        let on_it = primary_branch(repo).await?.as_deref() == Some(full);
+        let busy = busy(common, full);
+        if on_it || busy.is_some() {
+            let unknown = || {
+                format!(
+                    "the target is checked out, but {} does not say where",
+                    common.display()
+                )
+            };
+            let hands_off = busy.or_else(|| primary.is_none().then(unknown));
+            let path = primary.unwrap_or_else(|| common.clone());
+            found.push(Checkout {
+                path,
+                git_dir: common.clone(),
+                hands_off,
+            });
+        }
+    }
+    for admin in all(repo)? {
+        let busy = busy(&admin.dir, full);
+        let on_it = admin.head(repo).await? == super::admin::Head::Branch(full.to_owned());
+        if !on_it && busy.is_none() {
+            continue;
+        }
+        let at = admin.path.display();
+        let ours = admin
+            .owner
+            .as_ref()
+            .map(|owner| format!("the target is checked out by run {} in {at}", owner.run_id));
+        let gone = (!admin.path.is_dir()).then(|| {
+            format!("the target is checked out in {at}, which is gone; run `git worktree prune`")
+        });
+        found.push(Checkout {
+            hands_off: busy.or(ours).or(gone),
+            path: admin.path,
+            git_dir: admin.dir,
+        });
+    }
+    Ok(found)
+}
+
+/// An unfinished rebase or bisection comes back to the branch that it started from.
+fn busy(git_dir: &std::path::Path, full: &str) -> Option<String> {
+    let short = full.strip_prefix("refs/heads/").unwrap_or(full);
+    let names = [
+        "rebase-merge/head-name",
+        "rebase-apply/head-name",
+        "BISECT_START",
+    ];
+    let started = |name: &&str| {
+        let text = std::fs::read_to_string(git_dir.join(name)).unwrap_or_default();
+        text.trim() == full || text.trim() == short
+    };
+    let what = names.iter().find(|name| started(name))?;
+    let what = if what.starts_with("rebase") {
+        "rebase"
+    } else {
+        "bisection"
+    };
+    Some(format!(
+        "a {what} of the target is unfinished (see {}); finish or abort it",
+        git_dir.display()
+    ))
+}
+
+/// Fast-forwards the checkout to the intent's commit. None: git did it; whether the right ref moved is seen by the ref.
+pub(super) async fn forward(
+    safe: &Safe<'_>,
+    checkout: &Checkout,
+    intent: &Intent,
+) -> Result<Option<Refusal>> {
+    if let Some(why) = &checkout.hands_off {
+        return Ok(Some((Vec::new(), why.clone())));
+    }
+    let at = checkout.path.display();
+    let call = |args: &[&str]| bound(safe, checkout, args);
+    let branch = || async { call(&["symbolic-ref", "--quiet", "HEAD"]).output().await };
+    let before = branch().await?;
+    if before.stdout.trim_ascii_end() != intent.target_ref.as_bytes() {
+        return Ok(Some((
+            Vec::new(),
+            format!("{at} was switched to another branch meanwhile; ask again"),
+        )));
+    }
+    let short = intent
+        .target_ref
+        .strip_prefix("refs/heads/")
+        .unwrap_or(&intent.target_ref);
+    let merge = [
+        "merge",
+        "--ff-only",
+        "--no-squash",
+        "--no-autostash",
+        "--no-verify-signatures",
+        "--quiet",
+        "--no-stat",
+    ];
+    let args: Vec<&str> = merge.into_iter().chain([intent.new.as_str()]).collect();
+    let merged = call(&args)
+        .setting(format!("branch.{short}.mergeOptions"), "")
+        .slow()
+        .output()
+        .await?;
+    let after = branch().await?;
+    if after.stdout != before.stdout && resolve(safe.repo, &intent.target_ref).await? == intent.old
+    {
+        let now = String::from_utf8_lossy(&after.stdout).trim().to_owned();
+        let message = format!(
+            "{at} was switched to {now:?} while the target was fast-forwarded; look at its last commit"
+        );
+        return Ok(Some((Vec::new(), message)));
+    }
+    if merged.code == Some(0) {
+        return Ok(None);
+    }
+    let error = merged.error();
+    match error.kind {
+        GitErrorKind::Permanent => {
+            let message = format!(
+                "git refuses to fast-forward {at}: {}; commit or move what is in the way",
+                error.said
+            );
+            Ok(Some((named(&merged.stderr), message)))
+        }
+        GitErrorKind::Transient | GitErrorKind::NoSpace | GitErrorKind::MissingRepo => Err(error),
+    }
+}
+
+/// A call in somebody's checkout, bound to it by name and not by the `.git` in there.
+fn bound(safe: &Safe<'_>, checkout: &Checkout, args: &[&str]) -> Call {
+    let here = ["-C".as_ref(), checkout.path.as_os_str()].into_iter();
+    let call = safe.call(here.chain(args.iter().map(|arg| arg.as_ref())));
+    let call = call
+        .env("GIT_DIR", &checkout.git_dir)
+        .env("GIT_COMMON_DIR", &safe.repo.common_dir);
+    call.env("GIT_WORK_TREE", &checkout.path)
+}
+
+/// The files that git names in its refusal, each on a line that starts with a tab.
+fn named(stderr: &[u8]) -> Vec<PathBuf> {
+    stderr
+        .split(|b| *b == b'\n')
+        .filter_map(|line| line.strip_prefix(b"\t"))
+        .map(|name| path(name.to_vec()))
+        .collect()
+}

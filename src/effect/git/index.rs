@@ -1,0 +1,346 @@
+//! An index of our own over a working tree: what it holds compared with a tree, without git ever opening the `.git`,
+//! the index or the worktree configuration that an agent may have changed in there.
+//!
+//! Which tree to compare with, and what a difference means, is not known here. Submodules are looked at only by their
+//! HEAD: git would start itself inside of one to learn more, under that repository's configuration.
+
+use std::{
+    collections::BTreeSet,
+    ffi::OsStr,
+    fs, io,
+    os::unix::ffi::OsStrExt,
+    path::{Component, Path, PathBuf},
+};
+
+use tempfile::TempDir;
+
+use super::{
+    GitError, Oid, Result,
+    admin::Admin,
+    refs::oid,
+    repo::{fields, path},
+    run::Call,
+    safe::Safe,
+};
+
+/// The mode of a submodule's entry.
+const GITLINK: &[u8] = b"160000";
+
+/// What an agent can set in a repository's configuration must not hide a change; and a run works on all files.
+const SETTINGS: &[(&str, &str)] = &[
+    ("core.sparseCheckout", "false"),
+    ("index.sparse", "false"),
+    ("core.splitIndex", "false"),
+    ("core.untrackedCache", "false"),
+    ("core.trustctime", "true"),
+    ("core.checkStat", "default"),
+    ("core.ignoreStat", "false"),
+];
+
+/// A scratch index; gone when dropped.
+#[derive(Debug)]
+pub(super) struct OwnIndex<'s> {
+    pub safe: &'s Safe<'s>,
+    /// The working tree that it is about.
+    pub files: PathBuf,
+    scratch: TempDir,
+}
+
+/// Whether the files of a working tree went from one tree to another.
+#[derive(Debug)]
+pub(super) enum Advanced {
+    Done,
+    /// Something of the worktree's own is in the way; nothing was written.
+    Blocked {
+        files: Vec<PathBuf>,
+        message: String,
+    },
+}
+
+impl<'s> OwnIndex<'s> {
+    /// Over the working tree `files`.
+    pub(super) fn of(safe: &'s Safe<'s>, files: &Path) -> Result<OwnIndex<'s>> {
+        Ok(OwnIndex {
+            safe,
+            files: files.into(),
+            scratch: scratch()?,
+        })
+    }
+
+    /// Over no files: only trees are worked on.
+    pub(super) fn without_files(safe: &'s Safe<'s>) -> Result<OwnIndex<'s>> {
+        let scratch = scratch()?;
+        let files = scratch.path().join("files");
+        fs::create_dir(&files).map_err(|error| GitError::io("create", &files, &error))?;
+        Ok(OwnIndex {
+            safe,
+            files,
+            scratch,
+        })
+    }
+
+    pub(super) fn file(&self) -> PathBuf {
+        self.scratch.path().join("index")
+    }
+
+    pub(super) fn call<I, S>(&self, args: I) -> Call
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        // By this change of directory, git takes paths as relative to the top of the working tree.
+        let args: Vec<_> = args
+            .into_iter()
+            .map(|arg| arg.as_ref().to_owned())
+            .collect();
+        let here = [
+            OsStr::new("-C").to_owned(),
+            self.files.clone().into_os_string(),
+        ];
+        let call = self.safe.call(here.into_iter().chain(args));
+        let call = SETTINGS
+            .iter()
+            .fold(call, |call, (key, value)| call.setting(key, value));
+        call.env("GIT_WORK_TREE", &self.files)
+            .env("GIT_INDEX_FILE", self.file())
+    }
+
+    /// The index is exactly this tree.
+    pub(super) async fn load(&self, tree: &Oid) -> Result<()> {
+        self.call(["read-tree", tree.as_str()])
+            .slow()
+            .ok()
+            .await
+            .map(drop)
+    }
+
+    /// The tree that the index stands for.
+    pub(super) async fn write_tree(&self) -> Result<Oid> {
+        oid(
+            self.call(["write-tree"]).slow().text().await?,
+            "write a tree",
+        )
+    }
+
+    /// Tracked paths whose files differ from the index: changed, gone, or of another kind.
+    pub(super) async fn dirty(&self) -> Result<Vec<PathBuf>> {
+        self.call(["update-index", "-q", "--refresh"])
+            .slow()
+            .output()
+            .await
+            .and_then(|refreshed| {
+                // 1 only says that something differs.
+                if matches!(refreshed.code, Some(0 | 1)) {
+                    Ok(())
+                } else {
+                    Err(refreshed.error())
+                }
+            })?;
+        let diff = [
+            "diff-files",
+            "--name-only",
+            "-z",
+            "--ignore-submodules=dirty",
+            "--no-ext-diff",
+        ];
+        let output = self.call(diff).slow().ok().await?;
+        let paths: BTreeSet<&[u8]> = fields(&output.stdout).collect();
+        Ok(paths.into_iter().map(|name| path(name.to_vec())).collect())
+    }
+
+    /// Everything that the index holds, and what of it is a submodule.
+    pub(super) async fn tracked(&self) -> Result<(BTreeSet<PathBuf>, Vec<PathBuf>)> {
+        let output = self.call(["ls-files", "-z", "--stage"]).slow().ok().await?;
+        let (mut all, mut links) = (BTreeSet::new(), Vec::new());
+        for entry in fields(&output.stdout) {
+            let Some(tab) = entry.iter().position(|b| *b == b'\t') else {
+                continue;
+            };
+            let name = path(entry[tab + 1..].to_vec());
+            if entry.starts_with(GITLINK) {
+                links.push(name.clone());
+            }
+            all.insert(name);
+        }
+        Ok((all, links))
+    }
+
+    /// Files that are neither tracked nor ignored; an embedded repository is one entry that ends in a slash.
+    pub(super) async fn untracked(&self) -> Result<Vec<PathBuf>> {
+        let output = self
+            .call(["ls-files", "-z", "--others", "--exclude-standard"])
+            .slow()
+            .ok()
+            .await?;
+        Ok(fields(&output.stdout)
+            .map(|name| path(name.to_vec()))
+            .collect())
+    }
+
+    /// Takes files of the working tree as they are, and forgets those that are gone.
+    pub(super) async fn update(&self, paths: &[PathBuf]) -> Result<()> {
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let args = [
+            "update-index",
+            "--add",
+            "--remove",
+            "--replace",
+            "-z",
+            "--stdin",
+        ];
+        self.call(args)
+            .stdin(joined(paths))
+            .slow()
+            .ok()
+            .await
+            .map(drop)
+    }
+
+    /// Puts content at a path of the index; the working tree is not looked at. The file's mode stays.
+    pub(super) async fn put(&self, file: &Path, content: &[u8]) -> Result<()> {
+        inside(file)?;
+        let hash = ["hash-object", "-w", "--no-filters", "-t", "blob", "--stdin"];
+        let blob = if content.is_empty() {
+            // Standard input is empty, too, where there is none.
+            self.call([
+                "hash-object",
+                "-w",
+                "--no-filters",
+                "-t",
+                "blob",
+                "/dev/null",
+            ])
+        } else {
+            self.call(hash).stdin(content.to_vec())
+        };
+        let blob = oid(blob.text().await?, "store a file")?;
+        let now = self.call(
+            ["ls-files", "-z", "--stage", "--"]
+                .map(OsStr::new)
+                .into_iter()
+                .chain([file.as_os_str()]),
+        );
+        let now = now.env("GIT_LITERAL_PATHSPECS", "1").ok().await?.stdout;
+        let mode = if now.starts_with(b"100755") {
+            "100755"
+        } else {
+            "100644"
+        };
+        let mut entry = format!("{mode} {blob}\t").into_bytes();
+        entry.extend_from_slice(file.as_os_str().as_bytes());
+        entry.push(0);
+        let args = ["update-index", "--add", "--replace", "-z", "--index-info"];
+        self.call(args).stdin(entry).ok().await.map(drop)
+    }
+
+    /// Writes every file of the index, over whatever is there.
+    pub(super) async fn write_files(&self) -> Result<()> {
+        self.call(["checkout-index", "--all", "--force", "--index", "--quiet"])
+            .slow()
+            .ok()
+            .await
+            .map(drop)
+    }
+
+    /// Takes the working tree from one tree to another, as a switch of branches does: files that do not differ between
+    /// the two stay, changed or not; a changed or untracked file in the way blocks it.
+    pub(super) async fn advance(&self, from: &Oid, to: &Oid) -> Result<Advanced> {
+        self.load(from).await?;
+        let before = self.dirty().await?;
+        let args = ["read-tree", "-m", "-u", from.as_str(), to.as_str()];
+        let moved = self.call(args).slow().output().await?;
+        if moved.code == Some(0) {
+            return Ok(Advanced::Done);
+        }
+        let error = moved.error();
+        if error.kind != super::GitErrorKind::Permanent {
+            return Err(error);
+        }
+        // A crash may have come after this very step: then there is nothing left to write.
+        let changed = super::diff::paths_between(self.safe.repo, from, to).await?;
+        self.load(to).await?;
+        let still: Vec<PathBuf> = self
+            .dirty()
+            .await?
+            .into_iter()
+            .filter(|path| changed.contains(path))
+            .collect();
+        let (kept, _) = self.tracked().await?;
+        let gone = changed.iter().filter(|path| !kept.contains(*path));
+        let left = gone
+            .filter(|path| fs::symlink_metadata(self.files.join(path)).is_ok())
+            .cloned();
+        if still.is_empty() && left.count() == 0 {
+            return Ok(Advanced::Done);
+        }
+        let files = before
+            .into_iter()
+            .filter(|path| changed.contains(path))
+            .collect();
+        Ok(Advanced::Blocked {
+            files,
+            message: error.said,
+        })
+    }
+
+    /// Makes the worktree's own index agree with this one, under git's own lock.
+    pub(super) fn install(&self, admin: &Admin) -> Result<()> {
+        let lock = admin.index_lock();
+        let fail = |error: io::Error| GitError::io("write", &lock, &error);
+        let mut copy = tempfile::Builder::new()
+            .prefix("loopd-index")
+            .tempfile_in(&admin.dir)
+            .map_err(fail)?;
+        let mut from = fs::File::open(self.file()).map_err(fail)?;
+        io::copy(&mut from, copy.as_file_mut()).map_err(fail)?;
+        copy.as_file().sync_all().map_err(fail)?;
+        // A link never replaces a lock that somebody holds.
+        match fs::hard_link(copy.path(), &lock) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(admin.locked());
+            }
+            Err(error) => return Err(fail(error)),
+        }
+        fs::rename(&lock, admin.dir.join("index")).map_err(fail)
+    }
+}
+
+fn scratch() -> Result<TempDir> {
+    let fail = |error| {
+        GitError::io(
+            "create a scratch directory in",
+            &std::env::temp_dir(),
+            &error,
+        )
+    };
+    tempfile::Builder::new()
+        .prefix("loopd-git-")
+        .tempdir()
+        .map_err(fail)
+}
+
+/// Paths as git reads them with `-z`.
+pub(super) fn joined(paths: &[PathBuf]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for path in paths {
+        bytes.extend_from_slice(path.as_os_str().as_bytes());
+        bytes.push(0);
+    }
+    bytes
+}
+
+/// Refuses a path that would leave the working tree or reach into a `.git`.
+pub(super) fn inside(file: &Path) -> Result<()> {
+    let normal = |part: Component<'_>| matches!(part, Component::Normal(name) if !name.eq_ignore_ascii_case(".git"));
+    if file.as_os_str().is_empty() || !file.components().all(normal) {
+        let said = "it must be relative and stay inside of the working tree";
+        return Err(GitError::permanent(
+            format!("use the path {}", file.display()),
+            said,
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! Git: branches, worktrees, marked commits and merges of runs, through the git command line.
+//!
+//! A user's checkout may be dirty and on any branch; runs start, go on and merge beside it. So nothing here reads or
+//! writes the files of a checkout that loopd did not make, with two exceptions, each a function of its own: git's own
+//! fast-forward of a checked-out target ([`execute`]) and one line in `info/exclude` ([`exclude_line`]).
+//!
+//! Words: a *base* is the commit that a run starts from; the *run branch* holds its work; the *target* is the branch
+//! that the work is merged into; an *intent* is a planned move of the target, to be stored before it is carried out;
+//! an *admin directory* is `<common>/worktrees/<x>`, what git keeps about a worktree.
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | `run`, `error`, `oid` | one call of git: environment, bounds, timeout, what went wrong |
+//! | `repo`, `safe` | a repository, its lane, and the overrides that keep its own configuration from being executed |
+//! | `refs`, `base`, `claim` | refs by compare-and-swap, the default branch, names that never collide |
+//! | `admin`, `worktree`, `place` | worktrees: made, recognised, taken up again |
+//! | `index`, `nested` | an index of our own: what a worktree holds, without running what an agent configured |
+//! | `commit`, `leftovers`, `file` | marked commits |
+//! | `merge`, `execute`, `forward`, `catch_up` | the target moves, or the run catches up with it |
+//! | `inspect`, `diff` | questions about commits |
+//! | `remove`, `proof`, `list`, `exclude` | clean-up with positive proof |
+//!
+//! Deliberately absent: fetching and pushing, any `git status` in an agent's worktree, any forced checkout or reset,
+//! and decisions about a run's lifecycle: outcomes are handed back as values, a caller turns them into events.
+
+mod admin;
+mod base;
+mod catch_up;
+mod claim;
+mod commit;
+mod diff;
+mod error;
+mod exclude;
+mod execute;
+mod file;
+mod forward;
+mod index;
+mod inspect;
+mod leftovers;
+mod list;
+mod merge;
+mod nested;
+mod oid;
+mod place;
+mod proof;
+mod refs;
+mod remove;
+mod repo;
+mod run;
+mod safe;
+mod worktree;
+
+pub use base::{Base, default_base, named_base};
+pub use catch_up::{CatchUp, CatchUpWant, catch_up};
+pub use diff::{Diff, changed_paths, diff, diff_id};
+pub use error::{GitError, GitErrorKind};
+pub use exclude::exclude_line;
+pub use execute::{Executed, Settled, execute, settle};
+pub use file::{FileCommit, commit_file};
+pub use inspect::{Commit, commits_between, is_ancestor, show};
+pub use leftovers::{Leftovers, changed_tracked, commit_leftovers, drop_stale_locks};
+pub use list::{Listed, list_worktrees};
+pub use merge::{Intent, MergeWant, Step, Strategy, plan_merge};
+pub use oid::Oid;
+pub use place::{Prepared, Want, prepare_worktree};
+pub use refs::{Tip, head, tip};
+pub use remove::{Removal, remove_worktree};
+pub use repo::Repo;
+pub use run::Git;
+pub use safe::Drivers;
+pub use worktree::Worktree;
+
+/// What git calls return here.
+pub type Result<T> = std::result::Result<T, GitError>;

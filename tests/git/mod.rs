@@ -1,0 +1,215 @@
+//! The git room against real git, in throw-away directories with a throw-away HOME.
+
+mod catch_up;
+mod commit;
+mod forward;
+mod hostile;
+mod inspect;
+mod merge;
+mod prepare;
+mod remove;
+mod run;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use agent_loop::effect::git::{
+    Drivers, Git, MergeWant, Oid, Prepared, Repo, Strategy, Tip, Want, Worktree,
+};
+use tempfile::TempDir;
+
+/// A directory of its own, with `repo` in it: one commit on `main`, holding `f` and `.gitignore` (`*.log`).
+pub struct Lab {
+    pub dir: TempDir,
+    pub git: Git,
+}
+
+impl Lab {
+    pub async fn new() -> Lab {
+        let dir = TempDir::new().unwrap();
+        let script = dir.path().join("git");
+        let lines = format!(
+            "#!/bin/sh\nexport HOME='{0}' XDG_CONFIG_HOME='{0}' GIT_CONFIG_NOSYSTEM=1\nexec git \"$@\"\n",
+            dir.path().join("home").display()
+        );
+        executable(&script, &lines);
+        fs::create_dir(dir.path().join("home")).unwrap();
+        let git = Git::with(&script, Duration::from_secs(60), Duration::from_secs(60))
+            .await
+            .unwrap();
+        let lab = Lab { dir, git };
+        lab.start("repo");
+        lab
+    }
+
+    /// A repository with one commit on `main`.
+    pub fn start(&self, name: impl AsRef<Path>) -> PathBuf {
+        let repo = self.at(name);
+        fs::create_dir_all(&repo).unwrap();
+        self.sh(&repo, &["init", "-q", "-b", "main"]);
+        self.sh(&repo, &["config", "user.name", "Ada"]);
+        self.sh(&repo, &["config", "user.email", "ada@example.org"]);
+        fs::write(repo.join("f"), "one\n").unwrap();
+        fs::write(repo.join(".gitignore"), "*.log\n").unwrap();
+        self.commit(&repo, "first");
+        repo
+    }
+
+    pub fn at(&self, name: impl AsRef<Path>) -> PathBuf {
+        fs::canonicalize(self.dir.path()).unwrap().join(name)
+    }
+
+    pub fn repo(&self) -> PathBuf {
+        self.at("repo")
+    }
+
+    pub async fn open(&self) -> Repo {
+        Repo::open(&self.git, &self.repo()).await.unwrap()
+    }
+
+    /// Git as a person uses it.
+    pub fn git(&self, cwd: &Path, args: &[&str]) -> (bool, String) {
+        let mut command = Command::new("git");
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("HOME", self.at("home"));
+        command
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("LC_ALL", "C")
+            .env("GIT_EDITOR", ":");
+        let output = command.current_dir(cwd).args(args).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
+        (output.status.success(), text.trim_end().to_owned())
+    }
+
+    pub fn sh(&self, cwd: &Path, args: &[&str]) -> String {
+        let (ok, text) = self.git(cwd, args);
+        assert!(ok, "git {args:?}: {text}");
+        text
+    }
+
+    pub fn commit(&self, cwd: &Path, message: &str) -> Oid {
+        self.sh(cwd, &["add", "-A"]);
+        self.sh(cwd, &["commit", "-q", "--allow-empty", "-m", message]);
+        self.id(cwd, "HEAD")
+    }
+
+    pub fn id(&self, cwd: &Path, name: &str) -> Oid {
+        Oid::parse(&self.sh(cwd, &["rev-parse", name])).unwrap()
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.git(&self.repo(), &["rev-parse", "-q", "--verify", name])
+            .0
+    }
+
+    /// What a person would notice of their checkout: every file, HEAD and the index, byte for byte.
+    pub fn picture(&self, checkout: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+        let (mut files, mut left) = (BTreeMap::new(), vec![checkout.to_path_buf()]);
+        while let Some(dir) = left.pop() {
+            for entry in fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                if path.file_name().unwrap() == ".git" {
+                    continue;
+                }
+                if path.is_dir() {
+                    left.push(path);
+                } else {
+                    files.insert(path.clone(), fs::read(path).unwrap());
+                }
+            }
+        }
+        for name in ["HEAD", "index"] {
+            let path = checkout.join(".git").join(name);
+            files.insert(path.clone(), fs::read(path).unwrap());
+        }
+        files
+    }
+}
+
+/// Writes a script; by a child, because what this process has open for writing, no other thread of it can execute.
+pub fn executable(path: &Path, body: &str) {
+    let make = "printf %s \"$1\" > \"$0\" && chmod +x \"$0\"";
+    assert!(
+        Command::new("sh")
+            .args(["-c", make])
+            .arg(path)
+            .arg(body)
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+/// `../wt.<branch, slashes as dashes>`, beside the repository.
+pub fn beside(branch: &str) -> Result<PathBuf, String> {
+    Ok(PathBuf::from(format!("../wt.{}", branch.replace('/', "-"))))
+}
+
+pub fn want(run_id: &str) -> Want<'_> {
+    Want {
+        run_id,
+        reset: 0,
+        slug: "spec",
+        run_branch_prefix: "run/",
+        base_branch: None,
+        known: None,
+        place: &beside,
+        snapshot: &[],
+    }
+}
+
+pub fn ready(prepared: Prepared) -> Worktree {
+    match prepared {
+        Prepared::Ready(worktree) => worktree,
+        Prepared::Held { why } => panic!("held: {why}"),
+    }
+}
+
+pub fn held(prepared: Prepared) -> String {
+    match prepared {
+        Prepared::Ready(worktree) => panic!("ready: {worktree:?}"),
+        Prepared::Held { why } => why,
+    }
+}
+
+/// A lab with a prepared worktree of run `r1`.
+pub async fn with_worktree() -> (Lab, Repo, Worktree) {
+    let lab = Lab::new().await;
+    let repo = lab.open().await;
+    let worktree = ready(
+        agent_loop::effect::git::prepare_worktree(&repo, &want("r1"))
+            .await
+            .unwrap(),
+    );
+    (lab, repo, worktree)
+}
+
+pub fn merge_want<'a>(
+    worktree: &'a Worktree,
+    verified: &'a Tip,
+    strategy: Strategy,
+) -> MergeWant<'a> {
+    MergeWant {
+        run_id: &worktree.run_id,
+        run_branch: &worktree.run_branch,
+        verified,
+        target_branch: "agent/spec",
+        base_commit: &worktree.base_commit,
+        strategy,
+        message: "Build the spec",
+        trailers: &[],
+        drivers: &worktree.drivers,
+    }
+}
+
+pub fn no_drivers() -> Drivers {
+    Drivers::default()
+}

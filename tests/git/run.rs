@@ -1,0 +1,172 @@
+//! Calls of git: found, bounded, told apart.
+
+use std::{fs, path::Path, time::Duration};
+
+use agent_loop::effect::git::{Git, GitErrorKind, Repo, default_base};
+
+use super::{Lab, executable};
+
+async fn with_script(body: &str) -> agent_loop::effect::git::GitError {
+    let dir = tempfile::TempDir::new().unwrap();
+    let script = dir.path().join("git");
+    executable(&script, body);
+    Git::with(
+        &script,
+        Duration::from_millis(300),
+        Duration::from_millis(300),
+    )
+    .await
+    .unwrap_err()
+}
+
+#[tokio::test]
+async fn a_missing_git_is_said_with_the_version_to_install() {
+    let error = Git::with(
+        Path::new("/nowhere/git"),
+        Duration::from_secs(5),
+        Duration::from_secs(5),
+    )
+    .await
+    .unwrap_err();
+    assert_eq!(error.kind, GitErrorKind::Permanent);
+    assert!(
+        error
+            .to_string()
+            .contains("/nowhere/git not found; install git 2.38 or newer"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_git_that_is_too_old_is_refused_by_its_version() {
+    let error = with_script("#!/bin/sh\necho git version 2.30.2\n").await;
+    assert_eq!(error.kind, GitErrorKind::Permanent);
+    assert!(
+        error.said.contains("2.30.2") && error.said.contains("2.38"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_git_that_does_not_answer_is_ended_with_its_children_and_is_transient() {
+    let error = with_script("#!/bin/sh\nsleep 600 & sleep 600\n").await;
+    assert_eq!(error.kind, GitErrorKind::Transient);
+    assert!(error.said.contains("no answer"), "{error}");
+}
+
+#[tokio::test]
+async fn a_child_that_holds_the_output_open_does_not_hold_the_answer() {
+    let error = with_script("#!/bin/sh\necho git version 1.0\nsleep 600 &\n").await;
+    assert!(error.said.contains("1.0"), "{error}");
+}
+
+#[tokio::test]
+async fn every_path_into_a_repository_gives_one_common_directory() {
+    let lab = Lab::new().await;
+    let repo = lab.open().await;
+    fs::create_dir_all(lab.repo().join("sub/dir")).unwrap();
+    std::os::unix::fs::symlink(lab.repo(), lab.at("link")).unwrap();
+    lab.sh(&lab.repo(), &["worktree", "add", "-q", "../mine"]);
+    for way in [
+        "repo/sub/dir",
+        "link",
+        "link/sub",
+        "mine",
+        "repo/.git",
+        "repo/f",
+    ] {
+        let other = Repo::open(&lab.git, &lab.at(way)).await.unwrap();
+        assert_eq!(other.common_dir, repo.common_dir, "{way}");
+        assert!(!other.bare);
+        assert_eq!(other.primary().await.unwrap(), Some(lab.repo()), "{way}");
+    }
+    assert_eq!(repo.toplevel, Some(lab.repo()));
+    assert_eq!(
+        Repo::open(&lab.git, &lab.at("mine"))
+            .await
+            .unwrap()
+            .toplevel,
+        Some(lab.at("mine"))
+    );
+}
+
+#[tokio::test]
+async fn a_path_with_a_newline_and_a_space_is_opened() {
+    let lab = Lab::new().await;
+    let place = lab.start("a b\nc");
+    let repo = Repo::open(&lab.git, &place).await.unwrap();
+    assert_eq!(repo.common_dir, place.join(".git"));
+    assert_eq!(repo.toplevel, Some(place));
+}
+
+#[tokio::test]
+async fn bare_and_shallow_repositories_say_so() {
+    let lab = Lab::new().await;
+    lab.commit(&lab.repo(), "second");
+    lab.sh(&lab.at(""), &["clone", "-q", "--bare", "repo", "bare.git"]);
+    let url = format!("file://{}", lab.repo().display());
+    lab.sh(&lab.at(""), &["clone", "-q", "--depth=1", &url, "shallow"]);
+    let bare = Repo::open(&lab.git, &lab.at("bare.git")).await.unwrap();
+    assert!(bare.bare && bare.toplevel.is_none() && !bare.shallow);
+    let shallow = Repo::open(&lab.git, &lab.at("shallow")).await.unwrap();
+    assert!(shallow.shallow && !shallow.bare);
+}
+
+#[tokio::test]
+async fn what_is_no_repository_is_refused_by_name() {
+    let lab = Lab::new().await;
+    fs::create_dir(lab.at("plain")).unwrap();
+    for (way, says) in [
+        ("plain", "in no git repository"),
+        ("nowhere", "No such file"),
+    ] {
+        let error = Repo::open(&lab.git, &lab.at(way)).await.unwrap_err();
+        assert_eq!(error.kind, GitErrorKind::MissingRepo);
+        assert!(
+            error.said.contains(says) && error.tried.contains(way),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_default_branch_is_the_remotes_then_the_usual_then_the_checked_out_one() {
+    let lab = Lab::new().await;
+    let place = lab.repo();
+    lab.sh(&place, &["switch", "-q", "-c", "topic"]);
+    let repo = lab.open().await;
+    assert_eq!(default_base(&repo).await.unwrap().branch, "main");
+    lab.sh(&place, &["branch", "trunk"]);
+    lab.sh(&place, &["config", "init.defaultBranch", "trunk"]);
+    assert_eq!(default_base(&repo).await.unwrap().branch, "trunk");
+    lab.sh(&place, &["update-ref", "refs/remotes/origin/dev", "HEAD"]);
+    lab.sh(
+        &place,
+        &[
+            "symbolic-ref",
+            "refs/remotes/origin/HEAD",
+            "refs/remotes/origin/dev",
+        ],
+    );
+    assert_eq!(default_base(&repo).await.unwrap().branch, "origin/dev");
+    lab.sh(&place, &["branch", "dev"]);
+    assert_eq!(default_base(&repo).await.unwrap().branch, "dev");
+    for gone in ["main", "trunk", "dev"] {
+        lab.sh(&place, &["branch", "-q", "-D", gone]);
+    }
+    lab.sh(&place, &["symbolic-ref", "-d", "refs/remotes/origin/HEAD"]);
+    assert_eq!(default_base(&repo).await.unwrap().branch, "topic");
+}
+
+#[tokio::test]
+async fn an_empty_repository_has_no_base_and_says_what_to_do() {
+    let lab = Lab::new().await;
+    fs::create_dir(lab.at("empty")).unwrap();
+    lab.sh(&lab.at("empty"), &["init", "-q"]);
+    let repo = Repo::open(&lab.git, &lab.at("empty")).await.unwrap();
+    let error = default_base(&repo).await.unwrap_err();
+    assert!(
+        error.said.contains("no commit yet; make a first one"),
+        "{error}"
+    );
+}
