@@ -9,6 +9,7 @@ mod keeper;
 mod plan;
 mod prompt;
 mod schedule;
+mod store;
 
 // The generated door names its shared types as ours do: by `crate::core`.
 use agent_loop::core;

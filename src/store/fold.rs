@@ -91,7 +91,9 @@ where
                 edge,
             );
         }
-        let before = end.facts.take();
+        // Past a hole in the journal nothing is known of the facts.
+        let whole = row.rev == end.rev + 1 && row.from == end.state;
+        let before = end.facts.take().filter(|_| whole);
         if row.version == version {
             end.facts = match (before, row.from.as_deref().map(S::from_str)) {
                 (_, None) => first(row, &mut wrong),
@@ -137,6 +139,13 @@ where
             return None;
         }
     };
+    if !is_named(&row.data, &row.event) {
+        wrong(
+            "event",
+            "the event of its data".to_owned(),
+            row.event.clone(),
+        );
+    }
     let said = match step(from, facts, &event, row.at) {
         Outcome::Moved(moved) => {
             let (to, answer) = (moved.to.to_string(), moved.answer.map(str::to_owned));
@@ -154,6 +163,12 @@ where
         format!("{} -> {}", shown(&row.answer), row.to),
     );
     None
+}
+
+/// Whether the stored event says by itself that it is this one.
+fn is_named(data: &str, event: &str) -> bool {
+    let data: Result<serde_json::Value, _> = serde_json::from_str(data);
+    data.is_ok_and(|data| data["event"] == event)
 }
 
 fn shown(text: &Option<String>) -> String {

@@ -34,6 +34,7 @@ mod reader;
 mod replay;
 mod rows;
 mod steps;
+mod timers;
 mod writer;
 
 use std::path::Path;

@@ -19,6 +19,10 @@ pub struct EffectDone {
     pub outcome: String,
 }
 
+pub(super) const PENDING: &str =
+    "SELECT id, run_id, generation, step_id, name, created_at FROM effects
+     WHERE state = 'pending' ORDER BY run_id, id";
+
 impl Writer {
     /// Records that an effect was performed, where that moves no run. A repeat, and an effect that was dropped in the
     /// meantime, change nothing.
@@ -34,10 +38,7 @@ impl Reader {
     /// Everything that is still to be performed, by run and in the order of performing.
     pub async fn pending_effects(&self) -> Result<Vec<StoredEffect>, StoreError> {
         self.ask("read the pending effects", |db| {
-            let mut select = db.prepare_cached(
-                "SELECT id, run_id, generation, step_id, name, created_at FROM effects
-                 WHERE state = 'pending' ORDER BY run_id, id",
-            )?;
+            let mut select = db.prepare_cached(PENDING)?;
             let mut rows = select.query([])?;
             let mut pending = Vec::new();
             while let Some(row) = rows.next()? {
@@ -129,9 +130,10 @@ pub(super) fn supersede(
         "UPDATE effects SET state = 'dropped', done_at = ?3, outcome = 'superseded'
          WHERE run_id = ?1 AND state = 'pending' AND generation IS NOT ?2
            AND name NOT IN (SELECT value FROM json_each(?5))
-           AND generation IN (
-             SELECT generation FROM effects
-             WHERE run_id = ?1 AND state = 'pending' AND name IN (SELECT value FROM json_each(?4)))
+           AND EXISTS (
+             SELECT 1 FROM effects AS start
+             WHERE start.run_id = effects.run_id AND start.generation = effects.generation
+               AND start.name IN (SELECT value FROM json_each(?4)))
          RETURNING id",
     )?;
     let dropped = drop.query_map(params![run.id.0, wanted, now.0, starts, stops], |row| {

@@ -1,20 +1,18 @@
-//! What the engine looks at before it acts: the snapshot for the scheduler, the runs that hold a slot, the stored
-//! timers. Everything here is found through indexes that hold only runs that have not ended or still have a step, so
-//! that its cost grows with them and not with history.
+//! What the scheduler looks at: the waiting runs with their gates, and the slots in use. Everything here is found through
+//! places and indexes that hold only runs that have not ended or still have a step, so that its cost grows with them and
+//! not with history. What follows from it is the scheduler's question.
 
 use rusqlite::{Connection, OptionalExtension as _};
-use serde::Deserialize;
 
 use super::Reader;
 use super::codec::{self, nat};
 use super::error::{Fault, StoreError};
 use super::rows::{self, StoredRun};
 use crate::core::machine::Kind;
-use crate::core::run::{self, Event, RunId, State, WaitWhy};
+use crate::core::run::{self, RunId, State, WaitWhy};
 use crate::core::schedule::{
     Dependency, DependencyState, NotBefore, Occupied, ProviderLimit, Queue, Wait, Waiting,
 };
-use crate::core::time::Time;
 
 impl Reader {
     /// The waiting runs and the slots in use, out of one snapshot. What is not stored (draining, the disk) is for the
@@ -59,68 +57,33 @@ impl Reader {
         })
         .await
     }
-
-    /// When the next stored timer is due; `None` when there is none.
-    pub async fn next_timer(&self) -> Result<Option<Time>, StoreError> {
-        self.ask("read the next timer", |db| {
-            let next: Option<i64> = db
-                .prepare_cached("SELECT min(due_at) FROM runs WHERE due_at IS NOT NULL")?
-                .query_row([], |row| row.get(0))?;
-            Ok(next.map(Time))
-        })
-        .await
-    }
-
-    /// The runs whose timer is due, with the event that it fires; the longest due first.
-    pub async fn due(&self, now: Time) -> Result<Vec<(RunId, Event)>, StoreError> {
-        self.ask("read the timers that are due", move |db| {
-            let sql = format!(
-                "SELECT {} FROM runs WHERE due_at <= ?1 ORDER BY due_at, number",
-                rows::RUN
-            );
-            let mut select = db.prepare_cached(&sql)?;
-            let mut found = select.query([now.0])?;
-            let mut due = Vec::new();
-            while let Some(row) = found.next()? {
-                let it = rows::run(row)?;
-                due.extend(run::timer(it.state, &it.facts).map(|(_, event)| (it.id, event)));
-            }
-            Ok(due)
-        })
-        .await
-    }
 }
 
 /// The numbers of the runs that hold a slot.
 const HOLDING: &str = "SELECT number FROM runs WHERE kind = 'active'
      UNION SELECT number FROM runs WHERE step_alive IS NOT NULL";
 
-/// What is read of [`run::Facts`] and [`run::Spec`] by name; a test compares it with what they write.
-#[derive(Deserialize)]
-struct StoredWait {
-    until: Time,
-    why: WaitWhy,
-    message: String,
-}
+/// The waiting runs. Places come first: there is one for each run that has not ended, and none for history.
+const WAITING: &str = "SELECT runs.id, places.queue_seq, runs.priority, runs.workspace_key, runs.provider, places.overtaken,
+       runs.not_before IS NOT NULL, runs.facts -> '$.wait', runs.spec -> '$.after', runs.step_alive IS NOT NULL
+     FROM places CROSS JOIN runs ON runs.id = places.run_id
+     WHERE runs.kind = 'waiting' ORDER BY places.queue_seq";
 
 fn waiting(db: &Connection) -> Result<Vec<Waiting>, Fault> {
-    let mut select = db.prepare_cached(
-        "SELECT runs.id, places.queue_seq, runs.priority, runs.workspace_key, runs.provider, places.overtaken,
-           CASE WHEN runs.not_before IS NOT NULL THEN runs.facts -> '$.wait' END,
-           runs.spec -> '$.after', runs.step_alive IS NOT NULL
-         FROM places CROSS JOIN runs ON runs.id = places.run_id
-         WHERE runs.kind = 'waiting' ORDER BY places.queue_seq",
-    )?;
+    let mut select = db.prepare_cached(WAITING)?;
     let mut found = select.query([])?;
     let mut waiting = Vec::new();
     while let Some(row) = found.next()? {
         let id: String = row.get(0)?;
         let of = |what: &str| format!("the {what} of run {id}");
-        let wait: Option<String> = row.get(6)?;
-        let wait: Option<StoredWait> = wait
-            .map(|text| codec::value(|| of("wait"), &text))
-            .transpose()?;
-        let after: String = row.get(7)?;
+        let wait: Option<run::Wait> = match (row.get(6)?, row.get::<_, Option<String>>(7)?) {
+            (false, _) => None,
+            (true, Some(wait)) => codec::value(|| of("gate"), &wait)?,
+            (true, None) => {
+                return Err(Fault::unreadable(of("gate"), "there is none in the facts"));
+            }
+        };
+        let after: String = row.get(8)?;
         let after: Vec<RunId> = codec::value(|| of("dependencies"), &after)?;
         waiting.push(Waiting {
             seq: nat(row.get(1)?),
@@ -137,7 +100,7 @@ fn waiting(db: &Connection) -> Result<Vec<Waiting>, Fault> {
                 .into_iter()
                 .map(|id| dependency(db, id))
                 .collect::<Result<_, _>>()?,
-            step_alive: row.get(8)?,
+            step_alive: row.get(9)?,
             id,
         });
     }
@@ -186,4 +149,54 @@ fn occupied(db: &Connection) -> Result<Vec<Occupied>, Fault> {
         })
     })?;
     Ok(found.collect::<Result<_, _>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Here and not in the suite: it looks at the very statements.
+    #[test]
+    fn no_question_of_the_engine_walks_through_history() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let _handles = super::super::open(dir.path(), Default::default()).expect("opens");
+        let db = Connection::open(super::super::file(dir.path())).expect("opens");
+        let holding = format!(
+            "SELECT {} FROM runs WHERE number IN ({HOLDING}) ORDER BY number",
+            rows::RUN
+        );
+        let (timer, due) = (super::super::timers::NEXT, super::super::timers::due());
+        for sql in [
+            WAITING,
+            &holding,
+            timer,
+            &due,
+            super::super::outbox::PENDING,
+        ] {
+            let mut explain = db
+                .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+                .expect("explains");
+            let steps = explain
+                .raw_query()
+                .mapped(|row| row.get::<_, String>(3))
+                .collect::<Result<Vec<_>, _>>();
+            let small = [
+                "places",
+                "runs_active",
+                "runs_with_step",
+                "runs_with_timer",
+                "effects_pending",
+            ];
+            for step in steps
+                .expect("explains")
+                .iter()
+                .filter(|step| step.starts_with("SCAN"))
+            {
+                assert!(
+                    small.iter().any(|index| step.contains(index)),
+                    "{step} in {sql}"
+                );
+            }
+        }
+    }
 }

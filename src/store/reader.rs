@@ -86,3 +86,26 @@ impl Pool {
         answer
     }
 }
+
+#[cfg(test)]
+mod tests {
+
+    /// Here and not in the suite: there is no public way to hand the reader a statement.
+    #[test]
+    fn a_connection_of_the_reader_cannot_write() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (_writer, reader) = super::super::open(dir.path(), Default::default()).expect("opens");
+        for sql in [
+            "DELETE FROM idempotency",
+            "CREATE TABLE x (y)",
+            "PRAGMA user_version = 9",
+            "DELETE FROM runs",
+        ] {
+            let written = reader.pool.with(|db| Ok(db.execute_batch(sql)?));
+            assert!(
+                written.is_err_and(|e| e.to_string().contains("readonly")),
+                "{sql}"
+            );
+        }
+    }
+}

@@ -32,7 +32,7 @@ CREATE INDEX runs_by_state     ON runs (state, number);
 CREATE INDEX runs_by_workspace ON runs (workspace_root, number);
 CREATE INDEX runs_active       ON runs (number) WHERE kind = 'active';
 CREATE INDEX runs_with_timer   ON runs (due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX runs_with_step    ON runs (step_alive) WHERE step_alive IS NOT NULL;
+CREATE INDEX runs_with_step    ON runs (number) WHERE step_alive IS NOT NULL;
 
 -- The place in the queue: one row for each run that has not ended, so that a snapshot of the queue costs nothing for
 -- history. A renewed place is a new row. `overtaken` is the scheduler's own count.
@@ -96,7 +96,7 @@ CREATE TABLE effects (
   CHECK ((state = 'pending') = (done_at IS NULL))
 ) STRICT;
 
-CREATE INDEX effects_of_run  ON effects (run_id, id);
+CREATE INDEX effects_of_run  ON effects (run_id, generation);
 CREATE INDEX effects_pending ON effects (run_id, id) WHERE state = 'pending';
 
 -- What the world is told. The numbers have no gap: a rolled back transaction gives its numbers back.

@@ -1,0 +1,12 @@
+//! The store, on real SQLite files.
+
+mod applying;
+mod crashing;
+mod creating;
+mod guards;
+mod opening;
+mod properties;
+mod queueing;
+mod replaying;
+mod support;
+mod telling;

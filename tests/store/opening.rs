@@ -1,0 +1,215 @@
+//! Opening a database: ours, somebody else's, a newer one, a damaged one; and who may write to it.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use agent_loop::core::run::RunId;
+use agent_loop::core::time::Time;
+use agent_loop::store::{self, Options, StoreError};
+
+use super::support::*;
+
+fn refused(dir: &std::path::Path) -> StoreError {
+    store::open(dir, Options::default())
+        .map(|_| ())
+        .expect_err("it opened")
+}
+
+#[tokio::test]
+async fn what_was_stored_is_there_after_opening_again() {
+    let bench = Bench::new();
+    bench.create("a").await;
+    let before = bench.complete("a").await;
+    bench.writer.clone().close().await;
+    let gone = bench
+        .writer
+        .apply(store::Apply::new(before.id.clone(), claim(), Time(1)))
+        .await;
+    assert!(matches!(gone, Err(StoreError::Gone)));
+    let (_, reader) = store::open(bench.dir.path(), Options::default()).expect("opens");
+    assert_eq!(
+        reader.run(&before.id).await.expect("readable"),
+        Some(before)
+    );
+    assert_eq!(reader.replay().await.expect("replays"), []);
+}
+
+#[tokio::test]
+async fn only_the_user_of_the_daemon_may_read_the_files() {
+    let bench = Bench::new();
+    bench.create("a").await;
+    let mode =
+        |path: &std::path::Path| path.metadata().expect("a file").permissions().mode() & 0o777;
+    let path = store::file(bench.dir.path());
+    for side in ["", "-wal", "-shm"] {
+        let file = path.with_file_name(format!("{}{side}", store::FILE_NAME));
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("sets");
+    store::open(bench.dir.path(), Options::default()).expect("opens");
+    assert_eq!(mode(&path), 0o600, "a mode that is too wide is put right");
+    let fresh = bench.dir.path().join("a/b");
+    store::open(&fresh, Options::default()).expect("opens");
+    assert_eq!(mode(&fresh), 0o700);
+}
+
+#[tokio::test]
+async fn a_newer_database_is_refused_and_left_as_it_is() {
+    let bench = Bench::new();
+    bench.create("a").await;
+    bench.writer.clone().close().await;
+    bench
+        .raw()
+        .execute_batch("PRAGMA user_version = 7; CREATE TABLE later (x)")
+        .expect("upgrades");
+    let before = bench.everything();
+    let error = refused(bench.dir.path());
+    assert!(matches!(
+        &error,
+        StoreError::Newer {
+            found: 7,
+            ours: 1,
+            ..
+        }
+    ));
+    let said = error.to_string();
+    let path = store::file(bench.dir.path()).display().to_string();
+    for part in [path.as_str(), "format is 7", "up to 1", "--data-dir"] {
+        assert!(said.contains(part), "{said}");
+    }
+    assert_eq!(bench.everything(), before);
+}
+
+#[test]
+fn a_database_of_another_program_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    raw(dir.path())
+        .execute_batch("CREATE TABLE theirs (x)")
+        .expect("theirs");
+    assert!(matches!(
+        refused(dir.path()),
+        StoreError::Foreign { found: 0, .. }
+    ));
+    raw(dir.path())
+        .execute_batch("PRAGMA application_id = 252006674")
+        .expect("theirs");
+    assert!(matches!(
+        refused(dir.path()),
+        StoreError::Foreign {
+            found: 252006674,
+            ..
+        }
+    ));
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_told_at_the_start() {
+    let bench = Bench::new();
+    for n in 0..20 {
+        bench.create(&format!("run{n}")).await;
+    }
+    bench.writer.clone().close().await;
+    drop(bench.reader);
+    let path = store::file(bench.dir.path());
+    let sound = std::fs::read(&path).expect("readable");
+
+    let mut torn = sound.clone();
+    torn[4096 * 3..4096 * 12].fill(0xa5);
+    std::fs::write(&path, torn).expect("writes");
+    let error = refused(bench.dir.path());
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    assert!(error.to_string().contains(".recover"), "{error}");
+
+    std::fs::write(&path, &sound[..sound.len() / 2]).expect("writes");
+    assert!(matches!(
+        refused(bench.dir.path()),
+        StoreError::Damaged { .. }
+    ));
+
+    std::fs::write(
+        &path,
+        "not a database at all, but long enough to be looked at",
+    )
+    .expect("writes");
+    assert!(matches!(
+        refused(bench.dir.path()),
+        StoreError::Damaged { .. }
+    ));
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_made_is_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("file"), "").expect("writes");
+    let error = refused(&dir.path().join("file/data"));
+    assert!(matches!(error, StoreError::Open { .. }));
+    assert!(error.to_string().contains("file/data"), "{error}");
+}
+
+/// The helper of the next test: holds the write lock until its standard input ends.
+#[test]
+#[ignore = "run by writers_of_another_process_are_waited_for_and_then_told"]
+fn holds_the_lock() {
+    let Ok(dir) = std::env::var("LOOPD_TEST_LOCKED_DIR") else {
+        return;
+    };
+    let conn = raw(dir.as_ref());
+    conn.execute_batch("BEGIN IMMEDIATE").expect("locks");
+    println!("\nlocked");
+    let _ = std::io::stdin().lock().read_line(&mut String::new());
+    conn.execute_batch("ROLLBACK").expect("unlocks");
+}
+
+#[tokio::test]
+async fn writers_of_another_process_are_waited_for_and_then_told() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let options = Options {
+        busy_timeout: Duration::from_millis(50),
+        ..Options::default()
+    };
+    let (writer, reader) = store::open(dir.path(), options).expect("opens");
+    let mut other = Command::new(std::env::current_exe().expect("a path"))
+        .args([
+            "--exact",
+            "store::opening::holds_the_lock",
+            "--ignored",
+            "--nocapture",
+        ])
+        .env("LOOPD_TEST_LOCKED_DIR", dir.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("spawns");
+    let mut said = BufReader::new(other.stdout.take().expect("piped")).lines();
+    assert!(
+        said.any(|line| line.is_ok_and(|line| line == "locked")),
+        "the other process has the lock"
+    );
+
+    let busy = writer.create(new_run("a")).await.expect_err("it wrote");
+    assert!(
+        matches!(busy, StoreError::Busy { .. }) && busy.is_transient(),
+        "{busy}"
+    );
+    assert!(busy.to_string().contains("another process"), "{busy}");
+    let id = RunId("a".to_owned());
+    assert_eq!(
+        reader
+            .run(&id)
+            .await
+            .expect("readers do not wait for writers"),
+        None
+    );
+
+    other
+        .stdin
+        .take()
+        .expect("piped")
+        .write_all(b"\n")
+        .expect("writes");
+    assert!(other.wait().expect("ends").success());
+    let _ = writer.create(new_run("a")).await.expect("the lock is free");
+}
