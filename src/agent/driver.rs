@@ -9,25 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::dialect::Dialect;
 use super::preset::{DriverKind, PRESETS, Part, Preset};
+use crate::config::AgentDefinition;
 
 /// The hidden subcommand of our own binaries that is the built-in agent.
 pub const SCRIPTED_SUBCOMMAND: &str = "__scripted";
 /// The hidden subcommand of our own binaries that is the bridge to the Agent Client Protocol.
 pub const ACP_SUBCOMMAND: &str = "__acp";
-
-/// A section `[agents.NAME]` of the user's.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Definition {
-    /// A known agent's name, `exec`, `acp` or `scripted`; without one, NAME where that is known, else `exec`.
-    pub driver: Option<String>,
-    /// The program, without arguments; a path is as seen from the worktree.
-    pub command: Option<String>,
-    /// Further arguments; for `exec` all of them, for `scripted` the script's path.
-    pub args: Vec<String>,
-    /// Variables that are set for the agent.
-    pub env: BTreeMap<String, String>,
-}
 
 /// Why an agent cannot be called.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -171,10 +158,11 @@ pub struct AgentSpec {
     env: BTreeMap<String, String>,
 }
 
-/// The agent called `name`: a definition of the user's, or a known one.
+/// The agent called `name`: a definition of the user's, or a known one. A definition of a known name changes that one;
+/// any other without a driver is a command (`exec`).
 pub fn resolve(
     name: &str,
-    definitions: &BTreeMap<String, Definition>,
+    definitions: &BTreeMap<String, AgentDefinition>,
 ) -> Result<AgentSpec, AgentError> {
     let defined = definitions.get(name);
     let known = find(name);
@@ -234,7 +222,7 @@ fn needs_definition(preset: &Preset) -> bool {
     }
 }
 
-fn known_names(definitions: &BTreeMap<String, Definition>) -> String {
+fn known_names(definitions: &BTreeMap<String, AgentDefinition>) -> String {
     let builtin = PRESETS
         .iter()
         .filter(|preset| !needs_definition(preset))

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::keeper;
 
-/// `__keeper DIR`: keep the step in this directory.
+/// `__keeper DIR`: keep the step in this directory. The agents of our own have subcommands in their own room.
 pub const KEEPER: &str = "__keeper";
 
 /// Runs a hidden subcommand if the arguments (the program's own name first) ask for one, and returns the exit status.
@@ -15,6 +15,6 @@ pub fn hidden(args: impl IntoIterator<Item = OsString>) -> Option<i32> {
     let args: Vec<OsString> = args.into_iter().collect();
     match &args[..] {
         [_, name, dir] if name == KEEPER => Some(keeper::main(Path::new(dir))),
-        _ => None,
+        _ => crate::agent::hidden_subcommand(args.into_iter()),
     }
 }

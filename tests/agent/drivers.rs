@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use agent_loop::agent::{Call, CommandLine, Definition, Dialect, DriverKind, Role, Stdin, resolve};
+use agent_loop::agent::{Call, CommandLine, Dialect, DriverKind, Role, Stdin, resolve};
+use agent_loop::config::AgentDefinition;
 
 fn call() -> Call {
     Call {
@@ -22,7 +23,7 @@ fn call() -> Call {
     }
 }
 
-fn defined(name: &str, toml: &str) -> BTreeMap<String, Definition> {
+fn defined(name: &str, toml: &str) -> BTreeMap<String, AgentDefinition> {
     BTreeMap::from([(name.to_owned(), toml::from_str(toml).unwrap())])
 }
 
@@ -32,7 +33,7 @@ fn shown(line: &CommandLine) -> String {
     words.join(" ")
 }
 
-fn command(name: &str, definitions: &BTreeMap<String, Definition>, call: &Call) -> String {
+fn command(name: &str, definitions: &BTreeMap<String, AgentDefinition>, call: &Call) -> String {
     let line = resolve(name, definitions).unwrap().command(call).unwrap();
     shown(&line)
 }

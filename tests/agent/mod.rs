@@ -3,4 +3,6 @@
 mod chunks;
 mod drivers;
 mod faults;
+mod scripted;
 mod streams;
+mod verdicts;

@@ -1,0 +1,12 @@
+//! The door to the programs of this room that run as processes of their own: hidden subcommands of our binaries.
+
+use std::ffi::OsString;
+
+use super::driver::SCRIPTED_SUBCOMMAND;
+
+/// Runs the hidden subcommand that `args` (the program's name first) ask for, to its end; its exit status. `None` when
+/// they ask for none. To be asked before anything else is parsed or started.
+pub fn hidden_subcommand(mut args: impl Iterator<Item = OsString>) -> Option<i32> {
+    let name = args.nth(1)?;
+    (name == SCRIPTED_SUBCOMMAND).then(|| super::scripted::main(args))
+}
