@@ -118,6 +118,18 @@ async fn every_flag_reaches_the_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_source_of_a_name_is_spelt_as_in_the_configuration() {
+    let fake = daemon(String::new(), "queued", "PENDING").await;
+    let user = user();
+    let args = ["run", "specs/login.md", "--name-source", "spec_slug"];
+    let ended = user.at(&fake.addr, &args).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_eq!(fake.asked()[0].json()["name_source"], "spec_slug");
+    let args = ["run", "specs/login.md", "--name-source", "user"];
+    assert_eq!(user.at(&fake.addr, &args).await.code, Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_is_waited_for_and_completes_is_a_success() {
     let stream =
         event(1, "RUN_CREATED", RUN, json!({})) + &event(2, "RUN_COMPLETED", RUN, json!({}));

@@ -19,6 +19,7 @@ pub enum MergeStrategy {
 /// Where the name of a run comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
 pub enum NameSource {
     /// The file name of the spec.
     #[serde(alias = "SPEC_SLUG")]
@@ -28,6 +29,7 @@ pub enum NameSource {
     Haiku,
     /// The person who created the run said it.
     #[serde(alias = "USER")]
+    #[value(skip)]
     User,
 }
 
