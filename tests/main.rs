@@ -8,9 +8,10 @@ mod git;
 mod keeper;
 mod plan;
 mod prompt;
+mod purity;
 mod schedule;
 mod store;
+mod watchdog;
 
 // The generated door names its shared types as ours do: by `crate::core`.
 use agent_loop::core;
-mod watchdog;
