@@ -6,11 +6,13 @@ mod codegen;
 mod config;
 mod git;
 mod keeper;
+mod pipeline;
 mod plan;
 mod prompt;
 mod purity;
 mod schedule;
 mod store;
+mod support;
 mod watchdog;
 
 // The generated door names its shared types as ours do: by `crate::core`.

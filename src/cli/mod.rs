@@ -5,6 +5,7 @@ pub mod args;
 pub mod client;
 pub mod commands;
 pub mod context;
+pub mod demo;
 pub mod error;
 pub mod render;
 pub mod settings;

@@ -1,1 +1,29 @@
-//! The daemon: one engine task, recovery, signals, the lock of its data directory.
+//! The daemon: one engine task that owns the truth, and what surrounds it.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `engine` | the one task: requests, reports, deadlines, one after the other |
+//! | `handle` | how everybody else speaks with it |
+//! | `lanes`, `performers` | effects: in order and one at a time for a run, each in a task of its own |
+//! | `planning` | what the scheduler is asked with |
+//! | `lock`, `clock`, `metrics` | the data directory's lock, the wall clock, counters |
+
+mod clock;
+mod create;
+mod engine;
+mod handle;
+mod lanes;
+mod lock;
+mod metrics;
+mod performers;
+mod planning;
+mod shutdown;
+
+pub use clock::now;
+pub use create::{CreateError, CreatedRun, Creator, Request};
+pub use engine::Engine;
+pub use handle::{AskError, Gone, Handle};
+pub use lock::{DataDirLock, LockError};
+pub use metrics::Metrics;
+pub use planning::Planner;
+pub use shutdown::stop_steps;

@@ -1,8 +1,20 @@
-//! Effects: the only room that touches git, processes and the files of a run.
+//! Effects: the only room that touches git, processes and the files of a run. An [`Order`] (an effect of the machine
+//! with the stored run) goes in, [`Done`] (an event for the machine) comes out; nothing is decided here.
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | [`perform()`] | one performer for each effect |
+//! | [`keeper`] | the small process that runs a step and outlives the daemon |
+//! | [`git`] | branches, worktrees, marked commits, merges |
+//! | `files` | prompts, logs, report and summary of a run |
 
+pub(crate) mod files;
 pub mod git;
 mod hidden;
 pub mod keeper;
+mod perform;
 pub mod proc;
 
+pub use files::step_dir;
 pub use hidden::hidden;
+pub use perform::{Done, Order, World, perform, slug, snapshot_path, spec_slug};

@@ -205,6 +205,7 @@ pub fn pending() -> PlanReading {
     PlanReading {
         total: 1,
         done: 0,
+        reviewed: 0,
         pending: 1,
         blocked: 0,
     }
@@ -214,6 +215,7 @@ pub fn done() -> PlanReading {
     PlanReading {
         total: 1,
         done: 1,
+        reviewed: 0,
         pending: 0,
         blocked: 0,
     }
@@ -232,6 +234,8 @@ pub fn worktree_ready(generation: u64) -> Event {
         run_branch: "run/a".to_owned(),
         merge_target_branch: "agent/a".to_owned(),
         path: "/w/repo.run-a".to_owned(),
+        start_commit: "b0".to_owned(),
+        record: "{}".to_owned(),
     };
     Event::WorktreeReady {
         generation,

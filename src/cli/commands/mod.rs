@@ -3,6 +3,7 @@
 
 pub mod cancel;
 pub mod completions;
+pub mod demo;
 pub mod diff;
 pub mod doctor;
 pub mod events;
@@ -60,6 +61,8 @@ pub enum Command {
     Retry(retry::Arguments),
     /// Start a run again on a new branch from today's base
     Reset(reset::Arguments),
+    /// Run a whole spec in a scratch repository with the scripted agent
+    Demo(demo::Arguments),
     /// Print a lifecycle: the matrix of its table, or the diagram
     Machine(machine::Arguments),
     /// Check the installation
@@ -92,6 +95,7 @@ impl Command {
             Command::Cancel(arguments) => cancel::execute(arguments, context).await,
             Command::Retry(arguments) => retry::execute(arguments, context).await,
             Command::Reset(arguments) => reset::execute(arguments, context).await,
+            Command::Demo(arguments) => demo::execute(arguments, context).await,
             Command::Machine(arguments) => machine::execute(arguments, context),
             Command::Doctor(arguments) => doctor::execute(arguments, context).await,
             Command::Init(arguments) => init::execute(arguments, context),

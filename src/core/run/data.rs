@@ -4,14 +4,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::agent_result::{ResultClass, Usage};
-use super::facts::PlanReading;
+use crate::core::plan::PlanReading;
 
 /// The branch and the worktree of a run, as they were made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Worktree {
     /// The branch that the run started from.
     pub base_branch: String,
-    /// The commit that it was at; spec, plan and checks are read there.
+    /// The commit that it was at.
     pub base_commit: String,
     /// The run's own branch, without `refs/heads/`.
     pub run_branch: String,
@@ -19,6 +19,10 @@ pub struct Worktree {
     pub merge_target_branch: String,
     /// The worktree's absolute path.
     pub path: String,
+    /// The commit that spec, plan and checks are read at: the base, or the snapshot made on top of it.
+    pub start_commit: String,
+    /// What the git room keeps to recognise it again, as JSON; nobody else reads it.
+    pub record: String,
 }
 
 /// How the implementing agent ended, judged by what it left behind.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::agent_result::ResultClass;
 use super::data::{CheckFailure, Trouble, Worktree};
 use super::spec::Terms;
+use crate::core::plan::PlanReading;
 use crate::core::time::Time;
 use crate::core::watchdog::{Iteration, Ladder, Signal};
 
@@ -33,19 +34,6 @@ pub enum Mode {
     Mend,
     /// All is done, only the completion token is missing.
     Confirm,
-}
-
-/// What the plan says at one commit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlanReading {
-    /// Tasks that count.
-    pub total: u32,
-    /// Of these, implemented or reviewed.
-    pub done: u32,
-    /// Of these, not done; blocked ones included.
-    pub pending: u32,
-    /// Of the pending ones, marked as blocked.
-    pub blocked: u32,
 }
 
 /// A step that is not yet known to be gone; it holds the run's slot whatever the state.
@@ -111,6 +99,8 @@ pub struct Current {
     pub tampered: Option<String>,
     /// Its record has been closed and weighed.
     pub weighed: bool,
+    /// Its prompt is the rewrite of this number.
+    pub rewrite: Option<u32>,
 }
 
 /// What the next prompt has to tell the agent.

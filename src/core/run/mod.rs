@@ -9,13 +9,14 @@ mod public;
 pub mod rules;
 mod spec;
 
+pub use crate::core::plan::PlanReading;
 pub use agent_result::{ResultClass, Usage};
 pub use data::{
     AgentReport, CheckFailure, ChecksReport, Evidence, ReviewReport, Trouble, TroubleKind, Verdict,
     Worktree,
 };
 pub use facts::{
-    Current, Facts, Failure, Hold, LiveStep, Mode, Notes, PlanReading, Stage, Totals, Wait, WaitWhy,
+    Current, Facts, Failure, Hold, LiveStep, Mode, Notes, Stage, Totals, Wait, WaitWhy,
 };
 pub use machine::*;
 pub use public::{PublicEvent, public_events};

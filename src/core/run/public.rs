@@ -19,10 +19,6 @@ use crate::core::time::Time;
     rename_all = "SCREAMING_SNAKE_CASE",
     rename_all_fields = "snake_case"
 )]
-#[expect(
-    missing_docs,
-    reason = "the names are the contract and say what they carry"
-)]
 pub enum PublicEvent {
     RunCreated {
         name: String,

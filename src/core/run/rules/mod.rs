@@ -142,6 +142,7 @@ impl Rules for Facts {
     fn count_rewrite(&mut self, _event: &Event, _now: Time) {
         self.ladder.rewrites += 1;
         self.rewrites += 1;
+        self.current.rewrite = Some(self.rewrites);
     }
 
     fn back_off(&mut self, event: &Event, now: Time) {
@@ -197,7 +198,7 @@ impl Rules for Facts {
 
     fn renew_all(&mut self, event: &Event, now: Time) {
         self.renewed(event, now);
-        self.from_scratch();
+        self.start_from_scratch();
     }
 
     fn on_claim(&self, _now: Time) -> OnClaim {

@@ -1,7 +1,8 @@
 //! What a claim and a person's words change: the start, the release of a hold, fresh budgets, a fresh branch.
 
-use super::super::facts::{Current, Facts, Mode, Notes, PlanReading, Stage, Totals};
+use super::super::facts::{Current, Facts, Mode, Notes, Stage, Totals};
 use super::super::machine::Event;
+use crate::core::plan::PlanReading;
 use crate::core::time::Time;
 use crate::core::watchdog::Ladder;
 
@@ -93,7 +94,7 @@ impl Facts {
     }
 
     /// Nothing of the old branch counts any more; it is kept, and its worktree is left to the clean-up.
-    pub(super) fn from_scratch(&mut self) {
+    pub(super) fn start_from_scratch(&mut self) {
         self.abandoned.extend(self.worktree.take());
         self.worktree_removed = false;
         self.head = None;

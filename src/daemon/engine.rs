@@ -1,0 +1,366 @@
+//! The engine: one task that owns the truth. Requests, reports, deadlines and wake-ups all arrive here, one after the
+//! other; each becomes an event for the machine by way of `store::apply`, and what the machine asks for goes into the
+//! lanes. It knows no phase and no order of phases: those are rows of `machines/run.toml`.
+//!
+//! There is no polling: between two messages the task sleeps until the next stored deadline, and an idle daemon has none.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use super::handle::{Handle, Message};
+use super::lanes::Lanes;
+use super::metrics::Metrics;
+use super::planning::Planner;
+use super::{clock, performers};
+use crate::core::run::{Event, PublicEvent, RunId};
+use crate::core::schedule::{Gate, Schedule};
+use crate::core::time::Time;
+use crate::effect::{Done, World};
+use crate::store::{
+    Answer, Applied, Apply, EffectDone, Reader, StoreError, StoredEffect, StoredEvent, Writer,
+};
+
+/// Messages that may wait for the engine before senders have to wait.
+const INBOX: usize = 256;
+/// How long something waits that could not be done and must not be given up: a report that the store could not take, a
+/// step that could not be ended.
+const RETRY: Duration = Duration::from_secs(1);
+/// The longest sleep towards a deadline on the wall clock: a clock that jumps is noticed after so long. An engine
+/// without a deadline does not wake at all.
+const MAX_SLEEP_MS: u64 = 60_000;
+
+/// The one task.
+pub struct Engine {
+    pub(super) writer: Writer,
+    pub(super) reader: Reader,
+    pub(super) planner: Planner,
+    pub(super) metrics: Arc<Metrics>,
+    world: Arc<World>,
+    worker: String,
+    lanes: Lanes,
+    inbox: mpsc::Receiver<Message>,
+    outbox: mpsc::Sender<Message>,
+    told: watch::Sender<u64>,
+    /// Reports that the store could not take yet: they are the only account of what happened and are never dropped.
+    unsaved: VecDeque<(StoredEffect, Done)>,
+    retry_at: Option<Instant>,
+    wake_at: Option<Time>,
+    draining: bool,
+}
+
+impl Engine {
+    /// An engine over an opened store, and the handle to speak with it. `worker` names this daemon in claims.
+    pub fn new(
+        writer: Writer,
+        reader: Reader,
+        planner: Planner,
+        world: Arc<World>,
+        metrics: Arc<Metrics>,
+        worker: String,
+    ) -> (Self, Handle) {
+        let (outbox, inbox) = mpsc::channel(INBOX);
+        let (told, listen) = watch::channel(0);
+        let handle = Handle {
+            inbox: outbox.clone(),
+            told: listen,
+        };
+        let engine = Engine {
+            writer,
+            reader,
+            planner,
+            metrics,
+            world,
+            worker,
+            lanes: Lanes::default(),
+            inbox,
+            outbox,
+            told,
+            unsaved: VecDeque::new(),
+            retry_at: None,
+            wake_at: None,
+            draining: false,
+        };
+        (engine, handle)
+    }
+
+    /// Takes up what an earlier daemon left, then serves until drained.
+    ///
+    /// # Errors
+    /// Only from the start: when what is pending cannot be read.
+    pub async fn run(mut self) -> Result<(), StoreError> {
+        let last = self.reader.last_event().await?;
+        self.told.send_replace(last);
+        // Everything that was asked for and not reported is performed (again): a repeat is harmless, a live keeper is
+        // adopted, and the slots of what is still alive are already counted from the facts.
+        let pending = self.reader.pending_effects().await?;
+        self.lanes.add(pending);
+        for run in self.lanes.runs() {
+            self.advance(&run).await;
+        }
+        self.wake().await;
+        loop {
+            let deadline = self.deadline();
+            tokio::select! {
+                biased;
+                message = self.inbox.recv() => match message {
+                    Some(Message::Drain(reply)) => {
+                        self.drain(reply);
+                        return Ok(());
+                    }
+                    Some(message) => self.handle(message).await,
+                    None => return Ok(()),
+                },
+                () = sleep_until(deadline), if deadline.is_some() => self.wake().await,
+            }
+        }
+    }
+
+    /// When to look again without being asked: the next stored deadline, or the next try of a report that is not saved.
+    fn deadline(&self) -> Option<Instant> {
+        let planned = self.wake_at.map(|at| {
+            let ms = at.ms_since(clock::now());
+            Instant::now() + Duration::from_millis(ms.min(MAX_SLEEP_MS))
+        });
+        [planned, self.retry_at].into_iter().flatten().min()
+    }
+
+    async fn handle(&mut self, message: Message) {
+        match message {
+            Message::Create(new, reply) => {
+                let created = self.writer.create(*new).await;
+                if let Ok(crate::store::Created::New(_, events)) = &created {
+                    self.tell(events);
+                }
+                let _ = reply.send(created);
+                self.plan().await;
+            }
+            Message::Operate(run, event, reply) => {
+                let applied = self
+                    .apply(Apply::new(run.clone(), *event, clock::now()))
+                    .await;
+                let _ = reply.send(applied);
+                self.advance(&run).await;
+                self.plan().await;
+            }
+            Message::Explain(reply) => {
+                let _ = reply.send(
+                    self.planner
+                        .plan(&self.reader, clock::now(), self.draining)
+                        .await,
+                );
+            }
+            Message::Performed(effect, done) => {
+                self.lanes.finished(&effect);
+                let run = effect.run_id.clone();
+                if done.again {
+                    // Still pending in the store, too: a daemon that dies now performs it again.
+                    self.lanes.add_first(*effect);
+                    self.retry_at = Some(Instant::now() + RETRY);
+                    return;
+                }
+                self.unsaved.push_back((*effect, *done));
+                self.save_reports().await;
+                self.advance(&run).await;
+                self.plan().await;
+            }
+            Message::Drain(reply) => self.drain(reply),
+        }
+    }
+
+    /// Takes every report that is waiting to the store. One that the store cannot take stays first in line.
+    async fn save_reports(&mut self) {
+        self.retry_at = None;
+        while let Some((effect, done)) = self.unsaved.pop_front() {
+            if let Err(error) = self.save_report(&effect, &done).await {
+                tracing::error!(run = %effect.run_id, effect = %effect.effect, %error, "failed to store a report; trying again");
+                self.metrics.store_retries.inc();
+                self.unsaved.push_front((effect, done));
+                self.retry_at = Some(Instant::now() + RETRY);
+                return;
+            }
+            let run = effect.run_id.clone();
+            self.advance(&run).await;
+        }
+    }
+
+    async fn save_report(&mut self, effect: &StoredEffect, done: &Done) -> Result<(), StoreError> {
+        let now = clock::now();
+        let finished = EffectDone {
+            id: effect.id,
+            outcome: done.outcome.clone(),
+        };
+        let Some(event) = &done.event else {
+            if let Some(step) = &done.step {
+                // What became of the step is told even when its run no longer waits for it.
+                let _ = self.writer.step_event(step.clone(), now).await?;
+            }
+            for artifact in &done.artifacts {
+                self.writer.record_artifact(artifact.clone()).await?;
+            }
+            return self.writer.effect_done(finished, now).await;
+        };
+        let mut apply = Apply::new(effect.run_id.clone(), event.clone(), now);
+        apply.effect_done = Some(finished);
+        apply.step = done.step.clone();
+        apply.artifacts = done.artifacts.clone();
+        self.apply(apply).await.map(|_| ())
+    }
+
+    /// Applies one event, tells the world, and puts what is to be performed into the lanes.
+    pub(super) async fn apply(&mut self, apply: Apply) -> Result<Applied, StoreError> {
+        let run = apply.run_id.clone();
+        let name = apply.event.name();
+        let applied = self.writer.apply(apply).await?;
+        self.tell(&applied.events);
+        match &applied.answer {
+            Answer::Moved(moved) => {
+                tracing::info!(%run, event = %name, from = %moved.from, to = %moved.run.state, rev = moved.run.rev, "moved");
+                self.metrics.transitions.inc();
+                self.lanes.drop_effects(&run, &moved.dropped);
+                self.lanes.add(moved.effects.clone());
+            }
+            Answer::Ignored(why) => tracing::debug!(%run, event = %name, why, "ignored"),
+            Answer::Refused(why) => tracing::debug!(%run, event = %name, why, "refused"),
+            Answer::Stale(seen) => tracing::debug!(%run, event = %name, rev = seen.rev, "stale"),
+        }
+        Ok(applied)
+    }
+
+    pub(super) fn tell(&self, events: &[StoredEvent]) {
+        if let Some(last) = events.last() {
+            self.told.send_replace(last.seq);
+        }
+    }
+
+    /// Lets the run's lane go on with its next effect, when it is idle.
+    pub(super) async fn advance(&mut self, run: &RunId) {
+        while let Some((effect, stop)) = self.lanes.next(run) {
+            let stored = match self.reader.run(run).await {
+                Ok(Some(stored)) => stored,
+                Ok(None) => {
+                    tracing::error!(%run, "an effect belongs to a run that does not exist");
+                    self.lanes.finished(&effect);
+                    continue;
+                }
+                Err(error) => {
+                    // Left pending: taken up again with the next message for this run, or at the next start.
+                    tracing::error!(%run, %error, "failed to read a run");
+                    self.lanes.finished(&effect);
+                    self.lanes.add_first(effect);
+                    self.retry_at = Some(Instant::now() + RETRY);
+                    return;
+                }
+            };
+            if performers::superseded(&effect, &stored) {
+                let done = Done::nothing("superseded");
+                self.lanes.finished(&effect);
+                self.unsaved.push_back((effect, done));
+                Box::pin(self.save_reports()).await;
+                continue;
+            }
+            performers::spawn(&self.world, &self.outbox, effect, stored, stop);
+            return;
+        }
+    }
+
+    /// Something may be due: reports to save, timers to fire, runs to start.
+    async fn wake(&mut self) {
+        self.save_reports().await;
+        for run in self.lanes.runs() {
+            self.advance(&run).await;
+        }
+        self.fire_timers().await;
+        self.plan().await;
+    }
+
+    async fn fire_timers(&mut self) {
+        let now = clock::now();
+        let due = match self.reader.due(now).await {
+            Ok(due) => due,
+            Err(error) => {
+                tracing::error!(%error, "failed to read the timers");
+                self.retry_at = Some(Instant::now() + RETRY);
+                return;
+            }
+        };
+        for (run, event) in due {
+            if let Err(error) = self.apply(Apply::new(run.clone(), event, now)).await {
+                tracing::error!(%run, %error, "failed to fire a timer");
+                self.retry_at = Some(Instant::now() + RETRY);
+                return;
+            }
+            self.advance(&run).await;
+        }
+    }
+
+    /// Asks the scheduler and claims what it starts. Called after everything that may have changed its answer.
+    async fn plan(&mut self) {
+        let now = clock::now();
+        let schedule = match self.planner.plan(&self.reader, now, self.draining).await {
+            Ok(schedule) => schedule,
+            Err(error) => {
+                tracing::error!(%error, "failed to read the queue");
+                self.retry_at = Some(Instant::now() + RETRY);
+                return;
+            }
+        };
+        let mut overtaken = schedule.overtaken.clone();
+        for id in &schedule.start {
+            let id = RunId(id.clone());
+            let event = Event::Claim {
+                worker: self.worker.clone(),
+            };
+            let mut claim = Apply::new(id.clone(), event, now);
+            claim.overtaken = std::mem::take(&mut overtaken);
+            match self.apply(claim).await {
+                Ok(_) => self.advance(&id).await,
+                Err(error) => {
+                    tracing::error!(run = %id, %error, "failed to claim");
+                    self.retry_at = Some(Instant::now() + RETRY);
+                    return;
+                }
+            }
+        }
+        self.tell_gates(&schedule).await;
+        self.wake_at = match self.reader.next_timer().await {
+            Ok(next) => [next, schedule.wake_at].into_iter().flatten().min(),
+            Err(error) => {
+                tracing::error!(%error, "failed to read the next timer");
+                self.retry_at = Some(Instant::now() + RETRY);
+                schedule.wake_at
+            }
+        };
+    }
+
+    /// Tells the world which gates hold a run, when that has changed.
+    async fn tell_gates(&mut self, schedule: &Schedule) {
+        for (run, gates) in self.planner.changed_gates(schedule) {
+            let blocked = gates.iter().filter(|g| g.name() == "workspace_cap").count();
+            self.metrics.queue_blocked_workspace.inc_by(blocked as u64);
+            let names: Vec<&str> = gates.iter().map(Gate::name).collect();
+            tracing::info!(%run, gates = names.join(","), "held in the queue");
+            let told = vec![PublicEvent::RunBlocked { gates }];
+            match self.writer.publish(&run, told, clock::now()).await {
+                Ok(events) => self.tell(&events),
+                // The event is news, not state: `why` asks the scheduler anew.
+                Err(error) => tracing::warn!(%run, %error, "failed to tell which gates hold a run"),
+            }
+        }
+    }
+
+    fn drain(&mut self, reply: oneshot::Sender<()>) {
+        self.draining = true;
+        let _ = reply.send(());
+    }
+}
+
+/// Sleeps until the deadline; the caller asks only when there is one.
+async fn sleep_until(deadline: Option<Instant>) {
+    if let Some(deadline) = deadline {
+        tokio::time::sleep_until(deadline).await;
+    }
+}

@@ -1,0 +1,104 @@
+//! The handle through which everybody else speaks with the engine: requests in, answers out. Whoever holds it can ask
+//! for a change; only the engine, one at a time, makes it.
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::core::machine::Source;
+use crate::core::run::{Event, RunId};
+use crate::core::schedule::Schedule;
+use crate::effect::Done;
+use crate::store::{Applied, Created, NewRun, StoreError, StoredEffect};
+
+/// A message to the engine.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// Put a new run into the queue.
+    Create(Box<NewRun>, oneshot::Sender<Result<Created, StoreError>>),
+    /// A person's event for a run.
+    Operate(
+        RunId,
+        Box<Event>,
+        oneshot::Sender<Result<Applied, StoreError>>,
+    ),
+    /// What the scheduler would do now, and why.
+    Explain(oneshot::Sender<Result<Schedule, StoreError>>),
+    /// An effect has been performed.
+    Performed(Box<StoredEffect>, Box<Done>),
+    /// Start nothing any more; answer when every performer has been told.
+    Drain(oneshot::Sender<()>),
+}
+
+/// Speaks with the engine. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    pub(super) inbox: mpsc::Sender<Message>,
+    pub(super) told: watch::Receiver<u64>,
+}
+
+/// The engine does not answer: the daemon is ending.
+#[derive(Debug, thiserror::Error)]
+#[error("the daemon is shutting down; ask again when it is up")]
+pub struct Gone;
+
+/// Why an answer could not be given.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// The daemon is ending.
+    #[error(transparent)]
+    Gone(#[from] Gone),
+    /// The store could not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Handle {
+    /// Puts a run, validated before, into the queue.
+    ///
+    /// # Errors
+    /// When the store cannot take it, or the daemon is ending.
+    pub async fn create(&self, new: NewRun) -> Result<Created, AskError> {
+        self.ask(|reply| Message::Create(Box::new(new), reply))
+            .await
+    }
+
+    /// Sends a person's event to a run. Events of other sources are not for callers of this handle.
+    ///
+    /// # Errors
+    /// When the store cannot take it, or the daemon is ending.
+    pub async fn operate(&self, run: RunId, event: Event) -> Result<Applied, AskError> {
+        debug_assert_eq!(event.source(), Source::Operator);
+        self.ask(|reply| Message::Operate(run, Box::new(event), reply))
+            .await
+    }
+
+    /// What the scheduler decides as things stand: the same function that starts runs.
+    ///
+    /// # Errors
+    /// When the queue cannot be read, or the daemon is ending.
+    pub async fn explain(&self) -> Result<Schedule, AskError> {
+        self.ask(Message::Explain).await
+    }
+
+    /// Tells the engine to start nothing more, and waits until it has stopped.
+    pub async fn drain(&self) {
+        let (reply, drained) = oneshot::channel();
+        if self.inbox.send(Message::Drain(reply)).await.is_ok() {
+            // An engine that is gone has drained, too.
+            let _ = drained.await;
+        }
+    }
+
+    /// The number of the newest public event; changes whenever the world is told something.
+    pub fn told(&self) -> watch::Receiver<u64> {
+        self.told.clone()
+    }
+
+    async fn ask<T>(
+        &self,
+        message: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Message,
+    ) -> Result<T, AskError> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.send(message(reply)).await.map_err(|_| Gone)?;
+        Ok(answer.await.map_err(|_| Gone)??)
+    }
+}

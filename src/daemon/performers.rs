@@ -1,0 +1,68 @@
+//! Between the lanes and the effect room: starts the performer of one effect as a task of its own and brings its answer
+//! back to the engine. Whatever happens to the performer, an answer comes back.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::handle::Message;
+use crate::core::run::{Effect, Event, Trouble, TroubleKind};
+use crate::effect::{Done, Order, World, perform};
+use crate::store::{StoredEffect, StoredRun};
+
+/// Whether the run has gone on since the effect was asked for, so that performing it would be wrong. A stop is addressed
+/// to its step and the close to an ended run: both hold whatever has happened since.
+pub(super) fn superseded(effect: &StoredEffect, run: &StoredRun) -> bool {
+    match effect.effect {
+        Effect::StopStep | Effect::CloseRun => false,
+        Effect::PrepareWorktree
+        | Effect::StartAgent
+        | Effect::StartReview
+        | Effect::StartChecks
+        | Effect::Judge
+        | Effect::StartMerge
+        | Effect::RewritePrompt => effect.generation != run.facts.generation,
+    }
+}
+
+/// Performs the effect in a task of its own; the answer goes to the engine.
+pub(super) fn spawn(
+    world: &Arc<World>,
+    engine: &mpsc::Sender<Message>,
+    effect: StoredEffect,
+    run: StoredRun,
+    stop: CancellationToken,
+) {
+    let world = Arc::clone(world);
+    let engine = engine.clone();
+    tokio::spawn(async move {
+        let order = Order {
+            effect: effect.clone(),
+            run,
+        };
+        let performing = tokio::spawn(async move { perform(&world, &order, &stop).await });
+        let done = match performing.await {
+            Ok(done) => done,
+            // A bug of ours must neither wedge the run nor be hidden: it is trouble like any other, with its text.
+            Err(panic) => Done::event(
+                Event::EffectFailed {
+                    generation: effect.generation,
+                    trouble: Trouble {
+                        kind: TroubleKind::Transient,
+                        code: "internal".to_owned(),
+                        message: format!(
+                            "a bug in loopd: performing {} failed: {panic}",
+                            effect.effect
+                        ),
+                    },
+                },
+                "panicked",
+            ),
+        };
+        // The engine is gone only when the daemon ends; the effect is still pending then and is performed again.
+        let _ = engine
+            .send(Message::Performed(Box::new(effect), Box::new(done)))
+            .await;
+    });
+}

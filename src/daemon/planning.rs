@@ -1,0 +1,94 @@
+//! What the scheduler is asked with: the stored queue, the policy, and a look at the disk. The decision is
+//! `core::schedule::plan`'s alone; `why` and `queue` are answered by the same call.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use crate::core::run::RunId;
+use crate::core::schedule::{Gate, LowDisk, Policy, Queue, Schedule, plan};
+use crate::core::time::Time;
+use crate::store::{Reader, StoreError};
+
+/// How long a look at the disk is trusted that found too little room, in milliseconds.
+const DISK_LOOK_MS: u64 = 30_000;
+
+/// Asks the scheduler.
+pub struct Planner {
+    policy: Policy,
+    data_dir: PathBuf,
+    min_free_disk_mb: u64,
+    /// The gates that the world was told of last, by run.
+    told: HashMap<RunId, Vec<&'static str>>,
+}
+
+impl Planner {
+    /// A planner for this policy. Nothing starts while the disk of `data_dir` has less than `min_free_disk_mb` MiB free;
+    /// 0 = never mind.
+    pub fn new(policy: Policy, data_dir: PathBuf, min_free_disk_mb: u64) -> Self {
+        Planner {
+            policy,
+            data_dir,
+            min_free_disk_mb,
+            told: HashMap::new(),
+        }
+    }
+
+    /// The policy that it asks with.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// What to start now, and what holds everybody else.
+    pub(super) async fn plan(
+        &self,
+        reader: &Reader,
+        now: Time,
+        draining: bool,
+    ) -> Result<Schedule, StoreError> {
+        let mut queue: Queue = reader.queue_snapshot().await?;
+        if queue.waiting.is_empty() {
+            return Ok(Schedule::default());
+        }
+        queue.draining = draining;
+        queue.disk = self.low_disk(now);
+        Ok(plan(&queue, &self.policy, now))
+    }
+
+    /// The runs whose gates are others than the world was told last, with their gates.
+    pub(super) fn changed_gates(&mut self, schedule: &Schedule) -> Vec<(RunId, Vec<Gate>)> {
+        let mut told = HashMap::new();
+        let mut changed = Vec::new();
+        for held in &schedule.held {
+            let id = RunId(held.id.clone());
+            let names: Vec<&'static str> = held.gates.iter().map(Gate::name).collect();
+            if self.told.get(&id) != Some(&names) {
+                changed.push((id.clone(), held.gates.clone()));
+            }
+            told.insert(id, names);
+        }
+        self.told = told;
+        changed
+    }
+
+    fn low_disk(&self, now: Time) -> Option<LowDisk> {
+        if self.min_free_disk_mb == 0 {
+            return None;
+        }
+        let stat = match rustix::fs::statvfs(&self.data_dir) {
+            Ok(stat) => stat,
+            Err(error) => {
+                tracing::warn!(dir = %self.data_dir.display(), %error, "failed to look at the disk");
+                return None;
+            }
+        };
+        let free_mb = stat.f_bavail.saturating_mul(stat.f_frsize) >> 20;
+        (free_mb < self.min_free_disk_mb).then(|| LowDisk {
+            until: now.plus_ms(DISK_LOOK_MS),
+            message: format!(
+                "{free_mb} MiB free on the disk of {}, {} needed (min_free_disk_mb)",
+                self.data_dir.display(),
+                self.min_free_disk_mb
+            ),
+        })
+    }
+}

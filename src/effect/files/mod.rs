@@ -1,0 +1,18 @@
+//! The files of a run: what was told to agents, what they and the checks wrote, the report and the summary. They are for
+//! people and scripts; no decision is made from them, and trouble with them never stops a run (it is logged and the file
+//! is missing from the artifacts, which is where it shows).
+//!
+//! | file | what it writes |
+//! |---|---|
+//! | `place` | where a run's files are, atomically, in one or two places |
+//! | `report` | `report.tsv` and `run.log`, a row for each thing as it happens |
+//! | `summary` | `summary.json`, once, at the end |
+
+mod place;
+mod report;
+mod summary;
+
+pub(super) use place::private_dir;
+pub use place::{RunFiles, step_dir};
+pub use report::{Row, RowKind};
+pub use summary::Summary;

@@ -1,0 +1,176 @@
+//! Where a run's files are. The directory is named by the run's id, never by its name. Each file is written atomically
+//! (a temporary file beside it, synced, renamed) in every place that `artifact_mode` asks for.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::config::{ArtifactMode, RunConfig};
+use crate::core::run::RunId;
+use crate::core::time::Time;
+use crate::store::{Artifact, StoredRun};
+
+/// The directories of one run's files.
+#[derive(Clone, Debug)]
+pub struct RunFiles {
+    run_id: RunId,
+    /// `global` and/or `workspace`, with the directory.
+    places: Vec<(&'static str, PathBuf)>,
+    /// Steps work in here whatever the mode: it holds what the daemon needs to adopt them.
+    steps: PathBuf,
+}
+
+impl RunFiles {
+    /// The files of `run` below `data_dir` and the workspace's `log_dir`.
+    pub fn of(data_dir: &Path, run: &StoredRun, config: &RunConfig) -> Self {
+        let name = format!("run-{}", run.id);
+        let global = data_dir.join("runs").join(&name);
+        let workspace = Path::new(&run.spec.workspace_root)
+            .join(&config.log_dir)
+            .join(&name);
+        let places = match config.artifact_mode {
+            ArtifactMode::Mirror => vec![("global", global.clone()), ("workspace", workspace)],
+            ArtifactMode::Workspace => vec![("workspace", workspace)],
+            ArtifactMode::Global => vec![("global", global.clone())],
+        };
+        RunFiles {
+            run_id: run.id.clone(),
+            places,
+            steps: global.join("steps"),
+        }
+    }
+
+    /// The directory of a step, by its generation.
+    pub fn step_dir(&self, generation: u64) -> PathBuf {
+        self.steps.join(generation.to_string())
+    }
+
+    /// What an agent keeps between its calls in this run.
+    pub fn state_dir(&self) -> PathBuf {
+        self.steps.with_file_name("state")
+    }
+
+    /// Locked by whoever works in the run's worktree.
+    pub fn worktree_lock(&self) -> PathBuf {
+        self.steps.with_file_name("worktree.lock")
+    }
+
+    /// The first place's path of a file, for messages and paths in the report.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.places
+            .first()
+            .map_or_else(|| PathBuf::from(name), |(_, dir)| dir.join(name))
+    }
+
+    /// Writes a file in every place; what could be written is returned for registration.
+    pub fn write(&self, kind: &str, name: &str, content: &[u8], now: Time) -> Vec<Artifact> {
+        let sha256 = hex(&Sha256::digest(content));
+        let mut written = Vec::new();
+        for (location, dir) in &self.places {
+            let path = dir.join(name);
+            if let Err(error) = put(&path, content) {
+                tracing::warn!(run = %self.run_id, path = %path.display(), %error, "failed to write a file of the run");
+                continue;
+            }
+            written.push(Artifact {
+                run_id: self.run_id.clone(),
+                kind: kind.to_owned(),
+                location: (*location).to_owned(),
+                path: path.display().to_string(),
+                sha256: sha256.clone(),
+                bytes: content.len() as u64,
+                created_at: now,
+            });
+        }
+        written
+    }
+
+    /// Copies a file that a step wrote to every place.
+    pub fn adopt(&self, kind: &str, name: &str, source: &Path, now: Time) -> Vec<Artifact> {
+        match fs::read(source) {
+            Ok(content) => self.write(kind, name, &content, now),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => {
+                tracing::warn!(run = %self.run_id, path = %source.display(), %error, "failed to read a file of the run");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Appends a line to a file in every place.
+    pub fn append(&self, name: &str, header: &str, line: &str) {
+        for (_, dir) in &self.places {
+            let path = dir.join(name);
+            if let Err(error) = add(&path, header, line) {
+                tracing::warn!(run = %self.run_id, path = %path.display(), %error, "failed to append to a file of the run");
+            }
+        }
+    }
+
+    /// Registers a file that was appended to, as it is now.
+    pub fn register(&self, kind: &str, name: &str, now: Time) -> Vec<Artifact> {
+        let mut found = Vec::new();
+        for (location, dir) in &self.places {
+            let path = dir.join(name);
+            if let Ok(content) = fs::read(&path) {
+                found.push(Artifact {
+                    run_id: self.run_id.clone(),
+                    kind: kind.to_owned(),
+                    location: (*location).to_owned(),
+                    path: path.display().to_string(),
+                    sha256: hex(&Sha256::digest(&content)),
+                    bytes: content.len() as u64,
+                    created_at: now,
+                });
+            }
+        }
+        found
+    }
+}
+
+/// The directory of a step of a run.
+pub fn step_dir(data_dir: &Path, run: &RunId, generation: u64) -> PathBuf {
+    data_dir
+        .join("runs")
+        .join(format!("run-{run}"))
+        .join("steps")
+        .join(generation.to_string())
+}
+
+/// Makes a directory that only its owner may enter.
+pub(in crate::effect) fn private_dir(dir: &Path) -> std::io::Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+}
+
+fn put(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    private_dir(dir)?;
+    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|e| e.error)?;
+    fs::File::open(dir)?.sync_all()
+}
+
+fn add(path: &Path, header: &str, line: &str) -> std::io::Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    private_dir(dir)?;
+    let mut file = fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)?;
+    if file.metadata()?.len() == 0 {
+        file.write_all(header.as_bytes())?;
+    }
+    file.write_all(line.as_bytes())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

@@ -1,0 +1,351 @@
+//! One call of an agent, as a step: the prompt is written, the agent works under a keeper, and its stream becomes a
+//! report and a transcript. What the report means for the run is decided elsewhere; git is looked at by the callers.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufWriter, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use super::desk::Desk;
+use super::environment::Environment;
+use super::step::{self, Outcome};
+use super::trouble::{io_trouble, trouble};
+use crate::agent::{self, AgentSpec, Call, Parser, Report, Role};
+use crate::core::run::{Event, ResultClass, Trouble, TroubleKind};
+use crate::core::time::Time;
+use crate::effect::keeper::{Command, CommandRecord, ExitRecord, Job, Stderr, Stdin, Stopped};
+use crate::store::Artifact;
+
+/// Lines of the transcript that `.tail.txt` holds.
+const TAIL_LINES: usize = 200;
+/// Bytes of standard error that the parser looks at.
+const STDERR_TAIL: u64 = 64 * 1024;
+
+/// What was known when the step began; written before the agent starts, read again when it has ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Begin {
+    /// The run branch's tip.
+    pub head: String,
+    /// The task that was selected; `None` to mend, to confirm or to review.
+    pub task: Option<String>,
+}
+
+/// What an agent's call came to.
+pub(super) struct Heard {
+    pub begin: Begin,
+    pub report: Report,
+    pub record: CommandRecord,
+    /// Processes that outlived the agent and were ended.
+    pub left_behind: Vec<String>,
+    pub artifacts: Vec<Artifact>,
+    pub log_path: PathBuf,
+}
+
+/// How a call ended.
+pub(super) enum Called {
+    Heard(Box<Heard>),
+    Lost,
+    LetGo,
+}
+
+/// Calls the agent for `role`, or takes up the call that is under way. `prepare` makes the prompt when there is none yet.
+pub(super) async fn call(
+    desk: &Desk<'_>,
+    role: Role,
+    stop: &CancellationToken,
+    prepare: impl AsyncFnOnce() -> Result<(Begin, String), Trouble>,
+) -> Result<Called, Trouble> {
+    let spec = agent_of(desk)?;
+    let outcome = step::drive(desk, stop, async |dir: &Path| {
+        let (begin, prompt) = prepare().await?;
+        write_json(&dir.join("begin.json"), &begin)?;
+        let prompt_file = dir.join("prompt.txt");
+        std::fs::write(&prompt_file, &prompt)
+            .map_err(io_trouble(format!("write {}", prompt_file.display())))?;
+        job(desk, role, &spec, dir, prompt_file)
+    })
+    .await?;
+    let record = match outcome {
+        Outcome::Exited(record) => record,
+        Outcome::Lost => return Ok(Called::Lost),
+        Outcome::LetGo => return Ok(Called::LetGo),
+    };
+    let dir = desk.step_dir();
+    let begin: Begin = read_json(&dir.join("begin.json"))?;
+    let heard = listen(desk, role, &spec, begin, record, &dir).await?;
+    Ok(Called::Heard(Box::new(heard)))
+}
+
+fn agent_of(desk: &Desk<'_>) -> Result<AgentSpec, Trouble> {
+    let name = desk.facts().agent(&desk.order.run.spec.agent);
+    Ok(agent::resolve(name, &desk.config.agents)?)
+}
+
+fn job(
+    desk: &Desk<'_>,
+    role: Role,
+    spec: &AgentSpec,
+    dir: &Path,
+    prompt_file: PathBuf,
+) -> Result<Job, Trouble> {
+    let worktree = desk.worktree()?;
+    let cwd = PathBuf::from(&worktree.path);
+    let state_dir = desk.files.state_dir();
+    crate::effect::files::private_dir(&state_dir)
+        .map_err(io_trouble(format!("make {}", state_dir.display())))?;
+    let model = match role {
+        Role::Implement => desk.config.model.clone(),
+        Role::Review => desk
+            .config
+            .review_model
+            .clone()
+            .or(desk.config.model.clone()),
+    };
+    let line = spec.command(&Call {
+        role,
+        model,
+        prompt_file,
+        plan: cwd.join(&desk.order.run.spec.plan_path),
+        iteration: desk.facts().iteration,
+        resume: None,
+        new_session: None,
+        state_dir,
+        self_exe: desk.world.self_exe.clone(),
+        root: rustix::process::geteuid().is_root(),
+        max_turns: None,
+        max_cost_usd: None,
+    })?;
+    let pass: Vec<String> = desk
+        .config
+        .env_pass
+        .iter()
+        .cloned()
+        .chain(line.pass)
+        .collect();
+    let mut env = Environment::of(&desk.world.environment, &pass)?;
+    for (name, value) in line.env {
+        env.set(&name, value);
+    }
+    let argv = std::iter::once(line.program)
+        .chain(line.args)
+        .map(Into::into)
+        .collect();
+    Ok(Job {
+        marker: step::marker(desk),
+        commands: vec![Command {
+            argv,
+            cwd: cwd.into(),
+            env: env.into_entries(),
+            stdin: match line.stdin {
+                agent::Stdin::Null => Stdin::Null,
+                agent::Stdin::File(path) => Stdin::File(path.into()),
+            },
+            stdout: dir.join("output").into(),
+            stderr: Stderr::File(dir.join("stderr").into()),
+            timeout_ms: Some(desk.config.agent_timeout_sec.saturating_mul(1000)),
+            idle_timeout_ms: match desk.config.agent_idle_timeout_sec {
+                0 => None,
+                sec => Some(sec.saturating_mul(1000)),
+            },
+            max_output_bytes: desk.config.max_output_bytes,
+        }],
+        stop_on_failure: false,
+        grace_ms: desk.config.stop_grace_sec.saturating_mul(1000),
+        worktree_lock: Some(desk.files.worktree_lock().into()),
+    })
+}
+
+async fn listen(
+    desk: &Desk<'_>,
+    role: Role,
+    spec: &AgentSpec,
+    begin: Begin,
+    exit: ExitRecord,
+    dir: &Path,
+) -> Result<Heard, Trouble> {
+    let record = exit.commands.first().cloned().unwrap_or_default();
+    let name = match role {
+        Role::Implement => format!("iter-{:02}-impl", desk.facts().iteration),
+        Role::Review => format!("iter-{:02}-review", desk.facts().iteration),
+    };
+    let parser = Parser::new(spec.dialect());
+    let (dir, now, heard) = (dir.to_owned(), desk.now(), record.clone());
+    let reading = tokio::task::spawn_blocking(move || read_stream(parser, &dir, &heard, now)).await;
+    let (mut report, tail, dir) = match reading {
+        Ok(read) => read?,
+        Err(panic) => {
+            return Err(trouble(
+                TroubleKind::Transient,
+                "internal",
+                format!("a bug in loopd: reading the agent's output failed: {panic}"),
+            ));
+        }
+    };
+    if let Some(why) = &record.not_started {
+        report.class = ResultClass::Refused;
+        report.message = format!(
+            "failed to start the agent `{}`: {why}; install it, or name another with --agent or [agents.{0}]",
+            spec.name()
+        );
+    }
+    let mut artifacts =
+        desk.files
+            .adopt("stream", &format!("{name}.jsonl"), &dir.join("output"), now);
+    artifacts.extend(desk.files.adopt(
+        "log",
+        &format!("{name}.log"),
+        &dir.join("transcript.txt"),
+        now,
+    ));
+    artifacts.extend(
+        desk.files
+            .write("tail", &format!("{name}.tail.txt"), tail.as_bytes(), now),
+    );
+    let prompt_name = match role {
+        Role::Implement => "prompt.txt",
+        Role::Review => "review-prompt.txt",
+    };
+    artifacts.extend(
+        desk.files
+            .adopt("prompt", prompt_name, &dir.join("prompt.txt"), now),
+    );
+    Ok(Heard {
+        begin,
+        report,
+        record,
+        left_behind: exit.left_behind,
+        artifacts,
+        log_path: desk.files.path(&format!("{name}.log")),
+    })
+}
+
+/// Parses the whole stream, writing the transcript beside it. Repeats from the start after a crash.
+fn read_stream(
+    mut parser: Parser,
+    dir: &Path,
+    record: &CommandRecord,
+    now: Time,
+) -> Result<(Report, String, PathBuf), Trouble> {
+    let path = dir.join("transcript.txt");
+    let told = || io_trouble(format!("write {}", path.display()));
+    let mut transcript = BufWriter::new(File::create(&path).map_err(told())?);
+    let mut tail: VecDeque<String> = VecDeque::new();
+    let mut failed = None;
+    let mut take = |event: agent::Event| {
+        let Some(text) = agent::render(&event) else {
+            return;
+        };
+        if let Err(error) = writeln!(transcript, "{text}") {
+            failed.get_or_insert(error);
+        }
+        for line in text.lines() {
+            if tail.len() == TAIL_LINES {
+                tail.pop_front();
+            }
+            tail.push_back(line.to_owned());
+        }
+    };
+    if let Ok(mut output) = File::open(dir.join("output")) {
+        let mut chunk = vec![0; 256 * 1024];
+        loop {
+            match output.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(n) => parser.feed(&chunk[..n], &mut take),
+                Err(error) => return Err(io_trouble("read the agent's output")(error)),
+            }
+        }
+    }
+    let exit = agent::Exit {
+        code: record.exit_code,
+        signal: record.signal,
+        timed_out: record.stopped == Some(Stopped::TimedOut),
+        idle: record.stopped == Some(Stopped::Idle),
+        canceled: record.stopped == Some(Stopped::Canceled),
+    };
+    let clock = agent::Clock {
+        now,
+        utc_offset_sec: utc_offset_sec(now),
+    };
+    let report = parser.finish(&exit, &end_of(&dir.join("stderr")), clock, &mut take);
+    if let Some(error) = failed {
+        return Err(told()(error));
+    }
+    transcript.flush().map_err(told())?;
+    let tail: Vec<String> = tail.into();
+    Ok((report, tail.join("\n") + "\n", dir.to_owned()))
+}
+
+/// Agents print reset times in local time.
+fn utc_offset_sec(now: Time) -> i32 {
+    jiff::Timestamp::from_millisecond(now.0)
+        .map(|at| at.to_zoned(jiff::tz::TimeZone::system()).offset().seconds())
+        .unwrap_or(0)
+}
+
+fn end_of(path: &Path) -> String {
+    use std::io::{Seek as _, SeekFrom};
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let len = file.metadata()?.len();
+        file.seek(SeekFrom::Start(len.saturating_sub(STDERR_TAIL)))?;
+        let mut bytes = Vec::new();
+        file.take(STDERR_TAIL).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    // Without it only the wording of a cause is poorer.
+    String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
+}
+
+/// What the step is told of an agent's end: whether another try follows is the machine's own answer to the event.
+pub(super) fn step_event(
+    desk: &Desk<'_>,
+    event: &Event,
+    report: &Report,
+    record: &CommandRecord,
+) -> crate::core::step::Event {
+    use crate::core::step::Event as Step;
+    let exit_code = record.exit_code;
+    let message = report.message.clone();
+    match report.class {
+        ResultClass::Done | ResultClass::MaxTurns | ResultClass::Budget => {
+            Step::Succeeded { exit_code }
+        }
+        ResultClass::Canceled => Step::Canceled { exit_code, message },
+        ResultClass::Limited { .. }
+        | ResultClass::Auth
+        | ResultClass::Refused
+        | ResultClass::Crashed
+        | ResultClass::TimedOut => {
+            let run = &desk.order.run;
+            let answer = crate::core::run::step(run.state, &run.facts, event, desk.now());
+            match answer {
+                crate::core::machine::Outcome::Moved(moved) if moved.answer == Some("again") => {
+                    Step::Retried { exit_code, message }
+                }
+                crate::core::machine::Outcome::Moved(_)
+                | crate::core::machine::Outcome::Ignored(_)
+                | crate::core::machine::Outcome::Refused(_) => Step::Failed { exit_code, message },
+            }
+        }
+    }
+}
+
+pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Trouble> {
+    let text = serde_json::to_vec(value)
+        .map_err(|e| trouble(TroubleKind::Permanent, "internal", e.to_string()))?;
+    std::fs::write(path, text).map_err(io_trouble(format!("write {}", path.display())))
+}
+
+pub(super) fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, Trouble> {
+    let text = std::fs::read(path).map_err(io_trouble(format!("read {}", path.display())))?;
+    serde_json::from_slice(&text).map_err(|error| {
+        trouble(
+            TroubleKind::Permanent,
+            "step_unreadable",
+            format!("failed to read {}: {error}", path.display()),
+        )
+    })
+}

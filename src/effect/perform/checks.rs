@@ -1,0 +1,290 @@
+//! Runs the checks on the tip of the run branch: each a real shell command with a timeout, a log and an exit code of its
+//! own; all of them run. A check that changes tracked files has failed: what it passed on is not what would be merged.
+
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use super::Done;
+use super::agent_step::{read_json, write_json};
+use super::desk::{Desk, oid};
+use super::environment::Environment;
+use super::step::{self, Outcome};
+use super::trouble::io_trouble;
+use crate::core::run::{CheckFailure, ChecksReport, Event, Trouble};
+use crate::effect::files::{Row, RowKind};
+use crate::effect::git::{self, Repo, Tip};
+use crate::effect::keeper::{Command, CommandRecord, ExitRecord, Job, Stderr, Stdin, Stopped};
+use crate::store::Artifact;
+
+/// Bytes of a failed check's output that go into the next prompt.
+const TAIL_BYTES: u64 = 4096;
+
+/// Runs all checks.
+pub(super) async fn checks(desk: &Desk<'_>, stop: &CancellationToken) -> Result<Done, Trouble> {
+    let repo = desk.repo().await?;
+    let worktree = desk.git_worktree()?;
+    if desk.config.verify_cmds.is_empty() {
+        let tip = git::head(&repo, &worktree).await?;
+        return Ok(report(desk, &tip, Vec::new(), Vec::new()));
+    }
+    let outcome = step::drive(desk, stop, async |dir: &Path| {
+        let tip = git::head(&repo, &worktree).await?;
+        write_json(
+            &dir.join("tip.json"),
+            &(tip.commit.as_str(), tip.tree.as_str()),
+        )?;
+        let dirty = git::changed_tracked(&repo, &worktree).await?;
+        write_json(&dir.join("dirty.json"), &names(&dirty))?;
+        let row = Row {
+            iteration: desk.facts().iteration,
+            ..Row::default()
+        };
+        desk.files
+            .report(RowKind::VerifyStart, &row, desk.facts().plan, desk.now());
+        job(desk, dir)
+    })
+    .await?;
+    let record = match outcome {
+        Outcome::Exited(record) => record,
+        Outcome::Lost => return Ok(step::lost(desk)),
+        Outcome::LetGo => return Ok(step::let_go(desk)),
+    };
+    settle(desk, &repo, &worktree, &record).await
+}
+
+fn job(desk: &Desk<'_>, dir: &Path) -> Result<Job, Trouble> {
+    let worktree = desk.worktree()?;
+    let mut commands = Vec::new();
+    for (k, check) in desk.config.verify_cmds.iter().enumerate() {
+        let env = Environment::of(&desk.world.environment, &desk.config.env_pass)?;
+        commands.push(Command {
+            argv: ["/bin/sh", "-c", check]
+                .into_iter()
+                .map(Into::into)
+                .collect(),
+            cwd: Path::new(&worktree.path).into(),
+            env: env.into_entries(),
+            stdin: Stdin::Null,
+            stdout: dir.join(log_name(k)).into(),
+            stderr: Stderr::Merged,
+            timeout_ms: match desk.config.verify_timeout_sec {
+                0 => None,
+                sec => Some(sec.saturating_mul(1000)),
+            },
+            idle_timeout_ms: None,
+            max_output_bytes: desk.config.max_output_bytes,
+        });
+    }
+    Ok(Job {
+        marker: step::marker(desk),
+        commands,
+        stop_on_failure: false,
+        grace_ms: desk.config.stop_grace_sec.saturating_mul(1000),
+        worktree_lock: Some(desk.files.worktree_lock().into()),
+    })
+}
+
+/// The log of the k-th check (from 0) in the step's directory.
+fn log_name(k: usize) -> String {
+    format!("output-{}", k + 1)
+}
+
+async fn settle(
+    desk: &Desk<'_>,
+    repo: &Repo,
+    worktree: &git::Worktree,
+    record: &ExitRecord,
+) -> Result<Done, Trouble> {
+    let dir = desk.step_dir();
+    let (commit, tree): (String, String) = read_json(&dir.join("tip.json"))?;
+    let before: Vec<String> = read_json(&dir.join("dirty.json"))?;
+    let mut failures = Vec::new();
+    let mut artifacts = Vec::new();
+    for (k, check) in desk.config.verify_cmds.iter().enumerate() {
+        let ended = record.commands.get(k).cloned().unwrap_or_default();
+        let log = dir.join(log_name(k));
+        let name = format!("verify/verify-{:02}-{}.log", desk.facts().iteration, k + 1);
+        artifacts.extend(desk.files.adopt("verify", &name, &log, desk.now()));
+        let why = why_failed(&ended, desk.config.verify_timeout_sec);
+        let path = desk.files.path(&name);
+        let row = Row {
+            iteration: desk.facts().iteration,
+            duration_ms: ended.duration_ms,
+            exit_code: ended.exit_code,
+            output_bytes: ended.output_bytes,
+            output_lines: ended.output_lines,
+            output_path: Some(&path),
+            message: check,
+        };
+        desk.files
+            .report(RowKind::VerifyCmdEnd, &row, desk.facts().plan, desk.now());
+        if let Some(why) = why {
+            let tail = tail_of(&log)?;
+            failures.push(CheckFailure {
+                command: check.clone(),
+                why,
+                tail,
+            });
+        }
+    }
+    failures.extend(changed_files(desk, repo, worktree, &before).await?);
+    let tip = Tip {
+        commit: oid(&commit)?,
+        tree: oid(&tree)?,
+    };
+    let now = git::head(repo, worktree).await?;
+    if now.commit != tip.commit {
+        failures.push(CheckFailure {
+            command: "git".to_owned(),
+            why: format!(
+                "the run branch moved from {} to {} while the checks ran",
+                tip.commit, now.commit
+            ),
+            tail: String::new(),
+        });
+    }
+    Ok(report(desk, &tip, failures, artifacts))
+}
+
+/// Tracked files that differ from the tip: a failure of the checks that changed them, or of whoever left them so.
+async fn changed_files(
+    desk: &Desk<'_>,
+    repo: &Repo,
+    worktree: &git::Worktree,
+    before: &[String],
+) -> Result<Option<CheckFailure>, Trouble> {
+    let changed = names(&git::changed_tracked(repo, worktree).await?);
+    if changed.is_empty() {
+        return Ok(None);
+    }
+    let why = if before.is_empty() {
+        format!("the checks changed tracked files: {}", changed.join(", "))
+    } else {
+        format!(
+            "files in the worktree differ from its tip: {}",
+            changed.join(", ")
+        )
+    };
+    Ok(Some(CheckFailure {
+        command: desk.config.verify_cmds.join("; "),
+        why,
+        tail: String::new(),
+    }))
+}
+
+fn names(paths: &[std::path::PathBuf]) -> Vec<String> {
+    paths.iter().map(|p| p.display().to_string()).collect()
+}
+
+fn why_failed(ended: &CommandRecord, timeout_sec: u64) -> Option<String> {
+    if let Some(why) = &ended.not_started {
+        return Some(format!("not started: {why}"));
+    }
+    match (ended.stopped, ended.exit_code, ended.signal) {
+        (Some(Stopped::TimedOut), _, _) => Some(format!(
+            "not done after {timeout_sec} s (verify_timeout_sec)"
+        )),
+        (Some(Stopped::Idle | Stopped::Canceled), _, _) => Some("stopped".to_owned()),
+        (None, Some(0), _) => None,
+        (None, Some(code), _) => Some(format!("exit status {code}")),
+        (None, None, Some(signal)) => Some(format!("ended by signal {signal}")),
+        (None, None, None) => Some("did not run".to_owned()),
+    }
+}
+
+fn tail_of(log: &Path) -> Result<String, Trouble> {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    let tried = || io_trouble(format!("read {}", log.display()));
+    let mut file = match std::fs::File::open(log) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(String::new()),
+        Err(error) => return Err(tried()(error)),
+    };
+    let len = file.metadata().map_err(tried())?.len();
+    file.seek(SeekFrom::Start(len.saturating_sub(TAIL_BYTES)))
+        .map_err(tried())?;
+    let mut bytes = Vec::new();
+    file.take(TAIL_BYTES)
+        .read_to_end(&mut bytes)
+        .map_err(tried())?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn report(
+    desk: &Desk<'_>,
+    tip: &Tip,
+    failures: Vec<CheckFailure>,
+    artifacts: Vec<Artifact>,
+) -> Done {
+    let message = match failures.first() {
+        None => "passed".to_owned(),
+        Some(first) => format!("{}: {}", first.command, first.why),
+    };
+    let row = Row {
+        iteration: desk.facts().iteration,
+        exit_code: Some(i32::from(!failures.is_empty())),
+        message: &message,
+        ..Row::default()
+    };
+    desk.files
+        .report(RowKind::VerifyEnd, &row, desk.facts().plan, desk.now());
+    let mut artifacts = artifacts;
+    if !failures.is_empty() {
+        let notes: String = failures
+            .iter()
+            .map(|f| format!("$ {}\n{}\n{}\n\n", f.command, f.why, f.tail))
+            .collect();
+        artifacts.extend(desk.files.write(
+            "notes",
+            "runner-notes.txt",
+            notes.as_bytes(),
+            desk.now(),
+        ));
+    }
+    let step = desk.step_report(if failures.is_empty() {
+        crate::core::step::Event::Succeeded { exit_code: Some(0) }
+    } else {
+        crate::core::step::Event::Failed {
+            exit_code: Some(1),
+            message: message.clone(),
+        }
+    });
+    let fingerprint = fingerprint(&failures);
+    Done::event(
+        Event::ChecksDone {
+            generation: desk.generation(),
+            report: ChecksReport {
+                head: tip.commit.to_string(),
+                tree: tip.tree.to_string(),
+                failures,
+                fingerprint,
+            },
+        },
+        message,
+    )
+    .with_step(step)
+    .with_artifacts(artifacts)
+}
+
+/// Equal for equal failures: digits are left out, because times, addresses and counts differ between equal failures.
+fn fingerprint(failures: &[CheckFailure]) -> String {
+    if failures.is_empty() {
+        return String::new();
+    }
+    let mut hash = Sha256::new();
+    for failure in failures {
+        let same: String = failure
+            .tail
+            .chars()
+            .filter(|c| !c.is_ascii_digit())
+            .collect();
+        hash.update(format!("{}\0{}\0{same}\0", failure.command, failure.why));
+    }
+    hash.finalize()
+        .iter()
+        .take(8)
+        .map(|b| format!("{b:02x}"))
+        .collect()
+}

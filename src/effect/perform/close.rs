@@ -1,0 +1,65 @@
+//! Closes an ended run: the last row of the report, the summary, and for a completed run the removal of its worktree,
+//! with positive proof that nothing is lost, or not at all.
+
+use super::Done;
+use super::desk::Desk;
+use crate::core::machine::Kind;
+use crate::core::run::{Event, State, Trouble};
+use crate::effect::files::{Row, RowKind, Summary};
+use crate::effect::git::{self, Removal};
+
+/// Closes the run.
+pub(super) async fn close(desk: &Desk<'_>) -> Result<Done, Trouble> {
+    let run = &desk.order.run;
+    if run.state.kind() != Kind::Ended {
+        return Ok(closed(false, "the run has been started anew"));
+    }
+    let now = desk.now();
+    let facts = desk.facts();
+    let reason = facts
+        .failure
+        .as_ref()
+        .map_or(run.state.as_str(), |f| f.code.as_str());
+    let row = Row {
+        iteration: facts.iteration,
+        duration_ms: facts
+            .started_at
+            .zip(facts.ended_at)
+            .map_or(0, |(start, end)| end.ms_since(start)),
+        message: reason,
+        ..Row::default()
+    };
+    desk.files.report(RowKind::RunEnd, &row, facts.plan, now);
+    let mut artifacts = desk.files.register("report", "report.tsv", now);
+    artifacts.extend(desk.files.register("log", "run.log", now));
+    if desk.config.summary_json {
+        let steps = desk.world.reader.steps(&run.id).await?;
+        let summary = Summary::of(run, &steps, &desk.config, &desk.files);
+        if let Ok(json) = serde_json::to_vec_pretty(&summary) {
+            artifacts.extend(desk.files.write("summary", "summary.json", &json, now));
+        }
+    }
+    let done = if run.state == State::Completed
+        && desk.config.worktree_cleanup
+        && facts.worktree.is_some()
+    {
+        let repo = desk.repo().await?;
+        match git::remove_worktree(&repo, &desk.git_worktree()?).await? {
+            Removal::Removed { .. } => closed(true, "removed the worktree"),
+            Removal::Kept { why } => closed(false, &why),
+        }
+    } else {
+        closed(false, "kept the worktree")
+    };
+    Ok(done.with_artifacts(artifacts))
+}
+
+fn closed(worktree_removed: bool, note: &str) -> Done {
+    Done::event(
+        Event::Closed {
+            worktree_removed,
+            note: Some(note.to_owned()),
+        },
+        note,
+    )
+}

@@ -1,0 +1,228 @@
+//! Lets the agent implement: selects the task, tells the agent, and looks at what it left behind. Leftovers become a
+//! marked commit, an `[R]` that the agent gave itself becomes the `[x]` that it may give.
+
+use std::path::Path;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Done;
+use super::agent_step::{self, Begin, Called, Heard};
+use super::desk::Desk;
+use super::prompting;
+use super::step;
+use super::tampering;
+use super::trouble::trouble;
+use crate::agent::Role;
+use crate::core::plan::{self, Next, TOKEN};
+use crate::core::run::{AgentReport, Event, Mode, Trouble, TroubleKind};
+use crate::effect::files::{Row, RowKind};
+use crate::effect::git::{self, FileCommit, Leftovers, Repo, Tip};
+
+/// Commits of one step that are looked at; more of them change no decision.
+const COMMITS_LOOKED_AT: usize = 1000;
+
+/// One implementation.
+pub(super) async fn implement(desk: &Desk<'_>, stop: &CancellationToken) -> Result<Done, Trouble> {
+    let repo = desk.repo().await?;
+    let called = agent_step::call(desk, Role::Implement, stop, async || {
+        begin(desk, &repo).await
+    })
+    .await?;
+    match called {
+        Called::Heard(heard) => settle(desk, &repo, *heard).await,
+        Called::Lost => Ok(step::lost(desk)),
+        Called::LetGo => Ok(step::let_go(desk)),
+    }
+}
+
+async fn begin(desk: &Desk<'_>, repo: &Repo) -> Result<(Begin, String), Trouble> {
+    let worktree = desk.git_worktree()?;
+    // What a stopped or lost agent left uncommitted is work, too: it is kept before anybody goes on.
+    keep_leftovers(desk, repo, &worktree).await?;
+    let tip = git::head(repo, &worktree).await?;
+    let (_, checklist) = desk.plan_at(repo, &tip.commit).await?;
+    let facts = desk.facts();
+    let selected = prompting::selected(desk, &checklist);
+    let task = match &selected {
+        Next::Task { text, .. } => Some(text.clone()),
+        Next::Mend | Next::Confirm | Next::Blocked { .. } => None,
+    };
+    let prompt = prompting::implementation(desk, repo, &checklist, &selected).await?;
+    let now = desk.now();
+    if facts.iteration == 1 && facts.attempt == 0 {
+        desk.files
+            .report(RowKind::RunStart, &Row::default(), facts.plan, now);
+    }
+    let row = Row {
+        iteration: facts.iteration,
+        message: task.as_deref().unwrap_or(match facts.mode {
+            Mode::Task | Mode::Mend => "mend",
+            Mode::Confirm => "confirm",
+        }),
+        ..Row::default()
+    };
+    desk.files
+        .report(RowKind::IterationStart, &row, facts.plan, now);
+    let begin = Begin {
+        head: tip.commit.to_string(),
+        task,
+    };
+    Ok((begin, prompt))
+}
+
+async fn settle(desk: &Desk<'_>, repo: &Repo, heard: Heard) -> Result<Done, Trouble> {
+    let worktree = desk.git_worktree()?;
+    keep_leftovers(desk, repo, &worktree).await?;
+    let tip = own_marks(desk, repo, &worktree, &heard).await?;
+    let begun = super::desk::oid(&heard.begin.head)?;
+    let commits = worked_between(repo, &begun, &tip.commit).await?;
+    let (_, checklist) = desk.plan_at(repo, &tip.commit).await?;
+    let tampered = tampering::seen(desk, repo, &tip.commit, &checklist).await?;
+    let claimed_complete = plan::claims(
+        &heard.report.final_message,
+        desk.config.completion_mode,
+        TOKEN,
+    );
+    let reading = checklist.reading();
+    let report = &heard.report;
+    let mut denied = report.denied.clone();
+    denied.extend(report.questions.iter().map(|q| format!("asked: {q}")));
+    let event = Event::AgentDone {
+        generation: desk.generation(),
+        report: AgentReport {
+            result: report.class.clone(),
+            message: what_happened(&heard, commits),
+            exit_code: heard.record.exit_code,
+            commits: u32::try_from(commits).unwrap_or(u32::MAX),
+            head: tip.commit.to_string(),
+            tree: tip.tree.to_string(),
+            plan: reading,
+            tampered,
+            claimed_complete,
+            task: heard.begin.task.clone(),
+            denied,
+            usage: report.usage,
+            session: report.session.clone(),
+        },
+    };
+    let now = desk.now();
+    let message = format!("{}; {commits} commits", report.class.as_str());
+    let row = Row {
+        iteration: desk.facts().iteration,
+        duration_ms: heard.record.duration_ms,
+        exit_code: heard.record.exit_code,
+        output_bytes: heard.record.output_bytes,
+        output_lines: heard.record.output_lines,
+        output_path: Some(&heard.log_path),
+        message: &message,
+    };
+    desk.files.report(RowKind::IterationEnd, &row, reading, now);
+    if claimed_complete {
+        desk.files
+            .report(RowKind::CompleteDetected, &row, reading, now);
+    }
+    let mut step = desk.step_report(agent_step::step_event(desk, &event, report, &heard.record));
+    if let Some(step) = &mut step {
+        step.output_path = Some(heard.log_path.display().to_string());
+    }
+    Ok(Done::event(event, report.class.as_str())
+        .with_step(step)
+        .with_artifacts(heard.artifacts))
+}
+
+/// Everything that is not committed becomes a marked commit.
+pub(super) async fn keep_leftovers(
+    desk: &Desk<'_>,
+    repo: &Repo,
+    worktree: &git::Worktree,
+) -> Result<(), Trouble> {
+    let message = format!(
+        "Keep what iteration {} left uncommitted",
+        desk.facts().iteration
+    );
+    match git::commit_leftovers(repo, worktree, &message, &[]).await? {
+        Leftovers::Nothing | Leftovers::Committed(_) => Ok(()),
+        Leftovers::Held { why } => Err(trouble(TroubleKind::NeedsPerson, "worktree_held", why)),
+    }
+}
+
+/// Only loopd reviews: marks that the agent may not give are taken back in a marked commit.
+async fn own_marks(
+    desk: &Desk<'_>,
+    repo: &Repo,
+    worktree: &git::Worktree,
+    heard: &Heard,
+) -> Result<Tip, Trouble> {
+    let tip = git::head(repo, worktree).await?;
+    let begun = super::desk::oid(&heard.begin.head)?;
+    let (_, before) = desk.plan_at(repo, &begun).await?;
+    let (text, _) = desk.plan_at(repo, &tip.commit).await?;
+    let disowned = plan::disown(&before, &text);
+    if disowned.tasks.is_empty() {
+        return Ok(tip);
+    }
+    commit_plan(
+        desk,
+        repo,
+        worktree,
+        &disowned.text,
+        "Take back reviewed marks that no reviewer gave",
+    )
+    .await?;
+    Ok(git::head(repo, worktree).await?)
+}
+
+/// A commit by which loopd moved boxes: nobody's work.
+fn is_plan_commit(commit: &git::Commit) -> bool {
+    commit.trailer("Loopd-Kind") == Some("plan")
+}
+
+/// Whether anybody but loopd has committed between the two.
+pub(super) async fn worked_between(
+    repo: &Repo,
+    from: &git::Oid,
+    to: &git::Oid,
+) -> Result<usize, Trouble> {
+    let commits = git::commits_between(repo, from, to, COMMITS_LOOKED_AT).await?;
+    Ok(commits
+        .iter()
+        .filter(|commit| !is_plan_commit(commit))
+        .count())
+}
+
+/// loopd's own commit of the plan.
+pub(super) async fn commit_plan(
+    desk: &Desk<'_>,
+    repo: &Repo,
+    worktree: &git::Worktree,
+    text: &str,
+    message: &str,
+) -> Result<(), Trouble> {
+    let path = Path::new(&desk.order.run.spec.plan_path);
+    match git::commit_file(repo, worktree, path, text.as_bytes(), message).await? {
+        FileCommit::Committed(_) | FileCommit::Unchanged => Ok(()),
+        FileCommit::Held { why } => Err(trouble(TroubleKind::NeedsPerson, "worktree_held", why)),
+    }
+}
+
+/// The cause that a person reads when nothing came of the call.
+fn what_happened(heard: &Heard, commits: usize) -> String {
+    let report = &heard.report;
+    let mut said = match report.message.as_str() {
+        "" => report.class.as_str().to_owned(),
+        message => message.to_owned(),
+    };
+    if commits == 0 && !report.denied.is_empty() {
+        said.push_str(&format!(
+            "; tools were denied to it: {}",
+            report.denied.join(", ")
+        ));
+    }
+    if !heard.left_behind.is_empty() {
+        said.push_str(&format!(
+            "; left behind and ended: {}",
+            heard.left_behind.join(", ")
+        ));
+    }
+    said
+}

@@ -1,0 +1,221 @@
+//! Moves the merge target to the verified tree. The intent is stored before the ref moves, so that after a crash the ref
+//! itself says whether it has; a target that has moved on is merged into the run branch first, and the run verifies again.
+
+use super::Done;
+use super::desk::{Desk, oid};
+use super::trouble::trouble;
+use crate::core::run::{Event, MergeStrategy, Trouble, TroubleKind};
+use crate::core::step;
+use crate::effect::git::{
+    self, CatchUp, CatchUpWant, Executed, Intent, MergeWant, Repo, Settled, Step, Strategy, Tip,
+};
+use crate::store::MergeIntent;
+
+/// Merges, catches up, or says what is in the way.
+pub(super) async fn merge(desk: &Desk<'_>) -> Result<Done, Trouble> {
+    let repo = desk.repo().await?;
+    let worktree = desk.git_worktree()?;
+    let generation = desk.generation();
+    if let Some(intent) = stored_intent(desk).await? {
+        match git::settle(&repo, &intent).await? {
+            Settled::Merged { commit } => return Ok(merged(desk, commit.as_str())),
+            Settled::Pending | Settled::TargetMoved { .. } => {}
+        }
+    }
+    let tip = git::head(&repo, &worktree).await?;
+    if Some(tip.tree.as_str()) != desk.facts().verified_tree.as_deref() {
+        return Ok(told(
+            desk,
+            Event::BranchMoved { generation },
+            "the branch moved",
+        ));
+    }
+    match plan(desk, &repo, &worktree, &tip).await? {
+        Step::Ready(intent) => {
+            store_intent(desk, &intent).await?;
+            match git::execute(&repo, &intent, &worktree.drivers).await? {
+                Executed::Merged { commit } => Ok(merged(desk, commit.as_str())),
+                Executed::Held { files, message } => Ok(held(desk, &files, message)),
+                Executed::TargetMoved { .. } => catch_up(desk, &repo, &worktree, &tip).await,
+            }
+        }
+        Step::Merged { commit } => Ok(merged(desk, commit.as_str())),
+        Step::TargetMoved { .. } => catch_up(desk, &repo, &worktree, &tip).await,
+        Step::RunBranchMoved { .. } => Ok(told(
+            desk,
+            Event::BranchMoved { generation },
+            "the branch moved",
+        )),
+        Step::Held { files, message } => Ok(held(desk, &files, message)),
+    }
+}
+
+async fn plan(
+    desk: &Desk<'_>,
+    repo: &Repo,
+    worktree: &git::Worktree,
+    tip: &Tip,
+) -> Result<Step, Trouble> {
+    let run = &desk.order.run;
+    let recorded = desk.worktree()?;
+    let strategy = match desk.facts().terms.merge_strategy {
+        MergeStrategy::Squash => Strategy::Squash,
+        MergeStrategy::Merge => Strategy::Merge,
+        MergeStrategy::None => {
+            return Err(trouble(
+                TroubleKind::Permanent,
+                "internal",
+                "a run with the merge strategy none was told to merge",
+            ));
+        }
+    };
+    let message = message(desk);
+    let mut trailers = vec![("Loopd-Branch", recorded.run_branch.as_str())];
+    if !desk.facts().terms.has_checks {
+        trailers.push(("Loopd-Unverified", "no verify_cmds"));
+    }
+    let base = oid(&recorded.base_commit)?;
+    let want = MergeWant {
+        run_id: &run.id.0,
+        run_branch: &recorded.run_branch,
+        verified: tip,
+        target_branch: &recorded.merge_target_branch,
+        base_commit: &base,
+        strategy,
+        message: &message,
+        trailers: &trailers,
+        drivers: &worktree.drivers,
+    };
+    Ok(git::plan_merge(repo, &want).await?)
+}
+
+fn message(desk: &Desk<'_>) -> String {
+    let spec = &desk.order.run.spec;
+    let facts = desk.facts();
+    let unverified = if facts.terms.has_checks {
+        ""
+    } else {
+        " (unverified)"
+    };
+    format!(
+        "{}{unverified}\n\nSpec {}, plan {}: {} of {} tasks done in {} iterations.",
+        spec.name,
+        spec.spec_path,
+        spec.plan_path,
+        facts.plan.done,
+        facts.plan.total,
+        facts.iteration
+    )
+}
+
+async fn catch_up(
+    desk: &Desk<'_>,
+    repo: &Repo,
+    worktree: &git::Worktree,
+    tip: &Tip,
+) -> Result<Done, Trouble> {
+    let generation = desk.generation();
+    let want = CatchUpWant {
+        worktree,
+        from: &tip.commit,
+        target_branch: &desk.worktree()?.merge_target_branch,
+    };
+    Ok(match git::catch_up(repo, &want).await? {
+        CatchUp::Done(caught) => told(
+            desk,
+            Event::TargetMoved {
+                generation,
+                head: caught.commit.to_string(),
+                tree: caught.tree.to_string(),
+            },
+            "caught up",
+        ),
+        CatchUp::Needless => {
+            return Err(trouble(
+                TroubleKind::Transient,
+                "target_busy",
+                "the merge target moved and moved back while it was looked at",
+            ));
+        }
+        CatchUp::Conflict { files } => told(
+            desk,
+            Event::MergeConflict {
+                generation,
+                files: names(&files),
+            },
+            "conflict",
+        ),
+        CatchUp::RunBranchMoved { .. } => {
+            told(desk, Event::BranchMoved { generation }, "the branch moved")
+        }
+        CatchUp::Held { files, message } => held(desk, &files, message),
+    })
+}
+
+async fn stored_intent(desk: &Desk<'_>) -> Result<Option<Intent>, Trouble> {
+    let stored = desk.world.reader.load_intent(&desk.order.run.id).await?;
+    stored
+        .filter(|s| s.generation == desk.generation())
+        .map(|s| {
+            serde_json::from_str(&s.intent).map_err(|error| {
+                trouble(
+                    TroubleKind::NeedsPerson,
+                    "intent_unreadable",
+                    format!("failed to read the stored intent of the merge: {error}"),
+                )
+            })
+        })
+        .transpose()
+}
+
+async fn store_intent(desk: &Desk<'_>, intent: &Intent) -> Result<(), Trouble> {
+    let json = serde_json::to_string(intent)
+        .map_err(|error| trouble(TroubleKind::Permanent, "internal", error.to_string()))?;
+    desk.world
+        .writer
+        .save_intent(MergeIntent {
+            run_id: desk.order.run.id.clone(),
+            generation: desk.generation(),
+            intent: json,
+        })
+        .await?;
+    Ok(())
+}
+
+fn merged(desk: &Desk<'_>, commit: &str) -> Done {
+    told(
+        desk,
+        Event::Merged {
+            generation: desk.generation(),
+            commit: commit.to_owned(),
+        },
+        "merged",
+    )
+}
+
+fn held(desk: &Desk<'_>, files: &[std::path::PathBuf], message: String) -> Done {
+    told(
+        desk,
+        Event::TargetHeld {
+            generation: desk.generation(),
+            files: names(files),
+            message,
+        },
+        "held",
+    )
+}
+
+fn told(desk: &Desk<'_>, event: Event, outcome: &str) -> Done {
+    let step = match &event {
+        Event::Merged { .. } => step::Event::Succeeded { exit_code: None },
+        other => step::Event::Failed {
+            exit_code: None,
+            message: other.name().as_str().to_owned(),
+        },
+    };
+    Done::event(event, outcome).with_step(desk.step_report(step))
+}
+
+fn names(paths: &[std::path::PathBuf]) -> Vec<String> {
+    paths.iter().map(|p| p.display().to_string()).collect()
+}

@@ -1,0 +1,182 @@
+//! Performing: an effect of the machine, with the stored run it belongs to, becomes an event of the machine. One file for
+//! each effect, named by it. Nothing here decides what follows; a repeat of any effect is harmless, because after a crash
+//! every effect that was not reported is performed again.
+
+mod agent_step;
+mod checks;
+mod close;
+mod desk;
+mod environment;
+mod implement;
+mod judge;
+mod merge;
+mod prompting;
+mod review;
+mod rewrite;
+mod step;
+mod stop;
+mod tampering;
+mod trouble;
+mod worktree;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use tokio_util::sync::CancellationToken;
+
+use super::git::Git;
+use crate::core::run::{Effect, Event, Trouble};
+use crate::core::time::Time;
+use crate::store::{Artifact, Reader, StepReport, StoredEffect, StoredRun, Writer};
+use desk::Desk;
+pub use worktree::{slug, snapshot_path, spec_slug};
+
+/// Everything that performers need of the daemon.
+pub struct World {
+    /// The data directory, absolute.
+    pub data_dir: PathBuf,
+    /// A binary that answers to the hidden subcommands.
+    pub self_exe: PathBuf,
+    /// Git, as found and checked at the start.
+    pub git: Git,
+    /// The store's writer, for what moves no run: started steps, merge intents, artifacts.
+    pub writer: Writer,
+    /// The store's reader.
+    pub reader: Reader,
+    /// What of the daemon's own environment may reach agents and checks.
+    pub environment: Vec<(OsString, OsString)>,
+    /// The wall clock.
+    pub now: fn() -> Time,
+}
+
+/// An effect and the run it is for, as stored when it is performed.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The row of the outbox.
+    pub effect: StoredEffect,
+    /// The run.
+    pub run: StoredRun,
+}
+
+/// What performing an effect came to.
+#[must_use]
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// What the run is told; `None` when nothing (a start that was told to let go).
+    pub event: Option<Event>,
+    /// What its step is told.
+    pub step: Option<StepReport>,
+    /// Files to register.
+    pub artifacts: Vec<Artifact>,
+    /// How it went, for whoever looks into the database.
+    pub outcome: String,
+    /// It could not be performed and must not be given up: the effect stays pending and is performed again.
+    pub again: bool,
+}
+
+impl Done {
+    /// An event, and nothing beside it.
+    pub fn event(event: Event, outcome: impl Into<String>) -> Self {
+        Done {
+            event: Some(event),
+            step: None,
+            artifacts: Vec::new(),
+            outcome: outcome.into(),
+            again: false,
+        }
+    }
+
+    /// No event.
+    pub fn nothing(outcome: impl Into<String>) -> Self {
+        Done {
+            event: None,
+            step: None,
+            artifacts: Vec::new(),
+            outcome: outcome.into(),
+            again: false,
+        }
+    }
+
+    /// Not performed; to be performed again.
+    pub fn again(outcome: impl Into<String>) -> Self {
+        Done {
+            again: true,
+            ..Done::nothing(outcome)
+        }
+    }
+
+    /// Together with what the step is told.
+    pub fn with_step(mut self, step: Option<StepReport>) -> Self {
+        self.step = step;
+        self
+    }
+
+    /// Together with files to register.
+    pub fn with_artifacts(mut self, artifacts: Vec<Artifact>) -> Self {
+        self.artifacts = artifacts;
+        self
+    }
+}
+
+/// Performs one effect. `stop` is cancelled when the step that it began has to end; the answer is then `Done::nothing`,
+/// and the `stop_step` effect behind it says when the step is gone.
+pub async fn perform(world: &World, order: &Order, stop: &CancellationToken) -> Done {
+    let desk = match Desk::open(world, order) {
+        Ok(desk) => desk,
+        Err(trouble) => return failed(order, trouble),
+    };
+    let performed = match order.effect.effect {
+        Effect::PrepareWorktree => worktree::prepare(&desk).await,
+        Effect::StartAgent => implement::implement(&desk, stop).await,
+        Effect::StartReview => review::review(&desk, stop).await,
+        Effect::StartChecks => checks::checks(&desk, stop).await,
+        Effect::Judge => judge::judge(&desk).await,
+        Effect::StartMerge => merge::merge(&desk).await,
+        Effect::RewritePrompt => rewrite::rewrite(&desk).await,
+        Effect::StopStep => stop::stop(&desk).await,
+        Effect::CloseRun => close::close(&desk).await,
+    };
+    performed.unwrap_or_else(|trouble| failed(order, trouble))
+}
+
+/// What becomes of an effect that met trouble: an event for the machine, except where giving up would lose something.
+fn failed(order: &Order, trouble: Trouble) -> Done {
+    tracing::warn!(run = %order.run.id, effect = %order.effect.effect, code = trouble.code, message = trouble.message, "an effect failed");
+    let outcome = format!("{}: {}", trouble.code, trouble.message);
+    match order.effect.effect {
+        // A step that is not known to be gone holds its slot until it is.
+        Effect::StopStep => Done::again(outcome),
+        Effect::CloseRun => Done::event(
+            Event::Closed {
+                worktree_removed: false,
+                note: Some(outcome.clone()),
+            },
+            outcome,
+        ),
+        Effect::PrepareWorktree
+        | Effect::StartAgent
+        | Effect::StartReview
+        | Effect::StartChecks
+        | Effect::Judge
+        | Effect::StartMerge
+        | Effect::RewritePrompt => {
+            let step = order.effect.step_id.clone().map(|id| StepReport {
+                id,
+                event: crate::core::step::Event::Failed {
+                    exit_code: None,
+                    message: outcome.clone(),
+                },
+                prompt_path: None,
+                output_path: None,
+            });
+            Done::event(
+                Event::EffectFailed {
+                    generation: order.effect.generation,
+                    trouble,
+                },
+                outcome,
+            )
+            .with_step(step)
+        }
+    }
+}

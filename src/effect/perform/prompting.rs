@@ -1,0 +1,204 @@
+//! Gathers what a prompt has to say from the run's facts and renders it. The words are the templates' (a workspace's own
+//! are read at the commit that the run started from); what is decided (task, mode, notes) was decided before.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::desk::{Desk, oid};
+use super::rewrite::rewrite_name;
+use super::trouble::{io_trouble, trouble};
+use crate::core::plan::{Checklist, Next, TOKEN};
+use crate::core::run::{Mode, Trouble, TroubleKind};
+use crate::core::watchdog::{Checks, Iteration, Review};
+use crate::effect::git::{self, Repo};
+use crate::prompt::{self, Overrides, PromptFacts, PromptKind, TaskFacts};
+
+/// The prompt of an implementation. After the watchdog asked for a rewrite, the rewritten one takes its place once.
+pub(super) async fn implementation(
+    desk: &Desk<'_>,
+    repo: &Repo,
+    plan: &Checklist,
+    next: &Next,
+) -> Result<String, Trouble> {
+    if let Some(n) = desk.facts().current.rewrite {
+        let kept = desk.files.state_dir().join(rewrite_name(n));
+        return std::fs::read_to_string(&kept)
+            .map_err(io_trouble(format!("read {}", kept.display())));
+    }
+    let conflict = !desk.facts().notes.conflict.is_empty();
+    let kind = PromptKind::of_iteration(0, conflict);
+    render(desk, repo, kind, &gathered(desk, plan, next)?).await
+}
+
+/// The prompt of a rewrite.
+pub(super) async fn rewritten(
+    desk: &Desk<'_>,
+    repo: &Repo,
+    plan: &Checklist,
+    next: &Next,
+) -> Result<String, Trouble> {
+    let conflict = !desk.facts().notes.conflict.is_empty();
+    let kind = PromptKind::of_iteration(desk.facts().ladder.rewrites, conflict);
+    render(desk, repo, kind, &gathered(desk, plan, next)?).await
+}
+
+/// The prompt of a review of the commits from `since` to `head`.
+pub(super) async fn review(
+    desk: &Desk<'_>,
+    repo: &Repo,
+    plan: &Checklist,
+    since: &str,
+    head: &str,
+) -> Result<String, Trouble> {
+    let mut facts = gathered(desk, plan, &Next::Mend)?;
+    facts.task = desk
+        .facts()
+        .current
+        .record
+        .task
+        .as_ref()
+        .map(|text| task(plan, text));
+    facts.review_range = Some(format!("{since}..{head}"));
+    render(desk, repo, PromptKind::Review, &facts).await
+}
+
+/// What the next iteration is for, as the machine decided and the plan at the tip says.
+pub(super) fn selected(desk: &Desk<'_>, plan: &Checklist) -> Next {
+    match desk.facts().mode {
+        Mode::Task => crate::core::plan::next(plan, desk.facts().notes.open_work()),
+        Mode::Mend => Next::Mend,
+        Mode::Confirm => Next::Confirm,
+    }
+}
+
+async fn render(
+    desk: &Desk<'_>,
+    repo: &Repo,
+    kind: PromptKind,
+    facts: &PromptFacts,
+) -> Result<String, Trouble> {
+    let start = oid(&desk.worktree()?.start_commit)?;
+    let configured = match kind {
+        PromptKind::Implementation => desk.config.prompt_file.as_deref(),
+        PromptKind::Review
+        | PromptKind::Rewrite
+        | PromptKind::FreshStart
+        | PromptKind::Conflict
+        | PromptKind::Postmortem => None,
+    };
+    let path = configured.unwrap_or(kind.workspace_path());
+    let own = git::show(repo, &start, Path::new(path)).await?;
+    let mut overrides = Overrides::default();
+    match (own, configured) {
+        (Some(bytes), _) => {
+            let text = String::from_utf8(bytes).map_err(|_| {
+                trouble(
+                    TroubleKind::Permanent,
+                    "prompt_template",
+                    format!("the prompt template {path} is not UTF-8"),
+                )
+            })?;
+            overrides.set(kind, path, text);
+        }
+        (None, Some(path)) => {
+            return Err(trouble(
+                TroubleKind::Permanent,
+                "prompt_template",
+                format!(
+                    "the prompt_file {path} is not committed on the run's base; commit it, or unset prompt_file"
+                ),
+            ));
+        }
+        (None, None) => {}
+    }
+    Ok(prompt::render(kind, &overrides, facts)?)
+}
+
+fn gathered(desk: &Desk<'_>, plan: &Checklist, next: &Next) -> Result<PromptFacts, Trouble> {
+    let (run, facts, worktree) = (&desk.order.run, desk.facts(), desk.worktree()?);
+    let (mode, task) = match next {
+        Next::Task { text, .. } => (Mode::Task, Some(self::task(plan, text))),
+        Next::Mend | Next::Blocked { .. } => (Mode::Mend, None),
+        Next::Confirm => (Mode::Confirm, None),
+    };
+    let merges = facts.terms.merge_strategy != crate::core::run::MergeStrategy::None;
+    Ok(PromptFacts {
+        run_id: run.id.to_string(),
+        run_name: run.spec.name.clone(),
+        iteration: facts.iteration,
+        spec_path: run.spec.spec_path.clone(),
+        plan_path: run.spec.plan_path.clone(),
+        workspace: worktree.path.clone(),
+        branch: worktree.run_branch.clone(),
+        base_branch: worktree.base_branch.clone(),
+        merge_target: merges.then(|| worktree.merge_target_branch.clone()),
+        mode,
+        task,
+        tasks_done: facts.plan.done,
+        tasks_total: facts.plan.total,
+        context_files: desk.config.context_files.clone(),
+        learnings: learnings(plan),
+        runner_notes: runner_notes(desk),
+        review_findings: facts.notes.findings.clone(),
+        last_iteration: facts.history.last().map(summary),
+        signals: facts.notes.signals.clone(),
+        conflict_files: facts.notes.conflict.clone(),
+        operator_note: facts.notes.operator.clone(),
+        verify_cmds: desk.config.verify_cmds.clone(),
+        completion_token: TOKEN.to_owned(),
+        completion_mode: desk.config.completion_mode,
+        skills: Vec::new(),
+        protected_paths: desk.config.protected_paths.clone(),
+        review_range: None,
+        outcome: None,
+        run_dir: None,
+    })
+}
+
+fn task(plan: &Checklist, text: &str) -> TaskFacts {
+    let item = plan.tasks().find(|item| item.full_text() == text);
+    TaskFacts {
+        text: text.to_owned(),
+        line: item.map_or(0, |item| item.line),
+        section: item.and_then(|item| plan.path(item).last().map(|s| (*s).to_owned())),
+        blocked_by: item.and_then(|item| plan.blocked_by(item).map(str::to_owned)),
+    }
+}
+
+fn learnings(plan: &Checklist) -> Option<String> {
+    plan.sections
+        .iter()
+        .find(|section| section.title.to_lowercase().contains("learnings"))
+        .map(|section| section.title.clone())
+}
+
+fn runner_notes(desk: &Desk<'_>) -> Option<String> {
+    let failures = &desk.facts().notes.failures;
+    let mut notes = String::new();
+    for failure in failures {
+        let _ = write!(
+            notes,
+            "$ {}\n{}\n{}\n",
+            failure.command, failure.why, failure.tail
+        );
+    }
+    (!notes.is_empty()).then_some(notes)
+}
+
+/// The iteration before, in a line.
+fn summary(last: &Iteration) -> String {
+    let review = match last.review {
+        Review::NotAsked => "",
+        Review::Approved => ", review approved",
+        Review::ChangesRequested => ", review sent back",
+    };
+    let checks = match &last.checks {
+        Checks::None => "",
+        Checks::Passed => ", checks passed",
+        Checks::Failed { .. } => ", checks failed",
+    };
+    format!(
+        "{} commits, {} boxes ticked{review}{checks}",
+        last.commits, last.boxes_ticked
+    )
+}

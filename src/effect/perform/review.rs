@@ -1,0 +1,141 @@
+//! Lets the agent review what was implemented. Approval turns `[x]` into `[R]`, a rejection reopens the boxes that the
+//! iteration ticked; both in a marked commit of loopd's, made once however often this is repeated.
+
+use tokio_util::sync::CancellationToken;
+
+use super::Done;
+use super::agent_step::{self, Begin, Called, Heard};
+use super::desk::{Desk, oid};
+use super::implement::{commit_plan, keep_leftovers, worked_between};
+use super::{prompting, step};
+use crate::agent::{self, Role};
+use crate::core::plan::{self, Checklist};
+use crate::core::run::{Event, ReviewReport, Trouble, Verdict};
+use crate::effect::files::{Row, RowKind};
+use crate::effect::git::{self, Repo};
+
+/// One review.
+pub(super) async fn review(desk: &Desk<'_>, stop: &CancellationToken) -> Result<Done, Trouble> {
+    let repo = desk.repo().await?;
+    let called =
+        agent_step::call(desk, Role::Review, stop, async || begin(desk, &repo).await).await?;
+    match called {
+        Called::Heard(heard) => settle(desk, &repo, *heard).await,
+        Called::Lost => Ok(step::lost(desk)),
+        Called::LetGo => Ok(step::let_go(desk)),
+    }
+}
+
+/// Where the work under review begins: the tip when the iteration began.
+fn since(desk: &Desk<'_>) -> Result<String, Trouble> {
+    Ok(match &desk.facts().current.start_head {
+        Some(head) => head.clone(),
+        None => desk.worktree()?.start_commit.clone(),
+    })
+}
+
+async fn begin(desk: &Desk<'_>, repo: &Repo) -> Result<(Begin, String), Trouble> {
+    let tip = git::head(repo, &desk.git_worktree()?).await?;
+    let (_, checklist) = desk.plan_at(repo, &tip.commit).await?;
+    let since = since(desk)?;
+    let prompt = prompting::review(desk, repo, &checklist, &since, tip.commit.as_str()).await?;
+    let row = Row {
+        iteration: desk.facts().iteration,
+        ..Row::default()
+    };
+    desk.files
+        .report(RowKind::ReviewStart, &row, desk.facts().plan, desk.now());
+    let begin = Begin {
+        head: tip.commit.to_string(),
+        task: None,
+    };
+    Ok((begin, prompt))
+}
+
+async fn settle(desk: &Desk<'_>, repo: &Repo, heard: Heard) -> Result<Done, Trouble> {
+    let worktree = desk.git_worktree()?;
+    // A reviewer should not write, but what it wrote must not be lost, nor be taken for reviewed: the tree differs then.
+    keep_leftovers(desk, repo, &worktree).await?;
+    let verdict = agent::verdict::parse(&heard.report.final_message).map(|v| Verdict {
+        approved: v.approved,
+        findings: v.findings,
+    });
+    let tip = git::head(repo, &worktree).await?;
+    let meddled = worked_between(repo, &oid(&heard.begin.head)?, &tip.commit).await? > 0;
+    let verdict = match verdict {
+        Some(v) if v.approved && meddled => Some(Verdict {
+            approved: false,
+            findings: "the reviewer changed files while it approved; its changes have to be reviewed themselves".to_owned(),
+        }),
+        other => other,
+    };
+    if let Some(verdict) = &verdict {
+        mark(desk, repo, &worktree, verdict.approved).await?;
+    }
+    let tip = git::head(repo, &worktree).await?;
+    let (_, checklist) = desk.plan_at(repo, &tip.commit).await?;
+    let report = &heard.report;
+    let event = Event::ReviewDone {
+        generation: desk.generation(),
+        report: ReviewReport {
+            result: report.class.clone(),
+            message: match report.message.as_str() {
+                "" => {
+                    "no verdict line (APPROVED or CHANGES REQUESTED) in the last message".to_owned()
+                }
+                said => said.to_owned(),
+            },
+            exit_code: heard.record.exit_code,
+            verdict: verdict.clone(),
+            head: tip.commit.to_string(),
+            tree: tip.tree.to_string(),
+            plan: checklist.reading(),
+            usage: report.usage,
+        },
+    };
+    let row = Row {
+        iteration: desk.facts().iteration,
+        duration_ms: heard.record.duration_ms,
+        exit_code: heard.record.exit_code,
+        output_bytes: heard.record.output_bytes,
+        output_lines: heard.record.output_lines,
+        output_path: Some(&heard.log_path),
+        message: match &verdict {
+            Some(v) if v.approved => "approved",
+            Some(_) => "changes requested",
+            None => "no verdict",
+        },
+    };
+    desk.files
+        .report(RowKind::ReviewEnd, &row, checklist.reading(), desk.now());
+    let mut step = desk.step_report(agent_step::step_event(desk, &event, report, &heard.record));
+    if let Some(step) = &mut step {
+        step.output_path = Some(heard.log_path.display().to_string());
+    }
+    Ok(Done::event(event, "reviewed")
+        .with_step(step)
+        .with_artifacts(heard.artifacts))
+}
+
+async fn mark(
+    desk: &Desk<'_>,
+    repo: &Repo,
+    worktree: &git::Worktree,
+    approved: bool,
+) -> Result<(), Trouble> {
+    let tip = git::head(repo, worktree).await?;
+    let (text, _) = desk.plan_at(repo, &tip.commit).await?;
+    let (edited, message) = if approved {
+        (plan::approve(&text), "Mark the reviewed tasks")
+    } else {
+        let before: Checklist = desk.plan_at(repo, &oid(&since(desk)?)?).await?.1;
+        (
+            plan::reopen(&before, &text),
+            "Reopen the tasks that were sent back",
+        )
+    };
+    if edited.tasks.is_empty() {
+        return Ok(());
+    }
+    commit_plan(desk, repo, worktree, &edited.text, message).await
+}

@@ -1,0 +1,147 @@
+//! A step under a keeper, whatever it runs: started once, adopted after a restart, ended when it has to be. A repeat of
+//! this for one step finds what the first time began.
+
+use std::path::Path;
+
+use tokio_util::sync::CancellationToken;
+
+use super::desk::Desk;
+use super::trouble::{io_trouble, trouble};
+use crate::core::run::{Event, Trouble, TroubleKind};
+use crate::core::step;
+use crate::effect::files::private_dir;
+use crate::effect::keeper::{self, Ended, ExitRecord, Found, Handle, Job};
+
+use super::Done;
+
+/// How a step came to its end, as far as its performer is concerned.
+pub(super) enum Outcome {
+    /// Its commands have ended, and everything that they started.
+    Exited(ExitRecord),
+    /// Nothing of it is left, and nobody knows how it ended.
+    Lost,
+    /// It was told to stop; the `stop_step` effect makes sure that it is gone.
+    LetGo,
+}
+
+/// Runs the step's job, or takes up the step that is already there. `prepare` is asked for the job only when nothing has
+/// been started yet.
+pub(super) async fn drive(
+    desk: &Desk<'_>,
+    stop: &CancellationToken,
+    prepare: impl AsyncFnOnce(&Path) -> Result<Job, Trouble>,
+) -> Result<Outcome, Trouble> {
+    let dir = desk.step_dir();
+    let handle = match keeper::find(&dir)? {
+        Found::Exited(record) if record.refused.is_none() => return Ok(exited(record, stop)),
+        Found::Lost => {
+            end_rest(desk).await?;
+            return Ok(Outcome::Lost);
+        }
+        Found::Alive(handle) => handle,
+        Found::NotStarted | Found::Exited(_) => {
+            if stop.is_cancelled() {
+                return Ok(Outcome::LetGo);
+            }
+            private_dir(&dir).map_err(io_trouble(format!("make {}", dir.display())))?;
+            let job = prepare(&dir).await?;
+            if stop.is_cancelled() {
+                return Ok(Outcome::LetGo);
+            }
+            keeper::start(&dir, &job, &desk.world.self_exe).await?
+        }
+    };
+    if let Some(mut report) = desk.step_report(step::Event::Started) {
+        report.prompt_path = existing(&dir, "prompt.txt");
+        report.output_path = existing(&dir, "output").or_else(|| existing(&dir, "output-1"));
+        // A repeat after a restart is ignored by the machine of the step.
+        let _ = desk.world.writer.step_event(report, desk.now()).await?;
+    }
+    wait(desk, handle, stop).await
+}
+
+async fn wait(
+    desk: &Desk<'_>,
+    handle: Handle,
+    stop: &CancellationToken,
+) -> Result<Outcome, Trouble> {
+    let ended = tokio::select! {
+        ended = handle.wait() => ended?,
+        () = stop.cancelled() => {
+            let _ = handle.stop().await?;
+            return Ok(Outcome::LetGo);
+        }
+    };
+    match ended {
+        Ended::Exited(record) => match &record.refused {
+            Some(why) => Err(trouble(TroubleKind::Transient, "step_refused", why.clone())),
+            None => Ok(exited(record, stop)),
+        },
+        Ended::Lost => {
+            end_rest(desk).await?;
+            Ok(Outcome::Lost)
+        }
+    }
+}
+
+fn existing(dir: &Path, name: &str) -> Option<String> {
+    let path = dir.join(name);
+    path.exists().then(|| path.display().to_string())
+}
+
+/// Ends what is left of a step whose keeper is gone, or of one that has ended in good order but for what escaped it.
+pub(super) async fn end_rest(desk: &Desk<'_>) -> Result<(), Trouble> {
+    let reaped = keeper::reap_survivors(&desk.step_dir(), &marker(desk)).await?;
+    if reaped.survivors.is_empty() {
+        return Ok(());
+    }
+    Err(trouble(
+        TroubleKind::Transient,
+        "processes_survive",
+        format!(
+            "processes of the step are another user's and cannot be ended: {}; end them by hand",
+            reaped.survivors.join(", ")
+        ),
+    ))
+}
+
+/// A keeper that was asked to stop by somebody else than this run has lost its step, however orderly it went.
+fn exited(record: ExitRecord, stop: &CancellationToken) -> Outcome {
+    match (record.canceled, stop.is_cancelled()) {
+        (_, true) => Outcome::LetGo,
+        (true, false) => Outcome::Lost,
+        (false, false) => Outcome::Exited(record),
+    }
+}
+
+/// The entry that marks every process of this order's step.
+pub(super) fn marker(desk: &Desk<'_>) -> String {
+    let id = desk
+        .order
+        .effect
+        .step_id
+        .as_ref()
+        .map_or("", |id| id.0.as_str());
+    keeper::marker(id)
+}
+
+/// What the run and the step are told of a lost step.
+pub(super) fn lost(desk: &Desk<'_>) -> Done {
+    Done::event(
+        Event::StepLost {
+            generation: desk.generation(),
+        },
+        "lost",
+    )
+    .with_step(desk.step_report(step::Event::Lost {
+        message: "the keeper died without a record".to_owned(),
+    }))
+}
+
+/// What is left to say of a step that was told to stop.
+pub(super) fn let_go(desk: &Desk<'_>) -> Done {
+    Done::nothing("told to stop").with_step(desk.step_report(step::Event::Canceled {
+        exit_code: None,
+        message: "stopped".to_owned(),
+    }))
+}

@@ -1,0 +1,35 @@
+//! Ends a step: makes sure that nothing of it is alive, however it was started and whoever watches it, and only then says
+//! that it is gone. Until this succeeds the step holds its run's slot.
+
+use super::desk::Desk;
+use super::{Done, step};
+use crate::core::run::{Event, StepId, Trouble};
+use crate::effect::keeper::{self, Found};
+
+/// Ends the step that the order names.
+pub(super) async fn stop(desk: &Desk<'_>) -> Result<Done, Trouble> {
+    let Some(generation) = desk
+        .order
+        .effect
+        .step_id
+        .as_ref()
+        .and_then(StepId::generation)
+    else {
+        return Ok(Done::nothing("no step was alive"));
+    };
+    let dir = desk.step_dir();
+    if let Found::Alive(handle) = keeper::find(&dir)? {
+        // However the keeper ended, what may be left is looked for below.
+        let _ = handle.stop().await?;
+    }
+    // Also where the keeper has ended in good order: what escaped it carries the marker.
+    step::end_rest(desk).await?;
+    Ok(
+        Done::event(Event::StepGone { step: generation }, "gone").with_step(desk.step_report(
+            crate::core::step::Event::Canceled {
+                exit_code: None,
+                message: "stopped".to_owned(),
+            },
+        )),
+    )
+}

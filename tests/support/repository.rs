@@ -1,0 +1,98 @@
+//! A scratch git repository with a spec and a plan, and the questions that tests ask of it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A repository in a temporary directory. Worktrees of runs appear beside it, in the same directory.
+pub struct Repository {
+    dir: tempfile::TempDir,
+    pub root: PathBuf,
+}
+
+impl Repository {
+    /// A repository with `specs/thing.md` and this plan, committed on `main`.
+    pub fn with_plan(plan: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let root = dir.path().canonicalize().expect("a real path").join("repo");
+        std::fs::create_dir_all(&root).expect("a directory");
+        let repo = Repository { dir, root };
+        repo.git(&["init", "--quiet", "--initial-branch=main"]);
+        repo.git(&["config", "user.name", "Tester"]);
+        repo.git(&["config", "user.email", "tester@localhost"]);
+        repo.git(&["config", "commit.gpgsign", "false"]);
+        repo.write("specs/thing.md", "# Thing\n\nMake the thing.\n");
+        repo.write("specs/planning/thing-plan.md", plan);
+        repo.commit_all("Begin");
+        repo
+    }
+
+    /// The directory above it, for scripts and other files of a test.
+    pub fn outside(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Writes a file of the checkout.
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.root.join(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+        std::fs::write(path, text).expect("a file");
+    }
+
+    /// Writes a file beside the repository; its path.
+    pub fn beside(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.outside().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path
+    }
+
+    /// Commits everything in the checkout.
+    pub fn commit_all(&self, message: &str) {
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--message", message]);
+    }
+
+    /// What git prints, trimmed; a failure fails the test.
+    pub fn git(&self, args: &[&str]) -> String {
+        self.try_git(args)
+            .unwrap_or_else(|said| panic!("git {args:?} failed: {said}"))
+    }
+
+    /// What git prints, or what it complains of.
+    pub fn try_git(&self, args: &[&str]) -> Result<String, String> {
+        let out = Command::new("git")
+            .args(args)
+            .current_dir(&self.root)
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .output()
+            .expect("git runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+        if out.status.success() {
+            Ok(text(&out.stdout))
+        } else {
+            Err(text(&out.stderr))
+        }
+    }
+
+    /// A file at a revision; empty where there is none.
+    pub fn at(&self, revision: &str, path: &str) -> String {
+        self.try_git(&["show", &format!("{revision}:{path}")])
+            .unwrap_or_default()
+    }
+
+    /// Everything that must not change about the user's checkout: branch, head, status and the index as it is.
+    pub fn checkout(&self) -> (String, String, String, Vec<u8>) {
+        let index = std::fs::read(self.root.join(".git/index")).unwrap_or_default();
+        (
+            self.try_git(&["symbolic-ref", "HEAD"]).unwrap_or_default(),
+            self.git(&["rev-parse", "HEAD"]),
+            self.git(&[
+                "--no-optional-locks",
+                "status",
+                "--porcelain=v1",
+                "--untracked-files=all",
+            ]),
+            index,
+        )
+    }
+}
