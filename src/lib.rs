@@ -9,7 +9,7 @@
 //! | [`store`] | SQLite; `apply` is the only place that changes a run | core |
 //! | [`effect`] | git, processes, files of a run: an effect in, events out | core, config, agent, prompt, store |
 //! | [`daemon`] | the engine: one task that linearises everything | all of the above |
-//! | [`api`] | HTTP: parse, ask the engine, answer | core, config, store's reader, the engine's handle |
+//! | [`api`] | HTTP: parse, ask the engine, answer | core, config, agent, store's reader, the engine's handle, effect's questions |
 //! | [`cli`] | `loopctl`: arguments, client, rendering | core, config, the wire types |
 //!
 //! `core` knows nothing of any other room; no room reaches up.

@@ -1,6 +1,7 @@
 //! The one test binary: each module is the suite of one room.
 
 mod agent;
+mod api;
 mod cli;
 mod codegen;
 mod config;

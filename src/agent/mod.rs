@@ -6,14 +6,12 @@
 //! | `parser`, `lines`, `dialect/` | bytes to events: pure, bounded, one reader for each agent |
 //! | `driver`, `preset` | from an agent's name to the command line of a call |
 //! | `verdict` | what a review decided |
-//! | `acp` | the bridge to the Agent Client Protocol |
 //! | `scripted` | the built-in agent, which plays a script |
 //! | `tally`, `fault`, `reset`, `report` | what the events of a call come to |
 //!
 //! No process is started here, no clock is read, and nothing decides whether work is done: a result class says what the
 //! agent reported, and git, the plan and the checks are the judges.
 
-pub mod acp;
 mod dialect;
 mod driver;
 mod event;

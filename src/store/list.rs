@@ -15,6 +15,8 @@ pub struct Filter {
     pub states: Vec<State>,
     /// Only this workspace, as it was given at creation.
     pub workspace_root: Option<String>,
+    /// Only this repository, by its canonical git common directory, whatever path into it was given.
+    pub workspace_key: Option<String>,
     /// Only runs with smaller numbers: the cursor of the page before.
     pub before: Option<u64>,
     /// At most so many; at least one is looked for.
@@ -41,6 +43,10 @@ impl Reader {
             if let Some(root) = &filter.workspace_root {
                 terms.push("workspace_root = ?");
                 values.push(root);
+            }
+            if let Some(key) = &filter.workspace_key {
+                terms.push("workspace_key = ?");
+                values.push(key);
             }
             if let Some(before) = &before {
                 terms.push("number < ?");

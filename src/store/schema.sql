@@ -30,6 +30,7 @@ CREATE TABLE runs (
 CREATE INDEX runs_by_name      ON runs (name);
 CREATE INDEX runs_by_state     ON runs (state, number);
 CREATE INDEX runs_by_workspace ON runs (workspace_root, number);
+CREATE INDEX runs_by_repository ON runs (workspace_key, number);
 CREATE INDEX runs_active       ON runs (number) WHERE kind = 'active';
 CREATE INDEX runs_with_timer   ON runs (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX runs_with_step    ON runs (number) WHERE step_alive IS NOT NULL;

@@ -1,6 +1,5 @@
 //! The agent room: what agents say, how they are called, and the agents of our own.
 
-mod bridge;
 mod chunks;
 mod drivers;
 mod faults;

@@ -11,6 +11,7 @@ fn health() -> Health {
     Health {
         service: "loopd".to_owned(),
         version: "1".to_owned(),
+        api: 1,
     }
 }
 

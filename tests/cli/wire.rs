@@ -55,10 +55,18 @@ fn times_are_rfc_3339_in_utc_and_never_fail() {
 
 #[test]
 fn an_output_cursor_reads_as_it_was_written() {
-    let text = format!("{}:17", fake::RUN);
+    let text = format!("{}.3:17", fake::RUN);
     let cursor: OutputCursor = text.parse().expect("a cursor");
     assert_eq!(cursor.to_string(), text);
-    for bad in ["", "17", ":17", "x:1", &format!("{}:-1", fake::RUN)] {
+    assert_eq!(cursor.step().map(|(_, generation)| generation), Some(3));
+    for bad in [
+        "",
+        "17",
+        ":17",
+        "x:1",
+        &format!("{}:1", fake::RUN),
+        &format!("{}.3:-1", fake::RUN),
+    ] {
         assert!(bad.parse::<OutputCursor>().is_err(), "{bad}");
     }
 }

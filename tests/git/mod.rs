@@ -6,7 +6,6 @@ mod forward;
 mod hostile;
 mod inspect;
 mod merge;
-mod names;
 mod prepare;
 mod remove;
 mod run;

@@ -31,6 +31,21 @@ fn part(words: &str) -> Option<Part> {
             only: &[],
             not: &[],
         }),
+        // Nothing that performs: what a repository holds, and where the files of a run are.
+        "effect's questions" => Some(Part {
+            room: "effect",
+            only: &["git", "step_dir", "spec_slug"],
+            not: &[
+                "execute",
+                "catch_up",
+                "commit_file",
+                "commit_leftovers",
+                "drop_stale_locks",
+                "exclude_line",
+                "prepare_worktree",
+                "remove_worktree",
+            ],
+        }),
         "the wire types" => Some(Part {
             room: "api",
             only: &["wire"],

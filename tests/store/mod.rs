@@ -5,7 +5,6 @@ mod crashing;
 mod creating;
 mod guards;
 mod opening;
-mod performing;
 mod properties;
 mod queueing;
 mod replaying;

@@ -31,22 +31,36 @@ pub struct EventRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OutputChunk {
     /// The step that wrote it.
-    pub step_id: Uuid,
+    pub step_id: String,
     /// The step's phase.
     pub phase: super::Phase,
-    /// Where the piece begins in the step's output file, in bytes.
+    /// Where the piece begins in what the step wrote, in bytes; of a verification: in the logs of its checks, one after
+    /// the other.
     pub offset: u64,
     /// The text.
     pub text: String,
 }
 
 /// A place in the output of a run: the `id:` of an output stream, written `step:offset`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutputCursor {
-    /// The step.
-    pub step_id: Uuid,
-    /// Bytes of the step's output that were delivered.
+    /// The step: `<run id>.<generation>`.
+    pub step_id: String,
+    /// Bytes of the step's output that were delivered, whatever was made of them; one more than there are when its end
+    /// was delivered, too.
     pub offset: u64,
+}
+
+impl OutputCursor {
+    /// The run and the generation that the step's id is made of.
+    pub fn step(&self) -> Option<(Uuid, u64)> {
+        step_of(&self.step_id)
+    }
+}
+
+fn step_of(id: &str) -> Option<(Uuid, u64)> {
+    let (run, generation) = id.split_once('.')?;
+    Some((run.parse().ok()?, generation.parse().ok()?))
 }
 
 impl fmt::Display for OutputCursor {
@@ -57,7 +71,7 @@ impl fmt::Display for OutputCursor {
 
 /// A cursor that is not `step:offset`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an output cursor is written STEP_ID:OFFSET")]
+#[error("an output cursor is written RUN_ID.GENERATION:OFFSET")]
 pub struct BadCursor;
 
 impl FromStr for OutputCursor {
@@ -65,8 +79,9 @@ impl FromStr for OutputCursor {
 
     fn from_str(text: &str) -> Result<Self, BadCursor> {
         let (step, offset) = text.split_once(':').ok_or(BadCursor)?;
+        step_of(step).ok_or(BadCursor)?;
         Ok(OutputCursor {
-            step_id: step.parse().map_err(|_| BadCursor)?,
+            step_id: step.to_owned(),
             offset: offset.parse().map_err(|_| BadCursor)?,
         })
     }

@@ -10,9 +10,9 @@ mod run;
 mod schedule;
 mod step;
 
-pub use error::{ErrorBody, ErrorDetail};
+pub use error::{Candidate, ErrorBody, ErrorDetail};
 pub use event::{BadCursor, EventRecord, OutputChunk, OutputCursor};
-pub use query::{ListQuery, StreamQuery};
+pub use query::{ListQuery, OutputFormat, OutputQuery, StreamQuery};
 pub use request::{CreateRun, MergeStrategy, NameSource, NoBody, ResumeRequest, RetryRequest};
 pub use run::{
     CreatedRun, DiffReply, Failure, Hold, PlanSummary, Run, RunList, RunReply, SkippedSection,
@@ -38,6 +38,19 @@ pub struct Health {
     pub service: String,
     /// Version of the daemon's package.
     pub version: String,
+    /// Version of this interface; it rises when a client has to change.
+    #[serde(default)]
+    pub api: u32,
+}
+
+/// Version of the HTTP interface, as `GET /health` says it.
+pub const API_VERSION: u32 = 1;
+
+/// Reply of `GET /ready` when runs are taken; when they are not, the reply is an error with status 503.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Ready {
+    /// Always true.
+    pub ready: bool,
 }
 
 /// The wire's form of a core time; a time outside what RFC 3339 can say becomes the nearest that it can.

@@ -79,6 +79,9 @@ pub struct Run {
     pub merge_commit: Option<String>,
     /// The pull request that was made.
     pub pr_url: Option<String>,
+    /// There are no checks: only the review, if any, proves the work.
+    #[serde(default)]
+    pub unverified: bool,
     /// What it has used.
     pub usage: UsageTotals,
     /// When it was accepted.

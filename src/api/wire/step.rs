@@ -42,8 +42,8 @@ pub enum StepStatus {
 /// One process of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Step {
-    /// Its id.
-    pub id: Uuid,
+    /// Its id: `<run id>.<generation>`.
+    pub id: String,
     /// Its run.
     pub run_id: Uuid,
     /// Which part of the iteration.

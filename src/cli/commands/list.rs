@@ -11,6 +11,9 @@ use crate::cli::context::Context;
 use crate::cli::error::Error;
 use crate::cli::render::run::list;
 
+/// The longest page that the daemon gives.
+const LONGEST_PAGE: u32 = 200;
+
 /// Arguments of `list`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: loopctl list --status paused --workspace .")]
@@ -45,7 +48,8 @@ pub async fn execute(arguments: Arguments, context: &mut Context) -> Result<(), 
     loop {
         let left = arguments
             .limit
-            .saturating_sub(u32::try_from(runs.len()).unwrap_or(u32::MAX));
+            .saturating_sub(u32::try_from(runs.len()).unwrap_or(u32::MAX))
+            .min(LONGEST_PAGE);
         let path = with_query(
             "/runs",
             &[

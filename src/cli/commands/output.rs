@@ -8,7 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::error::Error;
 use crate::cli::render::run::word;
 use crate::cli::render::style::{DIM, paint};
-use crate::cli::render::text::{Pieces, tail};
+use crate::cli::render::text::{Pieces, step_tail};
 
 use super::wait::has_ended;
 
@@ -23,7 +23,7 @@ pub async fn output(
     let path = with_query(&run_path(run, "/output"), &[("follow", go_on)]);
     let call = Call::get(format!("read the output of run {run}"), path);
     let mut stream = Follow::new(client, call);
-    let mut last_step = None;
+    let mut last_step: Option<String> = None;
     let mut pieces = Pieces::default();
     loop {
         let message = match stream.next().await? {
@@ -38,12 +38,14 @@ pub async fn output(
         }
         let chunk: OutputChunk = serde_json::from_str(&message.data)
             .map_err(|e| Error::local(format!("read the output of run {run}"), e))?;
-        if last_step.replace(chunk.step_id) != Some(chunk.step_id) {
+        if last_step.as_ref() != Some(&chunk.step_id) {
             pieces = Pieces::default();
             if !context.global.quiet {
-                let heading = format!("── {} {} ──", word(&chunk.phase), tail(chunk.step_id));
+                let step = step_tail(&chunk.step_id);
+                let heading = format!("── {} {step} ──", word(&chunk.phase));
                 context.line(paint(DIM, &heading))?;
             }
+            last_step = Some(chunk.step_id);
         }
         context.text(&pieces.next(&chunk.text))?;
     }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::style::{DIM, HEADING, of, paint};
 use super::table::Columns;
-use super::text::{plain, tail};
+use super::text::{plain, step_tail, tail};
 use super::time::{age, moment};
 use crate::api::wire::{Artifact, Run, Status, Step, StepStatus};
 
@@ -141,7 +141,7 @@ pub fn steps(steps: &[Step], now: Timestamp) -> Vec<String> {
             (None, _) => "-".to_owned(),
         };
         let cells = [
-            tail(step.id),
+            step_tail(&step.id),
             step.iteration.to_string(),
             word(&step.phase),
             word(&step.status),

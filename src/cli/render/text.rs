@@ -72,3 +72,17 @@ pub fn tail(id: uuid::Uuid) -> String {
     let text = id.simple().to_string();
     text[text.len() - 8..].to_owned()
 }
+
+/// The short form of a step's id: the tail of its run, and its number in it.
+pub fn step_tail(id: &str) -> String {
+    let (run, number) = match id.split_once('.') {
+        Some((run, number)) => (run, Some(number)),
+        None => (id, None),
+    };
+    let start = run.char_indices().rev().nth(7).map_or(0, |(at, _)| at);
+    let run = run.get(start..).unwrap_or(run);
+    plain(&match number {
+        Some(number) => format!("{run}.{number}"),
+        None => run.to_owned(),
+    })
+}

@@ -7,9 +7,8 @@ use std::path::PathBuf;
 
 use super::{
     Oid, Repo, Result, Worktree,
-    advance::Advanced,
     commit::{Marks, commit_tree},
-    index::OwnIndex,
+    index::{Advanced, OwnIndex},
     inspect::is_ancestor,
     refs::{Tip, branch_ref, resolve, swap, tip, tree_of},
     repo::{fields, path},

@@ -7,9 +7,8 @@ use std::path::Path;
 
 use super::{
     Oid, Repo, Result, Worktree,
-    advance::Advanced,
     commit::{Marks, commit_tree},
-    index::OwnIndex,
+    index::{Advanced, OwnIndex},
     refs::{head, swap},
     safe::Safe,
 };

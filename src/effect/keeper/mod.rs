@@ -19,7 +19,6 @@
 //! that the keeper is gone. Not here: what the output means, whether a step is tried again, sandboxes. Under systemd a
 //! unit needs `KillMode=process`, or the keepers are killed with their daemon.
 
-mod clearing;
 mod ending;
 mod error;
 mod files;
@@ -35,7 +34,6 @@ mod spawn;
 mod streams;
 mod text;
 mod tree;
-mod waiting;
 mod watch;
 
 pub use error::KeeperError;

@@ -1,0 +1,188 @@
+//! Every reply that is not a success: a status and the one JSON shape of `wire::ErrorBody`. Which error of which room
+//! becomes which status is said here and nowhere else; what went wrong inside (5xx) is logged here, too.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::wire::{Candidate, ErrorBody};
+use crate::core::run::RunId;
+use crate::daemon::{AskError, CreateError, Gone};
+use crate::effect::git::{GitError, GitErrorKind};
+use crate::store::StoreError;
+
+/// Seconds that a client is asked to wait before it asks again.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+/// A refusal on its way to the client.
+#[derive(Clone, Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    body: ErrorBody,
+}
+
+impl ApiError {
+    /// `code` is a stable word, `message` a lowercase fragment that names the thing.
+    pub fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
+        let body = ErrorBody::new(code, message);
+        ApiError { status, body }
+    }
+
+    /// 422: the request is understood and wrong.
+    pub fn invalid(code: &str, message: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
+    }
+
+    /// 404 for a reference that means no run.
+    pub fn no_run(reference: &str) -> Self {
+        let shown: String = reference.chars().take(80).collect();
+        let message = format!("there is no run {shown:?}");
+        ApiError::new(StatusCode::NOT_FOUND, "not_found", message)
+            .hint("`loopctl list` shows the runs; name one by its id, a part of it, or its name")
+    }
+
+    /// 409 for a reference that means several runs, the newest first.
+    pub fn ambiguous(reference: &str, runs: &[(RunId, String)]) -> Self {
+        let shown: Vec<String> = runs
+            .iter()
+            .map(|(id, name)| format!("{id} ({name})"))
+            .collect();
+        let mut error = ApiError::new(
+            StatusCode::CONFLICT,
+            "ambiguous",
+            format!("{reference:?} may mean any of {} runs", runs.len()),
+        )
+        .hint(format!(
+            "use more of the id of one of: {}",
+            shown.join(", ")
+        ));
+        let candidate = |(id, name): &(RunId, String)| {
+            let (id, name) = (id.0.parse().ok()?, name.clone());
+            Some(Candidate { id, name })
+        };
+        error.body.error.candidates = runs.iter().filter_map(candidate).collect();
+        error
+    }
+
+    /// 500: a bug of ours or a damaged installation; `message` says what was tried.
+    pub fn internal(message: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+            .hint("see the log of loopd")
+    }
+
+    /// 503: the same request may succeed soon.
+    pub fn unavailable(code: &str, message: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
+    }
+
+    /// The same error, saying what to do next.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.body.error.hint = Some(hint.into());
+        self
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let ApiError { status, body } = self;
+        if status.is_server_error() {
+            let (code, message) = (&body.error.code, &body.error.message);
+            tracing::error!(status = status.as_u16(), code, message, "a request failed");
+        }
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<Gone> for ApiError {
+    fn from(gone: Gone) -> Self {
+        ApiError::unavailable("stopping", gone.to_string())
+    }
+}
+
+impl From<AskError> for ApiError {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Gone(gone) => gone.into(),
+            AskError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        let message = error.to_string();
+        match error {
+            StoreError::Busy { .. } => ApiError::unavailable("store_busy", message),
+            StoreError::Full { .. } => ApiError::unavailable("disk_full", message),
+            StoreError::Gone => ApiError::unavailable("stopping", message),
+            StoreError::NoSuchRun(_) | StoreError::NoSuchStep(_) => {
+                ApiError::new(StatusCode::NOT_FOUND, "not_found", message)
+            }
+            StoreError::Open { .. }
+            | StoreError::Newer { .. }
+            | StoreError::Foreign { .. }
+            | StoreError::Damaged { .. }
+            | StoreError::Sqlite { .. }
+            | StoreError::Unreadable { .. } => ApiError::internal(format!("failed to {message}")),
+        }
+    }
+}
+
+impl From<GitError> for ApiError {
+    fn from(error: GitError) -> Self {
+        let message = format!("failed to {error}");
+        match error.kind {
+            GitErrorKind::Transient => ApiError::unavailable("git_busy", message),
+            GitErrorKind::NoSpace => ApiError::unavailable("disk_full", message),
+            GitErrorKind::MissingRepo => ApiError::invalid("workspace_missing", message),
+            GitErrorKind::Permanent => ApiError::invalid("git_failed", message),
+        }
+    }
+}
+
+impl From<CreateError> for ApiError {
+    fn from(error: CreateError) -> Self {
+        let message = error.to_string();
+        match error {
+            CreateError::Invalid {
+                code,
+                message,
+                hint,
+            } => {
+                let error = ApiError::invalid(code, message);
+                match hint {
+                    Some(hint) => error.hint(hint),
+                    None => error,
+                }
+            }
+            CreateError::Config(_) => ApiError::invalid("config_invalid", message)
+                .hint("each line names the file or the field, and the key"),
+            CreateError::KeyTaken(_) => {
+                ApiError::new(StatusCode::CONFLICT, "idempotency_key_taken", message)
+                    .hint("use a fresh Idempotency-Key for every new request")
+            }
+            CreateError::Git(error) => error.into(),
+            CreateError::Store(error) => error.into(),
+            CreateError::Gone => ApiError::unavailable("stopping", message),
+            CreateError::Io { source, .. } => match source.kind() {
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                    ApiError::unavailable("disk_full", message)
+                }
+                std::io::ErrorKind::PermissionDenied => ApiError::invalid("not_readable", message)
+                    .hint("let the user that loopd runs as read it"),
+                _ => ApiError::internal(message),
+            },
+        }
+    }
+}

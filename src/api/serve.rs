@@ -1,0 +1,133 @@
+//! Serving: accepts connections, gives each to the router, and ends in good order. HTTP/1 only, with bounds on what a
+//! client may send before it is known; by hand instead of `axum::serve`, which sets none of them.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::listener::{Listener, Stream};
+
+/// Connections at a time; further ones wait in the system's queue.
+const MAX_CONNECTIONS: usize = 512;
+/// How long the head of a request may take to arrive, and how long a connection may idle between two requests.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of a request's head.
+const MAX_HEAD_BYTES: usize = 64 << 10;
+/// Headers of a request.
+const MAX_HEADERS: usize = 64;
+/// How long requests may go on after the end was asked for; streams end at once.
+const DRAIN: Duration = Duration::from_secs(10);
+/// How long to wait when the system has no descriptor left for another connection.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// Serves until `shutdown`, then lets what is being answered come to its end, for at most ten seconds.
+///
+/// # Errors
+/// The listener is broken.
+pub async fn serve(
+    listener: Listener,
+    router: Router,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let connections = TaskTracker::new();
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    // Whatever ends the loop, the connections are told.
+    let (stop, abandon) = (shutdown.child_token(), CancellationToken::new());
+    let served = loop {
+        let next = async {
+            let slot = Arc::clone(&slots).acquire_owned().await;
+            (slot, listener.accept().await)
+        };
+        let (slot, accepted) = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break Ok(()),
+            next = next => next,
+        };
+        let stream = match accepted {
+            Ok(stream) => stream,
+            Err(error) if is_of_one_connection(&error) => continue,
+            Err(error) if is_exhaustion(&error) => {
+                tracing::warn!(%error, "failed to accept a connection");
+                tokio::time::sleep(EXHAUSTED).await;
+                continue;
+            }
+            Err(error) => break Err(error),
+        };
+        let (router, stop, abandon) = (router.clone(), stop.clone(), abandon.clone());
+        connections.spawn(async move {
+            let _slot = slot;
+            match stream {
+                Stream::Tcp(stream) => converse(stream, router, stop, abandon).await,
+                Stream::Unix(stream) => converse(stream, router, stop, abandon).await,
+            }
+        });
+    };
+    drop(listener);
+    stop.cancel();
+    connections.close();
+    if timeout(DRAIN, connections.wait()).await.is_err() {
+        tracing::warn!(
+            connections = connections.len(),
+            "cutting off connections that did not end"
+        );
+        abandon.cancel();
+        connections.wait().await;
+    }
+    served
+}
+
+/// One connection, from its first request to its last.
+async fn converse<S>(stream: S, router: Router, stop: CancellationToken, abandon: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = connection => ended,
+                () = abandon.cancelled() => Ok(()),
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke");
+    }
+}
+
+/// The client was gone before it was accepted.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+fn is_exhaustion(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let errno = Errno::from_io_error(error);
+    [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM]
+        .map(Some)
+        .contains(&errno)
+}

@@ -1,0 +1,96 @@
+//! What the handlers stand on: the engine's handle, the creator and the store's reader; never the store's writer.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use super::error::ApiError;
+use super::stream::Watcher;
+use super::token::Token;
+use crate::core::run::RunId;
+use crate::core::schedule::Policy;
+use crate::core::time::Time;
+use crate::daemon::{Creator, Handle, Metrics};
+use crate::store::{Found, Reader, StoredRun};
+
+/// Streams at a time. Each is a client that stays; those who are idle cost a file descriptor and little else.
+const MAX_STREAMS: usize = 128;
+
+/// What the API needs of the daemon.
+#[derive(Clone)]
+pub struct ApiState {
+    /// Takes what people ask for.
+    pub engine: Handle,
+    /// Checks and creates runs.
+    pub creator: Creator,
+    /// Answers every question.
+    pub reader: Reader,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// The rules of the queue, to be shown.
+    pub policy: Policy,
+    /// What every request but `GET /health` has to carry.
+    pub token: Token,
+    /// Names besides loopback that a request's `Host` may carry.
+    pub allowed_hosts: Vec<String>,
+    /// The data directory, absolute: the output of steps is below it.
+    pub data_dir: PathBuf,
+    /// The wall clock.
+    pub now: fn() -> Time,
+    /// Ends the streams.
+    pub shutdown: CancellationToken,
+}
+
+/// The state as the handlers share it.
+pub(super) type Shared = Arc<App>;
+
+/// [`ApiState`], and what the API keeps for itself.
+pub(super) struct App {
+    pub state: ApiState,
+    /// The OpenAPI document.
+    pub document: Bytes,
+    /// Notices what is written to the files of steps.
+    pub watcher: Arc<Watcher>,
+    streams: Arc<Semaphore>,
+}
+
+impl App {
+    pub(super) fn new(state: ApiState, document: Bytes) -> Shared {
+        let watcher = Arc::new(Watcher::new(state.shutdown.clone()));
+        let streams = Arc::new(Semaphore::new(MAX_STREAMS));
+        Arc::new(App {
+            state,
+            document,
+            watcher,
+            streams,
+        })
+    }
+
+    /// The run that a person means.
+    pub(super) async fn find(&self, reference: &str) -> Result<StoredRun, ApiError> {
+        match self.state.reader.find(reference).await? {
+            Found::One(id) => self.run(&id).await,
+            Found::None => Err(ApiError::no_run(reference)),
+            Found::Ambiguous(runs) => Err(ApiError::ambiguous(reference, &runs)),
+        }
+    }
+
+    /// The run of exactly that id.
+    pub(super) async fn run(&self, id: &RunId) -> Result<StoredRun, ApiError> {
+        let run = self.state.reader.run(id).await?;
+        run.ok_or_else(|| ApiError::no_run(&id.0))
+    }
+
+    /// Room for one more stream; it is given back when the stream ends.
+    pub(super) fn admit_stream(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let room = Arc::clone(&self.streams).try_acquire_owned();
+        room.map_err(|_| {
+            let message = format!("{MAX_STREAMS} streams are open, and no more are served");
+            ApiError::unavailable("too_many_streams", message)
+                .hint("close one, and open this again")
+        })
+    }
+}

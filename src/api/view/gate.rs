@@ -1,0 +1,27 @@
+//! Gates and the policy of the queue.
+
+use crate::api::wire::{self, stamp};
+use crate::core::schedule::{Gate, Order, Policy};
+
+/// The gate as a client sees it.
+pub(crate) fn gate(gate: &Gate) -> wire::Gate {
+    wire::Gate {
+        gate: gate.name().to_owned(),
+        message: gate.message(),
+        until: gate.until().map(stamp),
+    }
+}
+
+/// The rules of the queue.
+pub(crate) fn policy(policy: &Policy) -> wire::PolicyView {
+    wire::PolicyView {
+        queue_policy: match policy.order {
+            Order::Fifo => "fifo",
+            Order::NewestFirst => "newest_first",
+        }
+        .to_owned(),
+        max_concurrent_runs: policy.max_concurrent_runs,
+        max_runs_per_workspace: policy.max_runs_per_workspace,
+        aging_starts: policy.aging_starts,
+    }
+}

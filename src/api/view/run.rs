@@ -1,0 +1,141 @@
+//! A run.
+
+use uuid::Uuid;
+
+use super::Unreadable;
+use crate::api::wire::{self, stamp};
+use crate::core::machine::Kind;
+use crate::core::run::{Facts, MergeStrategy, RunId, Stage, State};
+use crate::effect::spec_slug;
+use crate::store::StoredRun;
+
+/// The run as a client sees it.
+pub(crate) fn run(stored: &StoredRun) -> Result<wire::Run, Unreadable> {
+    let (spec, facts) = (&stored.spec, &stored.facts);
+    let kind = stored.state.kind();
+    Ok(wire::Run {
+        id: uuid(&stored.id)?,
+        name: spec.name.clone(),
+        name_source: name_source(stored)?,
+        state: stored.state.as_str().to_owned(),
+        status: status(stored.state),
+        stage: match kind {
+            Kind::Active | Kind::Held => Some(stage(facts.stage).to_owned()),
+            Kind::Waiting | Kind::Ended => None,
+        },
+        workspace_root: spec.workspace_root.clone(),
+        spec_path: spec.spec_path.clone(),
+        plan_path: spec.plan_path.clone(),
+        agent: facts.agent(&spec.agent).to_owned(),
+        priority: spec.priority,
+        iteration: facts.iteration,
+        tasks_done: facts.plan.done,
+        tasks_total: facts.plan.total,
+        worktree: worktree(stored),
+        hold: facts.hold.as_ref().map(|hold| wire::Hold {
+            gate: hold.code.clone(),
+            until: None,
+            message: hold.message.clone(),
+        }),
+        failure: facts.failure.as_ref().map(|failure| wire::Failure {
+            code: failure.code.clone(),
+            message: failure.message.clone(),
+        }),
+        review_status: None,
+        merge_commit: facts.merge_commit.clone(),
+        pr_url: None,
+        unverified: !facts.terms.has_checks,
+        usage: usage(facts),
+        created_at: stamp(stored.created_at),
+        queued_at: Some(stamp(facts.queued_at)),
+        started_at: facts.started_at.map(stamp),
+        ended_at: facts.ended_at.map(stamp),
+        updated_at: stamp(stored.updated_at),
+        rev: stored.rev,
+    })
+}
+
+/// The id of a run, in the wire's form.
+pub(crate) fn uuid(id: &RunId) -> Result<Uuid, Unreadable> {
+    let unreadable = |_| Unreadable {
+        what: "a run's id".to_owned(),
+        value: id.0.clone(),
+    };
+    id.0.parse().map_err(unreadable)
+}
+
+/// The earlier system's word for a state.
+pub(crate) fn status(state: State) -> wire::Status {
+    match state {
+        State::Queued => wire::Status::Pending,
+        State::Running | State::Verifying | State::Watchdog | State::Merging => {
+            wire::Status::Running
+        }
+        State::Paused => wire::Status::Paused,
+        State::Completed => wire::Status::Completed,
+        State::Failed => wire::Status::Failed,
+        State::Canceled => wire::Status::Canceled,
+    }
+}
+
+/// A strategy that a client named.
+pub(crate) fn strategy(strategy: wire::MergeStrategy) -> MergeStrategy {
+    match strategy {
+        wire::MergeStrategy::None => MergeStrategy::None,
+        wire::MergeStrategy::Merge => MergeStrategy::Merge,
+        wire::MergeStrategy::Squash => MergeStrategy::Squash,
+    }
+}
+
+fn worktree(stored: &StoredRun) -> wire::Worktree {
+    let (spec, facts) = (&stored.spec, &stored.facts);
+    let made = facts.worktree.as_ref();
+    let target = made.map(|made| made.merge_target_branch.clone());
+    let target = target.or_else(|| spec.merge_target_branch.clone());
+    wire::Worktree {
+        base_branch: made
+            .map(|made| made.base_branch.clone())
+            .or_else(|| spec.base_branch.clone()),
+        run_branch: made.map(|made| made.run_branch.clone()),
+        merge_target_branch: target
+            .unwrap_or_else(|| format!("agent/{}", spec_slug(&spec.spec_path))),
+        merge_strategy: match facts.terms.merge_strategy {
+            MergeStrategy::None => wire::MergeStrategy::None,
+            MergeStrategy::Merge => wire::MergeStrategy::Merge,
+            MergeStrategy::Squash => wire::MergeStrategy::Squash,
+        },
+        worktree_path: made
+            .filter(|_| !facts.worktree_removed)
+            .map(|made| made.path.clone()),
+    }
+}
+
+fn usage(facts: &Facts) -> wire::UsageTotals {
+    /// Millionths in one.
+    const MICRO: f64 = 1e6;
+    wire::UsageTotals {
+        input_tokens: facts.usage.input_tokens,
+        output_tokens: facts.usage.output_tokens,
+        cost_usd: facts.usage.cost_micro_usd.map(|micro| micro as f64 / MICRO),
+    }
+}
+
+fn stage(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Implement => "implement",
+        Stage::Review => "review",
+        Stage::Verify => "verify",
+    }
+}
+
+fn name_source(stored: &StoredRun) -> Result<wire::NameSource, Unreadable> {
+    match stored.spec.name_source.as_str() {
+        "spec_slug" => Ok(wire::NameSource::SpecSlug),
+        "haiku" => Ok(wire::NameSource::Haiku),
+        "user" | "given" => Ok(wire::NameSource::User),
+        other => Err(Unreadable {
+            what: format!("where the name of run {} comes from", stored.id),
+            value: other.to_owned(),
+        }),
+    }
+}
