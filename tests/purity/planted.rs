@@ -83,6 +83,7 @@ fn a_room_that_reaches_up_or_too_far_is_seen() {
         ("cli", "use crate::store::Reader;"),
         ("api", "use rusqlite::Connection;"),
         ("agent", "use tokio::process::Command;"),
+        ("agent::claude", "use std::process::Command;"),
         ("prompt", "fn f() { std::process::Command::new(\"git\"); }"),
         ("cli", "use axum::Router;"),
     ] {

@@ -161,12 +161,14 @@ fn direction(path: &Path, room: &str, rooms: &[Room]) -> Option<String> {
 fn foreign(path: &Path, module: &[String]) -> Option<String> {
     let begins =
         |with: &[&str]| path.iter().zip(with).filter(|(a, b)| a == b).count() == with.len();
+    // The built-in agent and the bridge are programs of their own that a keeper runs: what they start is an agent's work.
+    const STARTS: &[&str] = &["effect", "daemon", "cli", "agent::scripted", "agent::acp"];
     let rules: [(&[&str], &[&str]); 5] = [
         (&["rusqlite"], &["store"]),
         (&["axum"], &["api", "daemon"]),
         (&["pulldown_cmark"], &["core::plan"]),
-        (&["std", "process", "Command"], &["effect", "daemon", "cli"]),
-        (&["tokio", "process"], &["effect", "daemon", "cli"]),
+        (&["std", "process", "Command"], STARTS),
+        (&["tokio", "process"], STARTS),
     ];
     let here = module.join("::");
     let (what, homes) = rules.iter().find(|(what, _)| begins(what))?;
