@@ -12,7 +12,7 @@
 //! | [`api`] | HTTP: parse, ask the engine, answer | core, config, agent, store's reader, the engine's handle, effect's questions |
 //! | [`cli`] | `loopctl`: arguments, client, rendering | core, config, the wire types |
 //!
-//! `core` knows nothing of any other room; no room reaches up.
+//! [`serve`] is where they all meet: `loopd` put together. `core` knows nothing of any other room; no room reaches up.
 
 pub mod agent;
 pub mod api;
@@ -22,4 +22,5 @@ pub mod core;
 pub mod daemon;
 pub mod effect;
 pub mod prompt;
+pub mod serve;
 pub mod store;

@@ -12,7 +12,9 @@ use clap::Parser as _;
 use tracing::level_filters::LevelFilter;
 
 fn main() -> ExitCode {
-    if let Some(code) = agent_loop::effect::hidden(std::env::args_os()) {
+    if let Some(code) = agent_loop::effect::hidden(std::env::args_os())
+        .or_else(|| agent_loop::serve::hidden(std::env::args_os()))
+    {
         std::process::exit(code);
     }
     let cli = Cli::parse();

@@ -9,8 +9,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cli::error::Error;
 
-/// The hidden subcommand under which any of our binaries is the daemon.
-pub const LOOPD_SUBCOMMAND: &str = "__loopd";
+/// The hidden subcommand under which any of our binaries is the daemon; [`crate::serve`] answers to it.
+const LOOPD_SUBCOMMAND: &str = "__loopd";
 
 /// The daemon; ended when this is dropped.
 pub struct PrivateDaemon {

@@ -1,0 +1,331 @@
+//! `loopd` put together: the one place where all rooms meet. Arguments, configuration, the lock, the store, the engine,
+//! the listener, signals, and an orderly end. No rule of the product lives here.
+
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use clap::{Parser, Subcommand, ValueEnum};
+use serde_json::{Map, Value};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::api::{self, ApiState, Token};
+use crate::config::{self, DaemonSources, LoadedDaemon, Shutdown, Source};
+use crate::daemon::{self, Creator, DataDirLock, Engine, Metrics, Planner};
+use crate::effect::World;
+use crate::effect::git::Git;
+use crate::store::{self, Options};
+
+/// The port that everybody expects.
+pub const DEFAULT_ADDR: &str = "http://127.0.0.1:7700";
+
+/// loopd queues runs, gives each a git worktree, and drives a coding agent until the plan is proved done.
+#[derive(Debug, Parser)]
+#[command(name = "loopd", version, args_conflicts_with_subcommands = true)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Verify the database: replay every journal row through the machine and compare.
+    Check {
+        /// The data directory [default: $XDG_DATA_HOME/loopd, else ~/.local/share/loopd]
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct ServeArgs {
+    /// Where to listen: `http://HOST:PORT` (loopback) or `unix:PATH`
+    #[arg(long, value_name = "ADDR", env = "LOOPD_ADDR", default_value = DEFAULT_ADDR)]
+    addr: String,
+    /// The data directory [default: $XDG_DATA_HOME/loopd, else ~/.local/share/loopd]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// A configuration file that is read after ~/.config/loopd/config.toml
+    #[arg(long, value_name = "FILE", env = "LOOP_CONFIG")]
+    config: Option<PathBuf>,
+    /// Runs that may be active at once
+    #[arg(long, value_name = "N")]
+    max_concurrent_runs: Option<u32>,
+    /// Runs that may be active at once in one repository
+    #[arg(long, value_name = "N")]
+    max_runs_per_workspace: Option<u32>,
+    /// Order of the queue: fifo or newest_first
+    #[arg(long, value_name = "POLICY")]
+    queue_policy: Option<String>,
+    /// How to log
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+/// The hidden subcommand under which any of our binaries is the daemon; the demo needs no second binary.
+pub const LOOPD_SUBCOMMAND: &str = "__loopd";
+
+/// Runs `loopd` if the arguments (the program's name first) ask for it by the hidden subcommand; its exit code.
+pub fn hidden(args: impl IntoIterator<Item = OsString>) -> Option<i32> {
+    let mut args = args.into_iter();
+    let name = args.next()?;
+    let asked = args.next()? == LOOPD_SUBCOMMAND;
+    asked.then(|| main(std::iter::once(name).chain(args)))
+}
+
+/// Runs `loopd` with these arguments, the program's name first; the exit code.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> i32 {
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(error) => {
+            let _ = error.print();
+            return error.exit_code();
+        }
+    };
+    let done = match args.command {
+        Some(Command::Check { data_dir }) => check(data_dir.as_deref()),
+        None => serve(&args.serve).map(|()| 0),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("loopd: {error:#}");
+        1
+    })
+}
+
+fn env(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+fn data_dir(flag: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let dir = config::paths::data_dir(flag, env)?;
+    Ok(std::path::absolute(dir)?)
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("failed to start the runtime")
+}
+
+/// `loopd check`: 0 when the journal explains every row, 1 when it does not.
+fn check(flag: Option<&Path>) -> anyhow::Result<i32> {
+    let dir = data_dir(flag)?;
+    if !store::file(&dir).exists() {
+        bail!(
+            "there is no database in {}; name its directory with --data-dir",
+            dir.display()
+        );
+    }
+    runtime()?.block_on(async {
+        let (writer, reader) = store::open(&dir, Options::default())?;
+        let violations = reader.replay().await?;
+        for violation in &violations {
+            println!("{violation}");
+        }
+        if violations.is_empty() {
+            println!(
+                "{}: every row is explained by the journal",
+                store::file(&dir).display()
+            );
+        }
+        writer.close().await;
+        Ok(i32::from(!violations.is_empty()))
+    })
+}
+
+fn serve(args: &ServeArgs) -> anyhow::Result<()> {
+    start_logging(args.log_format);
+    let loaded = load_config(args)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let dir = data_dir(args.data_dir.as_deref())?;
+    make_private(&dir)?;
+    let lock = DataDirLock::take(&dir)?;
+    runtime()?.block_on(run(args, &dir, loaded, lock))
+}
+
+async fn run(
+    args: &ServeArgs,
+    dir: &Path,
+    loaded: LoadedDaemon,
+    mut lock: DataDirLock,
+) -> anyhow::Result<()> {
+    let LoadedDaemon {
+        daemon,
+        run_defaults,
+        ..
+    } = loaded;
+    let listener = api::Listener::bind(&args.addr).await?;
+    let addr = listener.address().unwrap_or_else(|_| args.addr.clone());
+    lock.sign(&addr)
+        .with_context(|| format!("failed to sign the lock of {}", dir.display()))?;
+    let git = Git::find().await?;
+    let crash = crash_point()?;
+    let (writer, reader) = store::open(
+        dir,
+        Options {
+            crash,
+            ..Options::default()
+        },
+    )?;
+    let metrics = Arc::new(Metrics::default());
+    let policy = daemon.policy();
+    let world = Arc::new(World {
+        data_dir: dir.to_owned(),
+        self_exe: PathBuf::from(crate::effect::keeper::SELF_EXE),
+        git: git.clone(),
+        writer: writer.clone(),
+        reader: reader.clone(),
+        environment: std::env::vars_os().collect(),
+        now: daemon::now,
+    });
+    let planner = Planner::new(policy.clone(), dir.to_owned(), daemon.min_free_disk_mb);
+    let worker = format!("{}-{}", hostname(), std::process::id());
+    let (engine, handle) = Engine::new(
+        writer.clone(),
+        reader.clone(),
+        planner,
+        world,
+        Arc::clone(&metrics),
+        worker,
+    );
+    let engine = tokio::spawn(engine.run());
+    let shutdown = CancellationToken::new();
+    let state = ApiState {
+        engine: handle.clone(),
+        creator: Creator {
+            engine: handle.clone(),
+            reader: reader.clone(),
+            git,
+            defaults: Arc::new(run_defaults),
+            data_dir: dir.to_owned(),
+        },
+        reader: reader.clone(),
+        metrics,
+        policy,
+        token: Token::load_or_create(dir)?,
+        allowed_hosts: daemon.allowed_hosts.clone(),
+        data_dir: dir.to_owned(),
+        now: daemon::now,
+        shutdown: shutdown.clone(),
+    };
+    tracing::info!(%addr, data_dir = %dir.display(), version = env!("CARGO_PKG_VERSION"), "ready");
+    let stopping = reader;
+    let serving = tokio::spawn(api::serve(listener, api::router(state), shutdown.clone()));
+    let why = wait_for_end(engine).await?;
+    tracing::info!(why, "ending");
+    handle.drain().await;
+    if daemon.shutdown == Shutdown::Stop {
+        daemon::stop_steps(&stopping, dir).await;
+    }
+    shutdown.cancel();
+    serving.await.context("the listener failed")??;
+    writer.close().await;
+    Ok(())
+}
+
+/// Waits for a signal. An engine that ends by itself is a failure of the daemon.
+async fn wait_for_end(
+    engine: tokio::task::JoinHandle<Result<(), store::StoreError>>,
+) -> anyhow::Result<&'static str> {
+    let mut term = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
+    let mut int = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
+    tokio::select! {
+        _ = term.recv() => Ok("SIGTERM"),
+        _ = int.recv() => Ok("SIGINT"),
+        ended = engine => {
+            ended.context("the engine failed")?.context("the engine failed")?;
+            bail!("the engine ended by itself")
+        }
+    }
+}
+
+fn start_logging(format: LogFormat) {
+    let filter = EnvFilter::try_from_env("LOOPD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+fn load_config(args: &ServeArgs) -> anyhow::Result<LoadedDaemon> {
+    let user = read_if_there(&config::paths::user_config_file(env).unwrap_or_default())?;
+    let explicit = match &args.config {
+        Some(path) => Some((
+            path.display().to_string(),
+            std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?,
+        )),
+        None => None,
+    };
+    let mut flags = Map::new();
+    let mut flag = |key: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            flags.insert(key.to_owned(), value);
+        }
+    };
+    flag(
+        "max_concurrent_runs",
+        args.max_concurrent_runs.map(Value::from),
+    );
+    flag(
+        "max_runs_per_workspace",
+        args.max_runs_per_workspace.map(Value::from),
+    );
+    flag("queue_policy", args.queue_policy.clone().map(Value::from));
+    Ok(config::load_daemon(&DaemonSources {
+        user: user.as_ref().map(|(name, bytes)| Source { name, bytes }),
+        explicit: explicit
+            .as_ref()
+            .map(|(name, bytes)| Source { name, bytes }),
+        flags: Some(&flags),
+    })?)
+}
+
+fn read_if_there(path: &Path) -> anyhow::Result<Option<(String, Vec<u8>)>> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some((path.display().to_string(), bytes))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("failed to read {}", path.display())),
+    }
+}
+
+/// The data directory is its owner's alone: it holds the token and what agents said.
+fn make_private(dir: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .and_then(|()| std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700)))
+        .with_context(|| format!("failed to make the data dir {}", dir.display()))
+}
+
+/// Where to crash, for tests of crashes: `LOOPD_CRASH_AT=before:N` or `after:N`, counting commits.
+fn crash_point() -> anyhow::Result<Option<store::CrashPoint>> {
+    match std::env::var("LOOPD_CRASH_AT") {
+        Ok(text) => Ok(Some(text.parse().context("failed to read LOOPD_CRASH_AT")?)),
+        Err(_) => Ok(None),
+    }
+}
+
+fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
+}
