@@ -169,7 +169,9 @@ async fn run(
         run_defaults,
         ..
     } = loaded;
-    let listener = api::Listener::bind(&args.addr).await?;
+    let listener = api::Listener::bind(&args.addr)
+        .await
+        .map_err(|error| anyhow::anyhow!("{error}"))?;
     let addr = listener.address().unwrap_or_else(|_| args.addr.clone());
     lock.sign(&addr)
         .with_context(|| format!("failed to sign the lock of {}", dir.display()))?;

@@ -26,8 +26,9 @@ pub(super) async fn checks(desk: &Desk<'_>, stop: &CancellationToken) -> Result<
     let repo = desk.repo().await?;
     let worktree = desk.git_worktree()?;
     if desk.config.verify_cmds.is_empty() {
+        step::begun(desk).await?;
         let tip = git::head(&repo, &worktree).await?;
-        return Ok(report(desk, &tip, Vec::new(), Vec::new()));
+        return Ok(report(desk, &tip, Vec::new(), Vec::new(), 0));
     }
     let outcome = step::drive(desk, stop, async |dir: &Path| {
         let tip = git::head(&repo, &worktree).await?;
@@ -145,7 +146,8 @@ async fn settle(
             tail: String::new(),
         });
     }
-    Ok(report(desk, &tip, failures, artifacts))
+    let took = record.commands.iter().map(|c| c.duration_ms).sum();
+    Ok(report(desk, &tip, failures, artifacts, took))
 }
 
 /// Tracked files that differ from the tip: a failure of the checks that changed them, or of whoever left them so.
@@ -217,6 +219,7 @@ fn report(
     tip: &Tip,
     failures: Vec<CheckFailure>,
     artifacts: Vec<Artifact>,
+    duration_ms: u64,
 ) -> Done {
     let message = match failures.first() {
         None => "passed".to_owned(),
@@ -224,6 +227,7 @@ fn report(
     };
     let row = Row {
         iteration: desk.facts().iteration,
+        duration_ms,
         exit_code: Some(i32::from(!failures.is_empty())),
         message: &message,
         ..Row::default()

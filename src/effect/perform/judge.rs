@@ -6,9 +6,9 @@ use std::path::Path;
 
 use super::Done;
 use super::desk::{Desk, oid};
-use super::tampering;
+use super::{step, tampering};
 use crate::core::run::{Event, Evidence, Trouble};
-use crate::core::step;
+use crate::core::step::Event as Step;
 use crate::effect::git;
 
 /// Bytes of a transcript that are compared.
@@ -16,6 +16,7 @@ const COMPARED: usize = 256 * 1024;
 
 /// Gathers the evidence.
 pub(super) async fn judge(desk: &Desk<'_>) -> Result<Done, Trouble> {
+    step::begun(desk).await?;
     let repo = desk.repo().await?;
     let worktree = desk.git_worktree()?;
     let tip = git::head(&repo, &worktree).await?;
@@ -48,7 +49,7 @@ pub(super) async fn judge(desk: &Desk<'_>) -> Result<Done, Trouble> {
         },
         "gathered",
     )
-    .with_step(desk.step_report(step::Event::Succeeded { exit_code: None })))
+    .with_step(desk.step_report(Step::Succeeded { exit_code: None })))
 }
 
 /// How much of what the agent said it had said in the iteration before, in permille of its distinct lines.

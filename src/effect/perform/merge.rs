@@ -1,11 +1,11 @@
 //! Moves the merge target to the verified tree. The intent is stored before the ref moves, so that after a crash the ref
 //! itself says whether it has; a target that has moved on is merged into the run branch first, and the run verifies again.
 
-use super::Done;
 use super::desk::{Desk, oid};
 use super::trouble::trouble;
+use super::{Done, step};
 use crate::core::run::{Event, MergeStrategy, Trouble, TroubleKind};
-use crate::core::step;
+use crate::core::step::Event as StepEvent;
 use crate::effect::git::{
     self, CatchUp, CatchUpWant, Executed, Intent, MergeWant, Repo, Settled, Step, Strategy, Tip,
 };
@@ -13,6 +13,7 @@ use crate::store::MergeIntent;
 
 /// Merges, catches up, or says what is in the way.
 pub(super) async fn merge(desk: &Desk<'_>) -> Result<Done, Trouble> {
+    step::begun(desk).await?;
     let repo = desk.repo().await?;
     let worktree = desk.git_worktree()?;
     let generation = desk.generation();
@@ -207,8 +208,8 @@ fn held(desk: &Desk<'_>, files: &[std::path::PathBuf], message: String) -> Done 
 
 fn told(desk: &Desk<'_>, event: Event, outcome: &str) -> Done {
     let step = match &event {
-        Event::Merged { .. } => step::Event::Succeeded { exit_code: None },
-        other => step::Event::Failed {
+        Event::Merged { .. } => StepEvent::Succeeded { exit_code: None },
+        other => StepEvent::Failed {
             exit_code: None,
             message: other.name().as_str().to_owned(),
         },

@@ -89,6 +89,15 @@ fn existing(dir: &Path, name: &str) -> Option<String> {
     path.exists().then(|| path.display().to_string())
 }
 
+/// A step that has no process of its own begins: the step's machine is told.
+pub(super) async fn begun(desk: &Desk<'_>) -> Result<(), Trouble> {
+    if let Some(report) = desk.step_report(step::Event::Started) {
+        // A repeat after a restart is ignored by the machine of the step.
+        let _ = desk.world.writer.step_event(report, desk.now()).await?;
+    }
+    Ok(())
+}
+
 /// Ends what is left of a step whose keeper is gone, or of one that has ended in good order but for what escaped it.
 pub(super) async fn end_rest(desk: &Desk<'_>) -> Result<(), Trouble> {
     let reaped = keeper::reap_survivors(&desk.step_dir(), &marker(desk)).await?;
