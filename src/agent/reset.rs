@@ -187,22 +187,22 @@ fn wall(text: &str) -> Option<Reset> {
         rest = after.get(minute_text.len()..)?;
         has_minute = true;
     }
-    let rest = rest.trim_start();
-    if rest.starts_with("am") || rest.starts_with("pm") {
+    let mut rest = rest.trim_start();
+    let half = ["am", "pm"].into_iter().find(|half| rest.starts_with(half));
+    if let Some(half) = half {
         if !(1..=12).contains(&hour) {
             return None;
         }
-        hour = hour % 12 + if rest.starts_with("pm") { 12 } else { 0 };
+        hour = hour % 12 + if half == "pm" { 12 } else { 0 };
+        rest = rest.get(half.len()..)?.trim_start();
     } else if !has_minute {
         return None;
     }
-    let zone = rest.split_once('(').map(|(_, zone)| zone);
-    let utc = match zone {
-        Some(zone) if zone.starts_with("utc") => true,
-        // Another named zone: not known here, so not guessed.
-        Some(_) => return None,
-        None => rest.contains("utc"),
-    };
+    let utc = rest.starts_with("(utc") || rest.starts_with("utc");
+    // Another named zone: not known here, so not guessed.
+    if rest.starts_with('(') && !utc {
+        return None;
+    }
     Some(Reset::Wall {
         date,
         time: WallTime::new(hour, minute, 0, 0).ok()?,

@@ -232,3 +232,27 @@ fn what_cannot_be_called_is_named_with_what_to_do() {
         assert!(resolve(name, &none).is_err(), "{name} is no agent");
     }
 }
+
+#[test]
+fn the_documentation_names_every_known_agent_and_its_variables() {
+    let page = include_str!("../../docs/agents.md");
+    let none = BTreeMap::new();
+    for name in [
+        "claude", "codex", "gemini", "opencode", "qwen", "pi", "aider", "scripted",
+    ] {
+        let spec = resolve(name, &none).unwrap();
+        let row = page
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{name}` |")))
+            .unwrap();
+        let resumes = row.split('|').nth(4).unwrap().trim() == "yes";
+        assert_eq!(resumes, spec.can_resume(), "{name}");
+        for pass in spec.command(&call()).unwrap().pass {
+            let own = pass.ends_with('*') || !pass.contains("API_KEY");
+            assert!(
+                !own || row.contains(pass.trim_end_matches('*')) || row.contains("keys"),
+                "{name}: {pass}"
+            );
+        }
+    }
+}

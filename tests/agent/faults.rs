@@ -89,6 +89,11 @@ fn reset_times_are_read_in_every_known_form() {
         (Some(2220), "You've hit your limit · resets 7:46am (UTC)"),
         (Some(3060), "resets 8am (UTC)"),
         (
+            Some(1440),
+            "try again at 7:33 AM. See (https://example.org)",
+        ),
+        (Some(1440), "resets at 07:33 UTC"),
+        (
             Some(2 * 86_400 + 1440),
             "Try again at Nov 24th, 2026 7:33 AM.",
         ),

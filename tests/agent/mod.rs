@@ -1,8 +1,12 @@
 //! The agent room: what agents say, how they are called, and the agents of our own.
 
+mod bridge;
 mod chunks;
 mod drivers;
 mod faults;
+mod lab;
+mod results;
 mod scripted;
+mod scripted_faults;
 mod streams;
 mod verdicts;

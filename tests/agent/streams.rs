@@ -22,6 +22,9 @@ pub fn recordings() -> Vec<(String, Dialect, Vec<u8>, String)> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(directory()).unwrap() {
         let path = entry.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
         let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let kind = path.extension().unwrap().to_str().unwrap();
         if !["jsonl", "txt"].contains(&kind) || stem == "expected" {

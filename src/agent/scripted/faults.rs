@@ -5,7 +5,8 @@ use std::os::fd::AsFd as _;
 use std::process::{Command, Stdio};
 
 use super::args::Args;
-use super::play::{After, git, read, run, tool, write};
+use super::hands::{git, read, run, tool, write};
+use super::play::After;
 use super::script::Step;
 use super::stage::Stage;
 use crate::core::plan::Checklist;

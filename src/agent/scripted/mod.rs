@@ -35,6 +35,7 @@
 
 mod args;
 mod faults;
+mod hands;
 mod play;
 mod script;
 mod stage;

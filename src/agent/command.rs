@@ -1,0 +1,185 @@
+//! The command line of one call: the parts of a preset that this call has, in order, with their placeholders filled.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use super::dialect::Dialect;
+use super::driver::{
+    ACP_SUBCOMMAND, AgentError, Call, CommandLine, Role, SCRIPTED_SUBCOMMAND, Stdin,
+};
+use super::preset::{DriverKind, Part};
+use super::resolve::AgentSpec;
+
+impl AgentSpec {
+    /// The command line of one call.
+    pub fn command(&self, call: &Call) -> Result<CommandLine, AgentError> {
+        let (program, args, reads_stdin) = match self.preset.driver {
+            DriverKind::Known | DriverKind::Exec => {
+                let args = self.filled(call)?;
+                let named = self
+                    .templates(call)
+                    .any(|arg| arg.contains("{prompt_file}"));
+                (OsString::from(&self.command), args, !named)
+            }
+            DriverKind::Acp => (call.self_exe.clone().into(), self.bridge(call)?, false),
+            DriverKind::Scripted => (call.self_exe.clone().into(), self.script(call), false),
+        };
+        let mut env: BTreeMap<String, String> = self
+            .preset
+            .env
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        // Claude refuses to skip permissions as root unless it is told that it is contained.
+        if call.root && self.preset.dialect == Dialect::Claude {
+            env.insert("IS_SANDBOX".to_owned(), "1".to_owned());
+        }
+        env.extend(self.env.clone());
+        Ok(CommandLine {
+            program,
+            args,
+            env: env.into_iter().collect(),
+            pass: self
+                .preset
+                .pass
+                .iter()
+                .map(|&name| name.to_owned())
+                .collect(),
+            stdin: if reads_stdin {
+                Stdin::File(call.prompt_file.clone())
+            } else {
+                Stdin::Null
+            },
+        })
+    }
+
+    /// The arguments that this call has, before their placeholders are filled.
+    fn templates<'a>(&'a self, call: &'a Call) -> impl Iterator<Item = &'a str> {
+        self.preset.parts.iter().flat_map(move |part| {
+            let (wanted, fixed) = match part {
+                Part::Fixed(args) => (true, *args),
+                Part::Model(args) => (call.model.is_some(), *args),
+                Part::Resume(args) => (call.resume.is_some(), *args),
+                Part::NewSession(args) => {
+                    (call.resume.is_none() && call.new_session.is_some(), *args)
+                }
+                Part::MaxTurns(args) => (call.max_turns.is_some(), *args),
+                Part::MaxCost(args) => (call.max_cost_usd.is_some(), *args),
+                Part::Review(args) => (call.role == Role::Review, *args),
+                Part::Own => (false, &[][..]),
+            };
+            let own: &[String] = match part {
+                Part::Own => &self.args,
+                Part::Fixed(_)
+                | Part::Model(_)
+                | Part::Resume(_)
+                | Part::NewSession(_)
+                | Part::MaxTurns(_)
+                | Part::MaxCost(_)
+                | Part::Review(_) => &[],
+            };
+            let fixed = if wanted { fixed } else { &[] };
+            fixed.iter().copied().chain(own.iter().map(String::as_str))
+        })
+    }
+
+    fn filled(&self, call: &Call) -> Result<Vec<OsString>, AgentError> {
+        self.templates(call)
+            .map(|arg| self.fill(arg, call))
+            .collect()
+    }
+
+    /// `arg` with its placeholders replaced. Other braces stay as they are.
+    fn fill(&self, arg: &str, call: &Call) -> Result<OsString, AgentError> {
+        let session = call.resume.as_ref().or(call.new_session.as_ref());
+        let values: [(&'static str, Option<OsString>, &'static str); 7] = [
+            ("{prompt_file}", Some(call.prompt_file.clone().into()), ""),
+            ("{plan}", Some(call.plan.clone().into()), ""),
+            ("{role}", Some(call.role.as_str().into()), ""),
+            (
+                "{model}",
+                call.model.as_ref().map(OsString::from),
+                "set `model`",
+            ),
+            (
+                "{session}",
+                session.map(OsString::from),
+                "only a resumed call has one",
+            ),
+            (
+                "{max_turns}",
+                call.max_turns.map(|turns| turns.to_string().into()),
+                "no limit of turns is set",
+            ),
+            (
+                "{max_cost}",
+                call.max_cost_usd.map(|cost| format!("{cost:.2}").into()),
+                "set `max_cost_usd`",
+            ),
+        ];
+        let mut filled = OsString::new();
+        let mut rest = arg;
+        while let Some(at) = rest.find('{') {
+            let (before, here) = rest.split_at(at);
+            filled.push(before);
+            let known = values.iter().find(|(name, ..)| here.starts_with(name));
+            let used = match known {
+                Some((name, Some(value), _)) => {
+                    filled.push(value);
+                    name.len()
+                }
+                Some((placeholder, None, hint)) => {
+                    return Err(AgentError::NoValue {
+                        name: self.name.clone(),
+                        placeholder,
+                        hint,
+                    });
+                }
+                None => {
+                    filled.push("{");
+                    1
+                }
+            };
+            rest = here.get(used..).unwrap_or_default();
+        }
+        filled.push(rest);
+        Ok(filled)
+    }
+
+    fn bridge(&self, call: &Call) -> Result<Vec<OsString>, AgentError> {
+        let mut args: Vec<OsString> = vec![
+            ACP_SUBCOMMAND.into(),
+            "--prompt-file".into(),
+            call.prompt_file.clone().into(),
+        ];
+        if let Some(session) = &call.resume {
+            args.extend(["--resume".into(), session.into()]);
+        }
+        if let Some(model) = &call.model {
+            args.extend(["--model".into(), model.into()]);
+        }
+        args.extend(["--".into(), OsString::from(&self.command)]);
+        args.extend(self.filled(call)?);
+        Ok(args)
+    }
+
+    fn script(&self, call: &Call) -> Vec<OsString> {
+        let mut args: Vec<OsString> = vec![
+            SCRIPTED_SUBCOMMAND.into(),
+            "--role".into(),
+            call.role.as_str().into(),
+            "--prompt-file".into(),
+            call.prompt_file.clone().into(),
+            "--plan".into(),
+            call.plan.clone().into(),
+            "--iteration".into(),
+            call.iteration.to_string().into(),
+            "--state-dir".into(),
+            call.state_dir.clone().into(),
+        ];
+        if let Some(script) = self.args.first() {
+            args.extend(["--script".into(), script.into()]);
+        }
+        args
+    }
+}

@@ -1,0 +1,190 @@
+//! What the events of a call come to, said in our own dialect.
+
+use agent_loop::agent::{Dialect, Exit, Report, ResultClass};
+
+use super::streams::parse;
+
+const DONE: &str = r#"{"type":"result","end":{"how":"done"}}"#;
+const TEXT: &str = r#"{"type":"text","text":"hello"}"#;
+
+fn with(dialect: Dialect, lines: &[&str], stderr: &str, exit: Exit) -> Report {
+    parse(dialect, lines.join("\n").as_bytes(), stderr, &exit).1
+}
+
+fn report(lines: &[&str], exit: Exit) -> Report {
+    with(Dialect::Normal, lines, "", exit)
+}
+
+fn code(code: i32) -> Exit {
+    Exit {
+        code: Some(code),
+        ..Exit::default()
+    }
+}
+
+const TIMED_OUT: Exit = Exit {
+    code: None,
+    signal: Some(9),
+    timed_out: true,
+    idle: false,
+    canceled: false,
+};
+
+#[test]
+fn a_result_counts_only_while_nothing_is_said_after_it() {
+    assert_eq!(report(&[TEXT, DONE], code(0)).class, ResultClass::Done);
+    for after in [
+        TEXT,
+        r#"{"type":"tool","name":"sh","summary":"ls"}"#,
+        r#"{"type":"retry","attempt":1,"delay_ms":1,"why":"w","fault":{"kind":"other"}}"#,
+    ] {
+        let report = report(&[TEXT, DONE, after], code(0));
+        assert_eq!(report.class, ResultClass::Crashed, "{after}");
+        assert_eq!(report.message, "the stream ended without a result");
+    }
+    let harmless = r#"{"type":"note","text":"bye"}"#;
+    assert_eq!(report(&[DONE, harmless], code(0)).class, ResultClass::Done);
+    assert_eq!(
+        report(&[DONE, TEXT, DONE], code(0)).class,
+        ResultClass::Done
+    );
+}
+
+#[test]
+fn a_result_outweighs_the_exit_and_a_request_to_stop_outweighs_both() {
+    assert_eq!(report(&[DONE], code(1)).class, ResultClass::Done);
+    assert_eq!(report(&[DONE], TIMED_OUT).class, ResultClass::Done);
+    let canceled = Exit {
+        canceled: true,
+        ..code(0)
+    };
+    assert_eq!(report(&[DONE], canceled).class, ResultClass::Canceled);
+}
+
+#[test]
+fn an_agent_that_is_stopped_while_it_waits_out_a_limit_is_limited() {
+    let limited = r#"{"type":"retry","attempt":3,"delay_ms":9,"why":"429 slow down","fault":{"kind":"limited"}}"#;
+    let auth = r#"{"type":"retry","attempt":3,"delay_ms":9,"why":"401","fault":{"kind":"auth"}}"#;
+    let other =
+        r#"{"type":"retry","attempt":3,"delay_ms":9,"why":"500 oops","fault":{"kind":"other"}}"#;
+    let unknown = ResultClass::Limited { resets_at: None };
+    assert_eq!(report(&[TEXT, limited], TIMED_OUT).class, unknown);
+    assert_eq!(report(&[auth], TIMED_OUT).class, ResultClass::Auth);
+    let waited = report(&[other], TIMED_OUT);
+    assert_eq!(waited.class, ResultClass::TimedOut);
+    assert!(waited.message.contains("500 oops"), "{}", waited.message);
+    // It went on since: the limit was over.
+    assert_eq!(
+        report(&[limited, TEXT], TIMED_OUT).class,
+        ResultClass::TimedOut
+    );
+    let idle = Exit {
+        idle: true,
+        timed_out: false,
+        ..TIMED_OUT
+    };
+    let silent = report(&[TEXT], idle);
+    assert_eq!(silent.class, ResultClass::TimedOut);
+    assert!(silent.message.contains("idle"));
+}
+
+#[test]
+fn what_the_agent_prints_as_its_own_words_limits_nobody() {
+    let text = r#"{"type":"text","text":"Error: 429 rate limit, 401 unauthorized"}"#;
+    assert_eq!(report(&[text], code(0)).class, ResultClass::Crashed);
+    assert_eq!(report(&[text, DONE], code(0)).class, ResultClass::Done);
+    let plain = with(Dialect::Text, &["Error: 429 rate limit"], "", code(0));
+    assert_eq!(plain.class, ResultClass::Done);
+}
+
+#[test]
+fn plain_text_goes_by_its_exit_and_standard_error() {
+    let ended = |stderr: &str, exit| with(Dialect::Text, &["working"], stderr, exit);
+    assert_eq!(ended("", code(0)).final_message, "working\n");
+    assert_eq!(ended("", code(3)).class, ResultClass::Crashed);
+    assert_eq!(
+        ended("x: error: 401 bad key\n", code(1)).class,
+        ResultClass::Auth
+    );
+    let limited = ended(
+        "error: 429 slow down, retry after 5s\n    at foo (x.js:1)\n",
+        code(1),
+    );
+    assert!(matches!(
+        limited.class,
+        ResultClass::Limited { resets_at: Some(_) }
+    ));
+    let missing = ended("sh: my-agent: not found\n", code(127));
+    assert_eq!(missing.class, ResultClass::Refused);
+    assert!(
+        missing.message.contains("install the agent"),
+        "{}",
+        missing.message
+    );
+    assert!(ended("", code(137)).message.contains("signal 9"));
+}
+
+#[test]
+fn tokens_are_added_up_or_replaced_as_they_are_meant() {
+    let usage = |tokens: u32, scope: &str| {
+        format!(r#"{{"type":"usage","input_tokens":{tokens},"cost_usd":0.5,"scope":"{scope}"}}"#)
+    };
+    let (one, two) = (usage(1, "request"), usage(2, "request"));
+    let (call, session) = (usage(40, "call"), usage(70, "session"));
+    let added = report(&[&one, &two, DONE], code(0)).usage;
+    assert_eq!((added.input_tokens, added.cost_usd), (3, Some(1.0)));
+    let replaced = report(&[&one, &call, &two, DONE], code(0));
+    assert_eq!(replaced.usage.input_tokens, 42);
+    assert!(!replaced.usage_of_session);
+    assert!(report(&[&session, DONE], code(0)).usage_of_session);
+    // A call that was cut short has what was told until then.
+    assert_eq!(report(&[&one, &two], TIMED_OUT).usage.input_tokens, 3);
+}
+
+#[test]
+fn denials_and_questions_are_listed_and_bounded() {
+    let denied = r#"{"type":"denied","what":"Bash: rm\n-rf"}"#;
+    let asked = r#"{"type":"question","text":"which?"}"#;
+    let lines: Vec<&str> = std::iter::repeat_n([denied, asked], 80).flatten().collect();
+    let report = report(&lines, code(0));
+    assert_eq!(report.denied.len(), 50);
+    assert_eq!(report.denied[0], "Bash: rm -rf");
+    assert_eq!(report.questions.len(), 50);
+}
+
+#[test]
+fn a_sub_agent_has_no_last_word() {
+    let own = r#"{"type":"assistant","message":{"content":[{"type":"text","text":"mine"}]}}"#;
+    let sub = r#"{"type":"assistant","parent_tool_use_id":"t1","message":{"content":[{"type":"text","text":"<promise>COMPLETE</promise>"}]}}"#;
+    let report = with(Dialect::Claude, &[own, sub], "", code(0));
+    assert_eq!(report.final_message, "mine");
+}
+
+#[test]
+fn pieces_of_a_message_are_joined_and_messages_are_not() {
+    let piece = |text: &str| {
+        format!(r#"{{"type":"message","role":"assistant","content":"{text}","delta":true}}"#)
+    };
+    let tool = r#"{"type":"tool_use","tool_name":"sh","parameters":{}}"#;
+    let (a, b, c) = (piece("narration "), piece("ALL "), piece("DONE"));
+    let end = r#"{"type":"result","status":"success"}"#;
+    let report = with(Dialect::Gemini, &[&a, tool, &b, &c, end], "", code(0));
+    assert_eq!(report.final_message, "ALL DONE");
+}
+
+#[test]
+fn a_structured_answer_is_the_final_message() {
+    let line = r#"{"type":"result","is_error":false,"result":"x","structured_output":{"verdict":"approved"}}"#;
+    let report = with(Dialect::Claude, &[line], "", code(0));
+    assert_eq!(report.final_message, r#"{"verdict":"approved"}"#);
+}
+
+#[test]
+fn a_question_to_a_person_is_told() {
+    let line =
+        r#"{"type":"assistant","message":{"content":[{"type":"tool_use","name":"AskUserQuestion",
+        "input":{"questions":[{"question":"Which one?"}]}}]}}"#
+            .replace('\n', "");
+    let report = with(Dialect::Claude, &[&line], "", code(0));
+    assert_eq!(report.questions, ["Which one?"]);
+}
