@@ -11,7 +11,7 @@ use agent_loop::effect::keeper::{
 use agent_loop::effect::proc;
 use rustix::process::{Pid, Signal};
 
-use super::step::{EXE, Step, exited, marked};
+use super::step::{Bystander, EXE, Step, exited};
 
 fn signal(handle: &Handle, signal: Signal) {
     let pid = handle.record().expect("it is on record").identity.pid;
@@ -125,12 +125,7 @@ async fn a_keeper_that_was_killed_is_lost_and_its_tree_is_reaped() {
     gate.passed().await;
     // One letter more is another step.
     let other = format!("{}1", step.job.marker);
-    let (name, value) = other.split_once('=').expect("a marker");
-    let mut bystander = Command::new("sleep")
-        .arg("1000")
-        .env(name, value)
-        .spawn()
-        .expect("sleep");
+    let mut bystander = Bystander::carrying(&other);
     signal(&handle, Signal::KILL);
     assert!(matches!(handle.wait().await, Ok(Ended::Lost)));
     assert!(matches!(keeper::find(step.dir()), Ok(Found::Lost)));
@@ -141,9 +136,7 @@ async fn a_keeper_that_was_killed_is_lost_and_its_tree_is_reaped() {
         .expect("it is reaped");
     assert!(reaped.ended >= 2, "{reaped:?}");
     assert_eq!(step.marked(), [""; 0]);
-    assert_eq!(marked(&other).len(), 1);
-    bystander.kill().expect("it lives");
-    bystander.wait().expect("it ends");
+    assert!(bystander.lives());
     // Lost is lost: the directory is not run again, and there is nothing more to reap.
     assert!(matches!(step.start().await.wait().await, Ok(Ended::Lost)));
     let none = reap_survivors(step.dir(), &step.job.marker)
@@ -183,22 +176,20 @@ async fn a_keeper_that_hangs_is_ended_with_its_tree() {
 async fn a_pid_that_was_given_away_again_is_a_stranger() {
     let step = Step::of(&["true"]);
     assert!(matches!(keeper::find(step.dir()), Ok(Found::NotStarted)));
-    let mut stranger = Command::new("sleep").arg("1000").spawn().expect("sleep");
-    forge(&step, |_| {}, stranger.id());
+    let mut stranger = Bystander::carrying("SOMEBODY=else");
+    forge(&step, |_| {}, stranger.pid());
     assert!(matches!(keeper::find(step.dir()), Ok(Found::Alive(_))));
-    forge(&step, |r| r.identity.start_time -= 1, stranger.id());
+    forge(&step, |r| r.identity.start_time -= 1, stranger.pid());
     assert!(matches!(keeper::find(step.dir()), Ok(Found::Lost)));
     let reaped = reap_survivors(step.dir(), &step.job.marker)
         .await
         .expect("fine");
     assert_eq!(reaped.ended, 0);
-    forge(&step, |r| r.boot_id = "another".into(), stranger.id());
+    forge(&step, |r| r.boot_id = "another".into(), stranger.pid());
     assert!(matches!(keeper::find(step.dir()), Ok(Found::Lost)));
-    forge(&step, |r| r.identity.pid = -1, stranger.id());
+    forge(&step, |r| r.identity.pid = -1, stranger.pid());
     assert!(matches!(keeper::find(step.dir()), Ok(Found::Lost)));
-    assert!(stranger.try_wait().expect("ours").is_none());
-    stranger.kill().expect("it lives");
-    stranger.wait().expect("it ends");
+    assert!(stranger.lives());
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use agent_loop::effect::keeper::Stopped;
 
-use super::step::{Step, exited};
+use super::step::{Bystander, Step, exited};
 
 #[tokio::test]
 async fn a_stop_asks_first() {
@@ -84,15 +84,10 @@ async fn a_process_that_cleaned_its_environment_is_ended_as_a_descendant() {
 #[tokio::test]
 async fn a_marked_process_outside_the_tree_is_ended_too() {
     let step = Step::of(&["exec sleep 1000"]);
-    let (name, value) = step.job.marker.split_once('=').expect("a marker");
-    let mut stranger = std::process::Command::new("sleep")
-        .arg("1000")
-        .env(name, value)
-        .spawn()
-        .expect("sleep");
+    let mut stranger = Bystander::carrying(&step.job.marker);
     let handle = step.start().await;
     exited(handle.stop().await.expect("it stops"));
-    assert!(!stranger.wait().expect("it ended").success());
+    assert!(!stranger.lives());
 }
 
 #[tokio::test]

@@ -91,20 +91,45 @@ impl Step {
 
     /// Living processes that carry the marker.
     pub fn marked(&self) -> Vec<String> {
-        marked(&self.job.marker)
+        let marker = OsStr::new(&self.job.marker);
+        let all = proc::all().expect("/proc");
+        let ours = |s: &&proc::Stat| s.alive && proc::has_env(s.identity.pid, marker);
+        all.iter().filter(ours).map(proc::describe).collect()
     }
-}
-
-pub fn marked(marker: &str) -> Vec<String> {
-    let all = proc::all().expect("/proc");
-    let ours = |s: &&proc::Stat| s.alive && proc::has_env(s.identity.pid, OsStr::new(marker));
-    all.iter().filter(ours).map(proc::describe).collect()
 }
 
 pub fn exited(ended: Ended) -> ExitRecord {
     match ended {
         Ended::Exited(exit) => exit,
         Ended::Lost => panic!("the keeper is lost"),
+    }
+}
+
+/// A process of the test's own that nobody else may end; gone with the test, however that ends.
+pub struct Bystander(std::process::Child);
+
+impl Bystander {
+    /// With this `NAME=value` in its environment.
+    pub fn carrying(marker: &str) -> Self {
+        let (name, value) = marker.split_once('=').expect("a marker");
+        let mut sleep = std::process::Command::new("sleep");
+        Self(sleep.arg("1000").env(name, value).spawn().expect("sleep"))
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub fn lives(&mut self) -> bool {
+        self.0.try_wait().expect("it is ours").is_none()
+    }
+}
+
+impl Drop for Bystander {
+    fn drop(&mut self) {
+        // Ended already in some tests.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
