@@ -317,7 +317,7 @@ fn a_template_cannot_run_for_ever_or_fill_the_memory() {
     own(recursive, &facts).expect_err("endless");
     let error = own(&"x".repeat(300_000), &facts).expect_err("too long");
     assert!(
-        error.contains("the template is longer than 262144 bytes"),
+        error.contains("the template is longer than 65536 bytes"),
         "{error}"
     );
 }
@@ -327,5 +327,35 @@ fn the_same_facts_give_the_same_prompt() {
     for kind in PromptKind::ALL {
         let facts = PromptFacts::example();
         assert_eq!(built_in(kind, &facts), built_in(kind, &facts));
+    }
+}
+
+#[test]
+fn no_nesting_is_too_deep_to_be_refused() {
+    let long = |part: &str, times: usize| part.repeat(times);
+    for (before, part, after) in [
+        ("{{ ", "(", " }}"),
+        ("{{ 1", "+1", " }}"),
+        ("{{ 1", "~1", " }}"),
+        ("{{ run_id", ".a", " }}"),
+        ("{{ run_id", "|trim", " }}"),
+        ("{{ run_id", "[0]", " }}"),
+        ("{{ run_id", "()", " }}"),
+        ("{{ ", "[", " }}"),
+        ("{{ ", "not ", "1 }}"),
+        ("{{ ", "-", "1 }}"),
+        ("{{ 1", " and 1", " }}"),
+        ("{{ 1", " if 1 else 1", " }}"),
+        ("", "{% if 1 %}", ""),
+        ("{% if 1 %}", "{% elif 1 %}", "{% endif %}"),
+        ("", "{% for a in [1] %}", ""),
+        ("{{ 1", " is defined", " }}"),
+        ("{{ 1", " < 1", " }}"),
+        ("{{ 1", "**1", " }}"),
+    ] {
+        for times in [100, 65_000 / part.len()] {
+            let text = format!("{before}{}{after}", long(part, times));
+            let _ = own(&text, &PromptFacts::example());
+        }
     }
 }

@@ -8,6 +8,8 @@ use super::problem::shorten;
 
 /// More than any sensible template needs; a loop that somebody wrote into one ends here.
 const FUEL: u64 = 10_000;
+/// The longest template; the engine recurses over chains in it, so that length is depth of stack.
+const MOST_BYTES: usize = 512;
 
 /// What a template can name.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +44,9 @@ pub fn render_worktree_path(
 }
 
 fn render(template: &str, names: WorktreeNames<'_>) -> Result<String, String> {
+    if template.len() > MOST_BYTES {
+        return Err(format!("it is longer than {MOST_BYTES} bytes"));
+    }
     let mut environment = Environment::empty();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::thread;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
@@ -16,7 +17,10 @@ use super::names::{is_known, line_of, unknown};
 use super::text;
 
 /// The longest template that is accepted.
-const MOST_TEMPLATE_BYTES: usize = 256 * 1024;
+const MOST_TEMPLATE_BYTES: usize = 64 * 1024;
+/// The template engine recurses over chains such as `a.b.b.b…`, a level for two bytes of template, and does not count
+/// these levels. A stack of this size holds every template that is accepted; pages that are not used cost nothing.
+const STACK_BYTES: usize = 256 * 1024 * 1024;
 /// The longest prompt that is made.
 const MOST_PROMPT_BYTES: usize = 4 * 1024 * 1024;
 /// Steps of one rendering. The built-in templates need some hundreds, and a few more for each file or check.
@@ -56,6 +60,25 @@ pub fn render(
             most: MOST_TEMPLATE_BYTES,
         });
     }
+    if !overrides.templates.contains_key(&kind) {
+        return render_source(name, source, facts);
+    }
+    let failed = |what: &str| PromptError::Template {
+        template: name.to_owned(),
+        line: 1,
+        what: what.to_owned(),
+    };
+    thread::scope(|scope| {
+        thread::Builder::new()
+            .stack_size(STACK_BYTES)
+            .spawn_scoped(scope, || render_source(name, source, facts))
+            .map_err(|error| failed(&format!("no thread to render it in: {error}")))?
+            .join()
+            .unwrap_or_else(|_| Err(failed("the template engine gave up on it")))
+    })
+}
+
+fn render_source(name: &str, source: &str, facts: &PromptFacts) -> Result<String, PromptError> {
     let environment = environment().map_err(|error| explain(&error, name, source))?;
     let template = environment
         .template_from_named_str(name, source)

@@ -79,8 +79,10 @@ pub enum StoreError {
     /// The step named is not in the database.
     #[error("no step has the id {0}")]
     NoSuchStep(String),
-    /// The writer has ended: the daemon is stopping, or it was made to crash.
-    #[error("reach the writer of the database: it has ended; the daemon is stopping")]
+    /// The thread that was asked has ended: the daemon is stopping, or it was made to crash.
+    #[error(
+        "reach the database: its thread has ended; the daemon is stopping, ask again when it runs"
+    )]
     Gone,
 }
 

@@ -104,7 +104,7 @@ pub(super) fn append(
 }
 
 /// Drops what is pending and would only begin a step that is not the one the run waits for now, together with what was
-/// to prepare it. Stops, and what follows an end, stay. `run` is the run after a move, before its effects are added.
+/// to prepare it. Stops, and what follows an end, have generations of their own and stay. `run` is the run after a move, before its effects are added.
 pub(super) fn supersede(
     tx: &Connection,
     run: &StoredRun,
@@ -117,26 +117,22 @@ pub(super) fn supersede(
         .as_ref()
         .is_some_and(|live| live.generation == generation);
     let wanted = wanted.then(|| int(generation));
-    let named = |which: fn(&Effect) -> bool| -> Result<String, Fault> {
-        let names: Vec<&str> = Effect::ALL
-            .iter()
-            .filter(|it| which(it))
-            .map(|it| it.as_str())
-            .collect();
-        codec::text("the names of effects", &names)
-    };
-    let (starts, stops) = (named(|it| it.step().is_some())?, named(|it| it.stops())?);
+    let starts: Vec<&str> = Effect::ALL
+        .iter()
+        .filter(|it| it.step().is_some())
+        .map(|it| it.as_str())
+        .collect();
+    let starts = codec::text("the names of effects", &starts)?;
     let mut drop = tx.prepare_cached(
         "UPDATE effects SET state = 'dropped', done_at = ?3, outcome = 'superseded'
          WHERE run_id = ?1 AND state = 'pending' AND generation IS NOT ?2
-           AND name NOT IN (SELECT value FROM json_each(?5))
            AND EXISTS (
              SELECT 1 FROM effects AS start
              WHERE start.run_id = effects.run_id AND start.generation = effects.generation
                AND start.name IN (SELECT value FROM json_each(?4)))
          RETURNING id",
     )?;
-    let dropped = drop.query_map(params![run.id.0, wanted, now.0, starts, stops], |row| {
+    let dropped = drop.query_map(params![run.id.0, wanted, now.0, starts], |row| {
         Ok(EffectId(row.get(0)?))
     })?;
     Ok(dropped.collect::<Result<_, _>>()?)

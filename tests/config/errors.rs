@@ -227,6 +227,10 @@ fn a_worktree_template_is_tried_out_when_it_is_read() {
             "an empty path",
         ),
         ("~/w/{{ run_id }}", "`~` is not expanded"),
+        (
+            &format!("{{{{ 1{} }}}}", "+1".repeat(4000)),
+            "longer than 512 bytes",
+        ),
         ("", "it is empty"),
     ] {
         let lines = complaints(overridden(json!({"worktree_path_template": template})));

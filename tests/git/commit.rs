@@ -292,3 +292,24 @@ async fn changed_tracked_files_are_named_whatever_flag_the_index_of_the_worktree
     let changed = changed_tracked(&repo, &worktree).await.unwrap();
     assert_eq!(changed, [PathBuf::from(".gitignore"), "f".into()]);
 }
+
+#[tokio::test]
+async fn another_worktree_of_the_repository_inside_of_the_runs_own_is_left_out() {
+    let (lab, repo, worktree) = with_worktree().await;
+    lab.sh(
+        &worktree.path,
+        &["worktree", "add", "-q", "inner", "-b", "side"],
+    );
+    fs::write(worktree.path.join("inner/f"), "of the side\n").unwrap();
+    assert_eq!(
+        commit_leftovers(&repo, &worktree, "x", &[]).await.unwrap(),
+        Leftovers::Nothing
+    );
+    fs::write(worktree.path.join("new"), "").unwrap();
+    let commit = left(&repo, &worktree).await;
+    let held = lab.sh(
+        &lab.repo(),
+        &["ls-tree", "-r", "--name-only", commit.as_str()],
+    );
+    assert_eq!(held, ".gitignore\nf\nnew");
+}

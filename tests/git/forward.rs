@@ -194,3 +194,19 @@ async fn a_sparse_checkout_of_the_users_stays_sparse() {
     assert!(!lab.repo().join("out").exists());
     assert_eq!(lab.sh(&lab.repo(), &["status", "--porcelain"]), "");
 }
+
+#[tokio::test]
+async fn a_bare_repository_with_files_elsewhere_is_not_moved_under_them() {
+    let (lab, repo, worktree, intent) = planned().await;
+    lab.sh(&lab.repo(), &["config", "core.bare", "true"]);
+    let bare = Repo::open(&lab.git, &repo.common_dir).await.unwrap();
+    assert!(bare.bare);
+    assert!(
+        held(&bare, &worktree, &intent)
+            .await
+            .1
+            .contains("does not say where")
+    );
+    lab.sh(&lab.repo(), &["config", "core.bare", "false"]);
+    assert_eq!(lab.id(&lab.repo(), "main"), worktree.base_commit);
+}

@@ -6,6 +6,7 @@ mod forward;
 mod hostile;
 mod inspect;
 mod merge;
+mod names;
 mod prepare;
 mod remove;
 mod run;

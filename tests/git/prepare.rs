@@ -1,15 +1,11 @@
 //! A run's branch and worktree: made, made again, never over something of the user's.
 
 use std::{
-    ffi::OsString,
     fs,
-    os::unix::ffi::OsStringExt,
     path::{Path, PathBuf},
 };
 
-use agent_loop::effect::git::{
-    GitErrorKind, Repo, Want, Worktree, exclude_line, head, prepare_worktree, show,
-};
+use agent_loop::effect::git::{Repo, Want, Worktree, head, prepare_worktree, show};
 
 use super::{Lab, held, ready, want, with_worktree};
 
@@ -106,55 +102,6 @@ async fn a_crash_while_the_files_were_written_is_finished() {
     fs::create_dir(&first.path).unwrap();
     assert_eq!(prepared(&repo, &want("r1")).await, first);
     assert!(first.path.join("f").exists());
-}
-
-#[tokio::test]
-async fn names_never_collide_with_branches_or_directories() {
-    let lab = Lab::new().await;
-    let repo = lab.open().await;
-    lab.sh(&lab.repo(), &["branch", "run/spec"]);
-    lab.sh(&lab.repo(), &["branch", "run/spec-2/deep"]);
-    fs::create_dir(lab.at("wt.run-spec-3")).unwrap();
-    fs::write(lab.at("wt.run-spec-3/mine"), "").unwrap();
-    let first = prepared(&repo, &want("r1")).await;
-    assert_eq!(first.run_branch, "run/spec-4");
-    let second = prepared(&repo, &want("r2")).await;
-    assert_eq!(second.run_branch, "run/spec-5");
-    assert!(lab.at("wt.run-spec-3/mine").exists());
-    lab.sh(&lab.repo(), &["branch", "busy"]);
-    let error = prepare_worktree(
-        &repo,
-        &Want {
-            run_branch_prefix: "busy/",
-            ..want("r3")
-        },
-    )
-    .await
-    .unwrap_err();
-    assert!(
-        error.said.contains("the branch busy is in the way"),
-        "{error}"
-    );
-}
-
-#[tokio::test]
-async fn a_foreign_directory_that_came_after_the_claim_is_passed_by() {
-    let (lab, repo, first) = with_worktree().await;
-    lab.sh(
-        &lab.repo(),
-        &[
-            "worktree",
-            "remove",
-            "-f",
-            "-f",
-            first.path.to_str().unwrap(),
-        ],
-    );
-    fs::create_dir(&first.path).unwrap();
-    let again = prepared(&repo, &want("r1")).await;
-    assert_eq!(again.run_branch, first.run_branch);
-    assert_eq!(again.path, lab.at("wt.run-spec-2"));
-    assert!(first.path.is_dir());
 }
 
 #[tokio::test]
@@ -303,174 +250,27 @@ async fn a_snapshot_becomes_the_first_commit_and_changes_nothing_else() {
 }
 
 #[tokio::test]
-async fn the_base_may_be_named_and_a_missing_one_is_an_error() {
+async fn a_snapshot_holds_what_an_add_of_the_file_would() {
     let lab = Lab::new().await;
+    fs::write(lab.repo().join(".gitattributes"), "*.md text eol=crlf\n").unwrap();
+    lab.commit(&lab.repo(), "line ends");
     let repo = lab.open().await;
-    lab.sh(&lab.repo(), &["branch", "old"]);
-    lab.commit(&lab.repo(), "second");
+    let files = [(PathBuf::from("a.md"), b"one\r\ntwo\r\n".to_vec())];
     let worktree = prepared(
         &repo,
         &Want {
-            base_branch: Some("old"),
+            snapshot: &files,
             ..want("r1")
         },
     )
     .await;
-    assert_eq!(worktree.base_commit, lab.id(&lab.repo(), "old"));
-    let error = prepare_worktree(
-        &repo,
-        &Want {
-            base_branch: Some("nope"),
-            ..want("r2")
-        },
-    )
-    .await
-    .unwrap_err();
-    assert_eq!(error.kind, GitErrorKind::Permanent);
-    assert!(error.tried.contains("nope"), "{error}");
-    assert!(
-        prepare_worktree(
-            &repo,
-            &Want {
-                run_id: "../x",
-                ..want("r1")
-            }
-        )
+    let held = show(&repo, &worktree.start_commit, Path::new("a.md"))
         .await
-        .is_err()
-    );
-    assert!(
-        prepare_worktree(
-            &repo,
-            &Want {
-                slug: "a..b",
-                ..want("r4")
-            }
-        )
-        .await
-        .is_err()
-    );
-}
-
-#[tokio::test]
-async fn strange_paths_bare_repositories_and_shallow_ones_serve_as_well() {
-    let lab = Lab::new().await;
-    let strange = lab.start(OsString::from_vec(b"sp ace\nnew\xff".to_vec()));
-    let repo = Repo::open(&lab.git, &strange).await.unwrap();
-    let place = |_: &str| Ok(PathBuf::from(OsString::from_vec(b"../wt \n\xfe".to_vec())));
-    let wish = Want {
-        place: &place,
-        ..want("r1")
-    };
-    let worktree = prepared(&repo, &wish).await;
+        .unwrap();
+    assert_eq!(held.as_deref(), Some(&b"one\ntwo\n"[..]));
     assert_eq!(
-        fs::read_to_string(worktree.path.join("f")).unwrap(),
-        "one\n"
+        fs::read(worktree.path.join("a.md")).unwrap(),
+        b"one\r\ntwo\r\n"
     );
-    let stored: Worktree =
-        serde_json::from_str(&serde_json::to_string(&worktree).unwrap()).unwrap();
-    assert_eq!(
-        prepared(
-            &repo,
-            &Want {
-                known: Some(&stored),
-                ..wish
-            }
-        )
-        .await,
-        worktree
-    );
-
-    lab.sh(&lab.at(""), &["clone", "-q", "--bare", "repo", "bare.git"]);
-    let bare = Repo::open(&lab.git, &lab.at("bare.git")).await.unwrap();
-    let place = |branch: &str| {
-        Ok(PathBuf::from(format!(
-            "../bare-{}",
-            branch.replace('/', "-")
-        )))
-    };
-    let worktree = prepared(
-        &bare,
-        &Want {
-            place: &place,
-            ..want("r2")
-        },
-    )
-    .await;
-    assert_eq!(worktree.path, lab.at("bare-run-spec"));
     assert_eq!(lab.sh(&worktree.path, &["status", "--porcelain"]), "");
-
-    lab.commit(&lab.repo(), "second");
-    let url = format!("file://{}", lab.repo().display());
-    lab.sh(&lab.at(""), &["clone", "-q", "--depth=1", &url, "shallow"]);
-    let shallow = Repo::open(&lab.git, &lab.at("shallow")).await.unwrap();
-    let place = |_: &str| Ok(PathBuf::from("../wt-shallow"));
-    assert!(
-        prepared(
-            &shallow,
-            &Want {
-                place: &place,
-                ..want("r3")
-            }
-        )
-        .await
-        .path
-        .join("f")
-        .exists()
-    );
-}
-
-#[tokio::test]
-async fn a_worktree_is_not_put_into_git_or_around_the_repository() {
-    let lab = Lab::new().await;
-    let repo = lab.open().await;
-    for place in [".git/wt", "..", ".", "../.."] {
-        let place = |_: &str| Ok(PathBuf::from(place));
-        let error = prepare_worktree(
-            &repo,
-            &Want {
-                place: &place,
-                ..want("r1")
-            },
-        )
-        .await
-        .unwrap_err();
-        assert!(error.said.contains("worktree_path_template"), "{error}");
-    }
-    assert!(!lab.has("refs/heads/run/spec"));
-}
-
-#[tokio::test]
-async fn a_sparse_checkout_is_not_inherited() {
-    let lab = Lab::new().await;
-    let place = lab.repo();
-    fs::create_dir_all(place.join("in")).unwrap();
-    fs::create_dir_all(place.join("out")).unwrap();
-    fs::write(place.join("in/a"), "").unwrap();
-    fs::write(place.join("out/b"), "").unwrap();
-    lab.commit(&place, "two directories");
-    lab.sh(&place, &["sparse-checkout", "set", "in"]);
-    assert!(!place.join("out").exists());
-    let repo = lab.open().await;
-    let worktree = prepared(&repo, &want("r1")).await;
-    assert!(worktree.path.join("out/b").exists());
-    lab.sh(&worktree.path, &["checkout", "-q", "HEAD", "--", "."]);
-    lab.sh(&worktree.path, &["read-tree", "-m", "-u", "HEAD"]);
-    assert!(worktree.path.join("out/b").exists());
-    assert!(!place.join("out").exists());
-}
-
-#[tokio::test]
-async fn the_exclude_line_is_written_once_and_keeps_what_is_there() {
-    let lab = Lab::new().await;
-    let repo = lab.open().await;
-    let file = repo.common_dir.join("info/exclude");
-    fs::write(&file, "mine").unwrap();
-    assert!(exclude_line(&repo, "logs/loop/").await.unwrap());
-    assert!(!exclude_line(&repo, "logs/loop/").await.unwrap());
-    assert_eq!(fs::read_to_string(&file).unwrap(), "mine\nlogs/loop/\n");
-    fs::remove_dir_all(repo.common_dir.join("info")).unwrap();
-    assert!(exclude_line(&repo, "logs/loop/").await.unwrap());
-    assert_eq!(fs::read_to_string(&file).unwrap(), "logs/loop/\n");
-    assert!(exclude_line(&repo, "a\nb").await.is_err());
 }

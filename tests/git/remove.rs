@@ -3,7 +3,8 @@
 use std::{fs, path::PathBuf};
 
 use agent_loop::effect::git::{
-    Removal, Repo, Worktree, list_worktrees, prepare_worktree, remove_worktree,
+    Removal, Repo, Retired, Worktree, list_worktrees, prepare_worktree, remove_worktree,
+    retire_branch,
 };
 
 use super::{ready, want, with_worktree};
@@ -192,4 +193,33 @@ async fn the_list_names_ours_and_their_state_and_not_the_users() {
         ]
     );
     assert_eq!(listed[0].branch.as_deref(), Some("run/spec"));
+}
+
+#[tokio::test]
+async fn a_branch_is_retired_only_where_it_is_ours_and_stands_where_it_was_seen() {
+    let (lab, repo, worktree) = with_worktree().await;
+    let seen = worktree.base_commit.clone();
+    let why = |retired: Retired| match retired {
+        Retired::Kept { why } => why,
+        Retired::Deleted => panic!("deleted"),
+    };
+    assert!(why(retire_branch(&repo, &worktree, &seen).await.unwrap()).contains("checked out in"));
+    let late = lab.commit(&worktree.path, "late");
+    assert!(why(retire_branch(&repo, &worktree, &seen).await.unwrap()).contains("moved"));
+    let theirs = Worktree {
+        run_branch: "main".into(),
+        ..worktree.clone()
+    };
+    assert!(why(retire_branch(&repo, &theirs, &seen).await.unwrap()).contains("mark"));
+    assert_eq!(remove_worktree(&repo, &worktree).await.unwrap(), GONE);
+    for _ in 0..2 {
+        assert_eq!(
+            retire_branch(&repo, &worktree, &late).await.unwrap(),
+            Retired::Deleted
+        );
+    }
+    assert_eq!(
+        lab.sh(&lab.repo(), &["for-each-ref", "--format=%(refname)"]),
+        "refs/heads/main"
+    );
 }

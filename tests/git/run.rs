@@ -47,11 +47,65 @@ async fn a_git_that_is_too_old_is_refused_by_its_version() {
     );
 }
 
+/// A git that never answers, with a child; both hold a pipe open, which ends when both are gone.
+struct Stuck {
+    _dir: tempfile::TempDir,
+    script: std::path::PathBuf,
+    started: tokio::sync::oneshot::Receiver<()>,
+    gone: std::thread::JoinHandle<()>,
+}
+
+fn stuck() -> Stuck {
+    let dir = tempfile::TempDir::new().unwrap();
+    let (script, pipe) = (dir.path().join("git"), dir.path().join("pipe"));
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    executable(
+        &script,
+        &format!(
+            "#!/bin/sh\nexec 3>'{}'\necho up >&3\nsleep 600 & sleep 600\n",
+            pipe.display()
+        ),
+    );
+    let (tell, started) = tokio::sync::oneshot::channel();
+    let gone = std::thread::spawn(move || {
+        let mut pipe = std::io::BufReader::new(fs::File::open(pipe).unwrap());
+        std::io::BufRead::read_line(&mut pipe, &mut String::new()).unwrap();
+        tell.send(()).unwrap();
+        std::io::Read::read_to_end(&mut pipe, &mut Vec::new()).unwrap();
+    });
+    Stuck {
+        _dir: dir,
+        script,
+        started,
+        gone,
+    }
+}
+
 #[tokio::test]
 async fn a_git_that_does_not_answer_is_ended_with_its_children_and_is_transient() {
-    let error = with_script("#!/bin/sh\nsleep 600 & sleep 600\n").await;
+    let stuck = stuck();
+    let limit = Duration::from_millis(500);
+    let error = Git::with(&stuck.script, limit, limit).await.unwrap_err();
     assert_eq!(error.kind, GitErrorKind::Transient);
     assert!(error.said.contains("no answer"), "{error}");
+    stuck.gone.join().unwrap();
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_waits_for_any_more_is_ended_with_its_children() {
+    let stuck = stuck();
+    let limit = Duration::from_secs(600);
+    tokio::select! {
+        answer = Git::with(&stuck.script, limit, limit) => panic!("{answer:?}"),
+        started = stuck.started => started.unwrap(),
+    }
+    stuck.gone.join().unwrap();
 }
 
 #[tokio::test]

@@ -117,9 +117,10 @@ async fn a_stop_after_the_end_or_twice_is_harmless() {
 
 #[tokio::test]
 async fn a_keeper_that_was_killed_is_lost_and_its_tree_is_reaped() {
-    let step = Step::of(&[
+    let mut step = Step::of(&[
         "(setsid sh -c 'trap \"\" TERM; while :; do sleep 1000; done' &); echo >gate; sleep 1000",
     ]);
+    step.job.grace_ms = 300;
     let gate = step.gate("gate");
     let handle = step.start().await;
     gate.passed().await;
@@ -162,7 +163,8 @@ async fn the_session_of_a_dead_keeper_is_reaped_without_a_marker() {
 
 #[tokio::test]
 async fn a_keeper_that_hangs_is_ended_with_its_tree() {
-    let step = Step::of(&["echo >gate; exec sleep 1000"]);
+    let mut step = Step::of(&["echo >gate; exec sleep 1000"]);
+    step.job.grace_ms = 300;
     let gate = step.gate("gate");
     let handle = step.start().await;
     gate.passed().await;

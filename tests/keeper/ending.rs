@@ -26,8 +26,9 @@ async fn a_stop_asks_first() {
 
 #[tokio::test]
 async fn an_agent_that_ignores_the_question_is_killed_with_its_children() {
-    let step =
+    let mut step =
         Step::of(&["trap '' TERM INT HUP; sleep 1000 & echo >gate; while :; do sleep 1000; done"]);
+    step.job.grace_ms = 300;
     let gate = step.gate("gate");
     let handle = step.start().await;
     gate.passed().await;
@@ -43,7 +44,8 @@ async fn an_agent_that_ignores_the_question_is_killed_with_its_children() {
 
 #[tokio::test]
 async fn a_stopped_process_is_ended_too() {
-    let step = Step::of(&["echo >gate; kill -STOP $$"]);
+    let mut step = Step::of(&["echo >gate; kill -STOP $$"]);
+    step.job.grace_ms = 300;
     let gate = step.gate("gate");
     let handle = step.start().await;
     gate.passed().await;
@@ -53,9 +55,10 @@ async fn a_stopped_process_is_ended_too() {
 
 #[tokio::test]
 async fn a_daemon_of_the_agent_in_a_session_of_its_own_is_ended_and_reported() {
-    let step = Step::of(&[
+    let mut step = Step::of(&[
         "(setsid sh -c 'trap \"\" TERM; echo >gate; while :; do sleep 1000; done' >/dev/null 2>&1 &) & read x <gate; exit 0",
     ]);
+    step.job.grace_ms = 300;
     let _gate = step.gate("gate");
     let exit = step.run().await;
     assert!(exit.succeeded(), "{exit:?}");
@@ -88,6 +91,19 @@ async fn a_marked_process_outside_the_tree_is_ended_too() {
     let handle = step.start().await;
     exited(handle.stop().await.expect("it stops"));
     assert!(!stranger.lives());
+}
+
+#[tokio::test]
+async fn what_follows_itself_from_process_to_process_is_caught() {
+    let mut step = Step::of(&[
+        "echo '[ $1 = 20000 ] && touch escaped && exit; sh ./hop $(($1 + 1)) &' >hop; sh ./hop 1",
+    ]);
+    step.job.grace_ms = 300;
+    let exit = step.run().await;
+    assert!(exit.succeeded(), "{exit:?}");
+    assert!(!exit.left_behind.is_empty());
+    assert!(!step.dir().join("escaped").exists());
+    assert_eq!(step.marked(), [""; 0]);
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ fn signals_that_the_starter_ignores_have_their_default_again() {
 #[test]
 fn open_files_of_the_starter_are_not_handed_on() {
     let step = Step::of(&["ls /proc/self/fd"]);
-    run_from_shell(&step, "exec 5</dev/null 9>leak");
+    run_from_shell(&step, "exec 5</dev/null 9</dev/null");
     // The fourth is the directory that `ls` itself reads.
     assert_eq!(step.output(0), "0\n1\n2\n3\n");
 }

@@ -25,7 +25,7 @@ impl Step {
                 marker: keeper::marker(&uuid::Uuid::now_v7().to_string()),
                 commands: Vec::new(),
                 stop_on_failure: false,
-                grace_ms: 300,
+                grace_ms: 30_000,
                 worktree_lock: None,
             },
             home,

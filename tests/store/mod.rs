@@ -5,6 +5,7 @@ mod crashing;
 mod creating;
 mod guards;
 mod opening;
+mod performing;
 mod properties;
 mod queueing;
 mod replaying;

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use agent_loop::core::run::{
     AgentReport, ChecksReport, Event, Evidence, Facts, MergeStrategy, OnUsageLimit, PlanReading,
-    ResultClass, RunId, Spec, Terms, Usage, Worktree,
+    ResultClass, RunId, Spec, StepId, Terms, Usage, Worktree,
 };
+use agent_loop::core::step;
 use agent_loop::core::time::Time;
 use agent_loop::core::watchdog::Limits;
 use agent_loop::store::{
-    self, Answer, Applied, Apply, Created, Move, NewRun, Options, Reader, StepApplied, StoredRun,
-    StoredStep, Violation, Writer,
+    self, Answer, Applied, Apply, Artifact, Created, EffectDone, EffectId, Move, NewRun, Options,
+    Reader, StepApplied, StepReport, StoredRun, StoredStep, Violation, Writer,
 };
 use rusqlite::Connection;
 
@@ -308,5 +309,44 @@ impl ExpectMoved for StepApplied {
             StepApplied::Moved(step, _) => *step,
             other => panic!("the step did not move: {other:?}"),
         }
+    }
+}
+
+pub fn id(text: &str) -> RunId {
+    RunId(text.to_owned())
+}
+
+pub fn done_with(effect: EffectId) -> EffectDone {
+    EffectDone {
+        id: effect,
+        outcome: "done".to_owned(),
+    }
+}
+
+pub fn report(step: &StepId, event: step::Event) -> StepReport {
+    StepReport {
+        id: step.clone(),
+        event,
+        prompt_path: None,
+        output_path: None,
+    }
+}
+
+pub fn canceled() -> step::Event {
+    step::Event::Canceled {
+        exit_code: None,
+        message: "stopped".to_owned(),
+    }
+}
+
+pub fn artifact(run: &str, path: &str) -> Artifact {
+    Artifact {
+        run_id: id(run),
+        kind: "log".to_owned(),
+        location: "global".to_owned(),
+        path: path.to_owned(),
+        sha256: "0".repeat(64),
+        bytes: 3,
+        created_at: Time(2_000),
     }
 }

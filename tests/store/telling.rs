@@ -2,7 +2,7 @@
 
 use agent_loop::core::run::{Event, PublicEvent, RunId};
 use agent_loop::core::time::Time;
-use agent_loop::store::{MergeIntent, StoreError, StoredEvent};
+use agent_loop::store::{Artifact, MergeIntent, StoreError, StoredEvent};
 
 use super::support::*;
 
@@ -162,4 +162,37 @@ async fn a_merge_intent_is_kept_until_the_next_one() {
             Some(intent)
         );
     }
+}
+
+#[tokio::test]
+async fn a_file_is_recorded_once_with_its_last_content_and_only_for_a_run_that_exists() {
+    let bench = Bench::new();
+    bench.create("a").await;
+    let file = |run: &str, digit: &str, bytes| Artifact {
+        run_id: RunId(run.to_owned()),
+        kind: "log".to_owned(),
+        location: "global".to_owned(),
+        path: "/data/run.log".to_owned(),
+        sha256: digit.repeat(64),
+        bytes,
+        created_at: Time(3),
+    };
+    for (digit, bytes) in [("0", 1), ("1", 2)] {
+        bench
+            .writer
+            .record_artifact(file("a", digit, bytes))
+            .await
+            .expect("records");
+    }
+    let found = bench
+        .reader
+        .artifacts(&RunId("a".to_owned()))
+        .await
+        .expect("readable");
+    assert_eq!(found, [file("a", "1", 2)]);
+    let nobody = bench.writer.record_artifact(file("b", "0", 1)).await;
+    assert!(
+        matches!(nobody, Err(StoreError::Sqlite { .. })),
+        "{nobody:?}"
+    );
 }

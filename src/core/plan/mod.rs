@@ -17,11 +17,14 @@ mod checklist;
 mod completion;
 mod edit;
 mod heading;
+mod mark;
+mod reader;
 mod selection;
 mod tampering;
 
-pub use checklist::{Checklist, Item, Mark, PlanReading, Section, Skip};
+pub use checklist::{Checklist, Item, PlanReading, Section};
 pub use completion::{CompletionMode, TOKEN, claims};
 pub use edit::{Edited, approve, disown, reopen, set_mark, ticked};
+pub use mark::{Mark, Skip};
 pub use selection::{Next, next};
 pub use tampering::{Lost, Tampering, tampering};

@@ -11,11 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    GitError, Oid, Repo, Result,
-    refs::{oid, symbolic},
-    run::Call,
-};
+use super::{GitError, Oid, Repo, Result, call::Call, refs::oid};
 
 /// The mark of a complete worktree.
 const MARK: &str = "loopd";
@@ -219,15 +215,6 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::File::open(dir)
         .and_then(|dir| dir.sync_all())
         .map_err(fail)
-}
-
-/// The ref that `HEAD` of the repository itself is symbolic for: what the primary checkout is on.
-pub(super) async fn primary_branch(repo: &Repo) -> Result<Option<String>> {
-    if repo.bare {
-        Ok(None)
-    } else {
-        symbolic(repo, "HEAD").await
-    }
 }
 
 #[cfg(test)]

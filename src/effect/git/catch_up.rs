@@ -7,8 +7,9 @@ use std::path::PathBuf;
 
 use super::{
     Oid, Repo, Result, Worktree,
+    advance::Advanced,
     commit::{Marks, commit_tree},
-    index::{Advanced, OwnIndex},
+    index::OwnIndex,
     inspect::is_ancestor,
     refs::{Tip, branch_ref, resolve, swap, tip, tree_of},
     repo::{fields, path},

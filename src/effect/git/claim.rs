@@ -30,6 +30,11 @@ fn marks(owner: &Owner) -> String {
     format!("refs/loopd/runs/{}/{}/", owner.run_id, owner.reset)
 }
 
+/// The mark of a branch.
+pub(super) fn mark(owner: &Owner, branch: &str) -> String {
+    format!("{}{branch}", marks(owner))
+}
+
 /// What an earlier, interrupted preparation claimed. The branch is made again, should only the mark have survived.
 pub(super) async fn claimed(safe: &Safe<'_>, owner: &Owner) -> Result<Option<Claimed>> {
     let prefix = marks(owner);
@@ -78,7 +83,7 @@ pub(super) async fn claim(
         if !free(repo, &place(repo, want, &branch).await?)? {
             continue;
         }
-        let (full, mark) = (branch_ref(&branch), format!("{}{branch}", marks(owner)));
+        let (full, mark) = (branch_ref(&branch), mark(owner, &branch));
         match create_all(safe, &[(&full, start), (&mark, start)], &owner.words()).await {
             Ok(()) => {
                 return Ok(Claimed {

@@ -7,8 +7,9 @@ use std::path::Path;
 
 use super::{
     Oid, Repo, Result, Worktree,
+    advance::Advanced,
     commit::{Marks, commit_tree},
-    index::{Advanced, OwnIndex},
+    index::OwnIndex,
     refs::{head, swap},
     safe::Safe,
 };

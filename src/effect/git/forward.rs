@@ -7,10 +7,10 @@ use std::path::PathBuf;
 
 use super::{
     GitErrorKind, Intent, Result,
-    admin::{all, primary_branch},
-    refs::resolve,
+    admin::all,
+    call::Call,
+    refs::{resolve, symbolic},
     repo::path,
-    run::Call,
     safe::Safe,
 };
 
@@ -32,15 +32,16 @@ pub(super) async fn occupied(safe: &Safe<'_>, full: &str) -> Result<Vec<Checkout
     let repo = safe.repo;
     let mut found = Vec::new();
     let common = &repo.common_dir;
-    if !repo.bare {
+    // A bare repository with an index has files somewhere (`git --work-tree=… --git-dir=…`), and does not know where.
+    if !repo.bare || common.join("index").exists() {
         let primary = repo.primary().await?;
-        let on_it = primary_branch(repo).await?.as_deref() == Some(full);
+        let on_it = symbolic(repo, "HEAD").await?.as_deref() == Some(full);
         let busy = busy(common, full);
         if on_it || busy.is_some() {
+            let at = common.display();
             let unknown = || {
                 format!(
-                    "the target is checked out, but {} does not say where",
-                    common.display()
+                    "the target is checked out, but {at} does not say where; merge it there by hand"
                 )
             };
             let hands_off = busy.or_else(|| primary.is_none().then(unknown));

@@ -10,21 +10,23 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | `run`, `error`, `oid` | one call of git: environment, bounds, timeout, what went wrong |
+//! | `run`, `call`, `process`, `error`, `oid` | one call of git: environment, bounds, timeout, what went wrong |
 //! | `repo`, `safe` | a repository, its lane, and the overrides that keep its own configuration from being executed |
 //! | `refs`, `base`, `claim` | refs by compare-and-swap, the default branch, names that never collide |
-//! | `admin`, `worktree`, `place` | worktrees: made, recognised, taken up again |
-//! | `index`, `nested` | an index of our own: what a worktree holds, without running what an agent configured |
+//! | `admin`, `worktree`, `place`, `make` | worktrees: made, recognised, taken up again |
+//! | `index`, `nested`, `advance` | an index of our own: what a worktree holds, without running what an agent configured |
 //! | `commit`, `leftovers`, `file` | marked commits |
 //! | `merge`, `execute`, `forward`, `catch_up` | the target moves, or the run catches up with it |
 //! | `inspect`, `diff` | questions about commits |
-//! | `remove`, `proof`, `list`, `exclude` | clean-up with positive proof |
+//! | `remove`, `proof`, `retire`, `list`, `exclude` | clean-up with positive proof |
 //!
 //! Deliberately absent: fetching and pushing, any `git status` in an agent's worktree, any forced checkout or reset,
 //! and decisions about a run's lifecycle: outcomes are handed back as values, a caller turns them into events.
 
 mod admin;
+mod advance;
 mod base;
+mod call;
 mod catch_up;
 mod claim;
 mod commit;
@@ -38,14 +40,17 @@ mod index;
 mod inspect;
 mod leftovers;
 mod list;
+mod make;
 mod merge;
 mod nested;
 mod oid;
 mod place;
+mod process;
 mod proof;
 mod refs;
 mod remove;
 mod repo;
+mod retire;
 mod run;
 mod safe;
 mod worktree;
@@ -66,6 +71,7 @@ pub use place::{Prepared, Want, prepare_worktree};
 pub use refs::{Tip, head, tip};
 pub use remove::{Removal, remove_worktree};
 pub use repo::Repo;
+pub use retire::{Retired, retire_branch};
 pub use run::Git;
 pub use safe::Drivers;
 pub use worktree::Worktree;

@@ -2,7 +2,7 @@
 //! so that no file is lost and git is not started in them.
 //!
 //! A submodule (an entry of the branch's own) follows its HEAD. A repository that an agent left embedded is no
-//! submodule: its files are taken, its own history is not.
+//! submodule: its files are taken, its own history is not. Another worktree of the same repository is left out.
 
 use std::{
     fs,
@@ -12,6 +12,7 @@ use std::{
 
 use super::{
     Oid, Result,
+    admin::{Admin, all},
     index::{OwnIndex, joined},
     repo::{fields, path},
 };
@@ -39,10 +40,27 @@ impl OwnIndex<'_> {
         ];
         self.call(add).stdin(pathspecs).slow().ok().await?;
         self.follow(&links).await?;
-        for repository in embedded {
+        let own = self.worktrees_inside()?;
+        for repository in embedded
+            .into_iter()
+            .filter(|repository| !own.contains(repository))
+        {
             self.update(&self.files_of(repository).await?).await?;
         }
         self.write_tree().await
+    }
+
+    /// Worktrees of this very repository that an agent put into its own: their files belong to their own branches.
+    fn worktrees_inside(&self) -> Result<Vec<PathBuf>> {
+        let all = all(self.safe.repo)?.into_iter();
+        let relative = |admin: Admin| {
+            admin
+                .path
+                .strip_prefix(&self.files)
+                .map(Path::to_path_buf)
+                .ok()
+        };
+        Ok(all.filter_map(relative).collect())
     }
 
     async fn follow(&self, links: &[PathBuf]) -> Result<()> {

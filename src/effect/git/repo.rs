@@ -13,7 +13,7 @@ use std::{
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::{Git, GitError, GitErrorKind, Result, run::Call};
+use super::{Git, GitError, GitErrorKind, Result, call::Call};
 
 /// An open repository. Every path that leads into it (a subdirectory, a symlink, one of its worktrees) gives the same
 /// `common_dir`.

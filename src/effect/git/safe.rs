@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{GitError, Repo, Result, run::Call};
+use super::{GitError, Repo, Result, call::Call};
 
 /// Settings that make git run a command, the author's name, and hooks that are configured rather than files.
 const LOOKED_AT: &str = r"^(filter\..*\.(clean|smudge|process|required)|merge\..*\.driver|hook\..*|user\.(name|email))$";

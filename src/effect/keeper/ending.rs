@@ -1,5 +1,8 @@
 //! Ending processes until none is left: ask, wait, kill, look again. What belongs to a step is looked up anew each time,
 //! because what is being ended may still fork. Not here: which processes belong to it, and how the caller waits.
+//!
+//! A look through `/proc` is no snapshot: a process that forks and ends in time is in none of the places looked at. So
+//! an empty look is not the end; the [`Scene`] has to say that it is over.
 
 use std::collections::HashSet;
 use std::io;
@@ -13,6 +16,8 @@ use crate::effect::proc::{self, Stat};
 
 /// While processes end, new ones are looked for at least so often.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// Between two looks when there is nothing to wait for.
+pub const MOMENT: Duration = Duration::from_millis(2);
 /// So many handles are held at once; the descriptors of a process are few.
 const HELD_AT_ONCE: usize = 256;
 /// So many processes are named in a record.
@@ -37,16 +42,31 @@ pub struct Ending {
     pub survivors: Vec<String>,
 }
 
-/// Ends everything that `find` finds. `rest` returns when all of the handles have ended or the time has come, and does
-/// meanwhile whatever else the caller has to do.
+/// What one look saw.
+#[derive(Debug)]
+pub enum Look {
+    /// Nothing is left, for certain.
+    Over,
+    /// All that could be seen; if that is nothing, there is more all the same.
+    Whole(Vec<Stat>),
+    /// What could be seen quickly.
+    Part(Vec<Stat>),
+}
+
+/// Where processes are ended: a keeper above its own tree, or a daemon after a keeper is gone.
+pub trait Scene {
+    /// Looks for what is left. Where it is to be killed, speed counts: some fork faster than `/proc` is read.
+    fn look(&mut self, killing: bool) -> io::Result<Look>;
+
+    /// Returns when all of the handles have ended or the time has come; a moment later if there are none.
+    fn rest(&mut self, handles: Vec<OwnedFd>, until: Instant) -> io::Result<()>;
+}
+
+/// Ends everything that is in the scene.
 ///
 /// # Errors
-/// Whatever `find` or `rest` report, or the lack of a single descriptor.
-pub fn end_all(
-    stages: &[Stage],
-    mut find: impl FnMut() -> io::Result<Vec<Stat>>,
-    mut rest: impl FnMut(Vec<OwnedFd>, Instant) -> io::Result<()>,
-) -> io::Result<Ending> {
+/// Whatever the scene reports, or the lack of a single descriptor.
+pub fn end_all(stages: &[Stage], scene: &mut impl Scene) -> io::Result<Ending> {
     let mut ending = Ending::default();
     let mut met = HashSet::new();
     let mut out_of_reach = HashSet::new();
@@ -57,8 +77,18 @@ pub fn end_all(
     loop {
         let signal = stage.map_or(Some(Signal::KILL), |stage| stage.signal);
         let mut handles = Vec::new();
-        let mut left = false;
-        for stat in find()? {
+        let seen = match scene.look(stage.is_none())? {
+            Look::Over => return Ok(ending),
+            Look::Whole(seen) => {
+                let reachable = |stat: &Stat| !out_of_reach.contains(&stat.identity);
+                if !seen.is_empty() && !seen.iter().any(reachable) {
+                    return Ok(ending);
+                }
+                seen
+            }
+            Look::Part(seen) => seen,
+        };
+        for stat in seen {
             let identity = stat.identity;
             if out_of_reach.contains(&identity) {
                 continue;
@@ -86,13 +116,9 @@ pub fn end_all(
                 ending.count += usize::from(is_new);
                 ending.ended.extend(name);
             }
-            left = true;
             if handles.len() < HELD_AT_ONCE {
                 handles.push(handle);
             }
-        }
-        if !left {
-            return Ok(ending);
         }
         let now = Instant::now();
         let until = now + LOOK_AGAIN;
@@ -104,9 +130,9 @@ pub fn end_all(
             }
             Some(Stage { patience, .. }) => {
                 let over = began.checked_add(*patience);
-                rest(handles, over.map_or(until, |over| over.min(until)))?;
+                scene.rest(handles, over.map_or(until, |over| over.min(until)))?;
             }
-            None => rest(handles, until)?,
+            None => scene.rest(handles, until)?,
         }
     }
 }

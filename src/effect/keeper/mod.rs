@@ -19,6 +19,7 @@
 //! that the keeper is gone. Not here: what the output means, whether a step is tried again, sandboxes. Under systemd a
 //! unit needs `KillMode=process`, or the keepers are killed with their daemon.
 
+mod clearing;
 mod ending;
 mod error;
 mod files;
@@ -34,6 +35,7 @@ mod spawn;
 mod streams;
 mod text;
 mod tree;
+mod waiting;
 mod watch;
 
 pub use error::KeeperError;

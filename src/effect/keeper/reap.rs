@@ -1,19 +1,22 @@
 //! After a keeper was killed: its tree goes on without it, and has to be ended before the worktree may be used again.
 
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::ending::{self, Stage};
+use super::ending::{self, Look, Scene, Stage};
 use super::error::KeeperError;
 use super::record::KeeperRecord;
 use super::tree;
-use super::watch::poll;
+use super::waiting::poll;
 
 /// Where the keeper's own grace period is not on record.
 const GRACE: Duration = Duration::from_secs(2);
+/// So many looks have to find nothing before it is over.
+const LOOKS: u32 = 3;
 
 /// What was found of a lost step.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,11 +45,16 @@ pub async fn reap_survivors(dir: &Path, marker: &str) -> Result<Reaped, KeeperEr
             signal: Some(Signal::TERM),
             patience: grace,
         };
-        ending::end_all(&[ask], || tree::of_lost(&marker, keeper.as_ref()), rest)
+        let mut scene = Lost {
+            marker,
+            keeper,
+            empty_looks: 0,
+        };
+        ending::end_all(&[ask], &mut scene)
     };
     let ending = tokio::task::spawn_blocking(work)
         .await
-        .map_err(std::io::Error::other)
+        .map_err(io::Error::other)
         .and_then(|ending| ending)
         .map_err(KeeperError::os("end the processes of a lost step"))?;
     Ok(Reaped {
@@ -55,13 +63,41 @@ pub async fn reap_survivors(dir: &Path, marker: &str) -> Result<Reaped, KeeperEr
     })
 }
 
-/// Until all have ended or the time has come.
-fn rest(mut handles: Vec<OwnedFd>, until: Instant) -> std::io::Result<()> {
-    while !handles.is_empty() && Instant::now() < until {
-        let fds: Vec<_> = handles.iter().map(AsFd::as_fd).collect();
-        let ended = poll(&fds, Some(until))?;
-        let mut ended = ended.into_iter();
-        handles.retain(|_| ended.next() != Some(true));
+/// The tree of a keeper that is gone. Its orphans have gone to another parent, so the kernel cannot say when it is over.
+struct Lost {
+    marker: String,
+    keeper: Option<KeeperRecord>,
+    /// In a row.
+    empty_looks: u32,
+}
+
+impl Scene for Lost {
+    /// A process that forks and ends during one look may be missed by it, hardly by several.
+    fn look(&mut self, _killing: bool) -> io::Result<Look> {
+        let seen = tree::of_lost(&self.marker, self.keeper.as_ref())?;
+        self.empty_looks = if seen.is_empty() {
+            self.empty_looks + 1
+        } else {
+            0
+        };
+        Ok(if self.empty_looks >= LOOKS {
+            Look::Over
+        } else {
+            Look::Whole(seen)
+        })
     }
-    Ok(())
+
+    fn rest(&mut self, mut handles: Vec<OwnedFd>, until: Instant) -> io::Result<()> {
+        if handles.is_empty() {
+            let until = until.min(Instant::now() + ending::MOMENT);
+            return poll(&[], Some(until)).map(drop);
+        }
+        while !handles.is_empty() && Instant::now() < until {
+            let fds: Vec<_> = handles.iter().map(AsFd::as_fd).collect();
+            let ended = poll(&fds, Some(until))?;
+            let mut ended = ended.into_iter();
+            handles.retain(|_| ended.next() != Some(true));
+        }
+        Ok(())
+    }
 }

@@ -5,11 +5,11 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
+use rustix::process::{Pid, WaitOptions, WaitStatus};
 
-use super::ending::{self, Ending, Stage};
+use super::clearing;
+use super::ending::Ending;
 use super::idle::Gauge;
 use super::inherit::Signals;
 use super::job::Command;
@@ -17,10 +17,9 @@ use super::record::{CommandRecord, Stopped};
 use super::spawn;
 use super::streams::Streams;
 use super::tree;
+use super::waiting::poll;
 use crate::core::time::Time;
 
-/// What a command leaves behind often ends by itself just then; only what is there after this is reported and ended.
-const SETTLE: Duration = Duration::from_millis(200);
 /// A pipe that somebody out of our reach keeps filling is left after this.
 const LAST_DRAIN: Duration = Duration::from_secs(1);
 
@@ -36,10 +35,29 @@ pub struct Watch<'a> {
 }
 
 /// A command that has been started.
-struct Running {
+pub struct Running {
     pid: Pid,
     status: Option<WaitStatus>,
     streams: Streams,
+}
+
+impl Running {
+    /// Takes every child that has ended: the command, and orphans that were handed to the keeper. True when there is no
+    /// child any more.
+    pub fn reap(&mut self) -> io::Result<bool> {
+        loop {
+            match rustix::process::wait(WaitOptions::NOHANG) {
+                // The pid is free from then on, and may come back with an orphan.
+                Ok(Some((pid, status))) if pid == self.pid => {
+                    self.status.get_or_insert(status);
+                }
+                Ok(Some(_)) | Err(Errno::INTR) => {}
+                Ok(None) => return Ok(false),
+                Err(Errno::CHILD) => return Ok(true),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
 }
 
 impl Watch<'_> {
@@ -69,7 +87,7 @@ impl Watch<'_> {
             streams,
         };
         let stopped = self.work(&mut running, command, start)?;
-        let ending = self.end(&mut running, stopped)?;
+        let ending = clearing::clear(self, &mut running, stopped)?;
         self.last_drain(&mut running)?;
         let seen = running.streams.finish();
         let record = CommandRecord {
@@ -124,35 +142,6 @@ impl Watch<'_> {
         }
     }
 
-    /// Ends what is left of the command, wherever in the tree it hides.
-    fn end(&mut self, running: &mut Running, stopped: Option<Stopped>) -> io::Result<Ending> {
-        let settle = Stage {
-            signal: None,
-            patience: SETTLE,
-        };
-        let ask = Stage {
-            signal: Some(Signal::TERM),
-            patience: self.grace,
-        };
-        let marker = self.marker;
-        let stages = match stopped {
-            None => &[settle, ask][..],
-            Some(Stopped::TimedOut | Stopped::Idle | Stopped::Canceled) => &[ask][..],
-        };
-        let ending = ending::end_all(
-            stages,
-            || tree::of_keeper(marker),
-            |mut handles, until| {
-                while !handles.is_empty() && Instant::now() < until {
-                    self.tend(running, &mut handles, Some(until))?;
-                }
-                Ok(())
-            },
-        )?;
-        reap(running)?;
-        Ok(ending)
-    }
-
     /// Nobody of ours writes any more: what the pipes hold is all there is, unless a stranger holds them.
     fn last_drain(&mut self, running: &mut Running) -> io::Result<()> {
         let until = Instant::now() + LAST_DRAIN;
@@ -165,7 +154,7 @@ impl Watch<'_> {
     }
 
     /// Waits once for anything, until `until` at the latest, and does what came. Ended processes leave `handles`.
-    fn tend(
+    pub fn tend(
         &mut self,
         running: &mut Running,
         handles: &mut Vec<OwnedFd>,
@@ -188,36 +177,9 @@ impl Watch<'_> {
         running.streams.drain(pipes);
         if *signalled {
             self.stop |= self.signals.take()?;
-            reap(running)?;
+            running.reap()?;
         }
         Ok(())
-    }
-}
-
-/// Which of the descriptors have something to say; all `false` when the time has come or a signal came in between.
-pub fn poll(fds: &[BorrowedFd<'_>], until: Option<Instant>) -> io::Result<Vec<bool>> {
-    let timeout = until.map(|until| until.saturating_duration_since(Instant::now()));
-    // One that does not fit is longer than any process lives.
-    let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
-    let mut polled: Vec<_> = fds
-        .iter()
-        .map(|fd| PollFd::new(fd, PollFlags::IN))
-        .collect();
-    match rustix::event::poll(&mut polled, timeout.as_ref()) {
-        Ok(_) | Err(Errno::INTR) => Ok(polled.iter().map(|fd| !fd.revents().is_empty()).collect()),
-        Err(errno) => Err(errno.into()),
-    }
-}
-
-/// Takes every child that has ended: the command, and orphans that were handed to the keeper.
-fn reap(running: &mut Running) -> io::Result<()> {
-    loop {
-        match rustix::process::wait(WaitOptions::NOHANG) {
-            Ok(Some((pid, status))) if pid == running.pid => running.status = Some(status),
-            Ok(Some(_)) | Err(Errno::INTR) => {}
-            Ok(None) | Err(Errno::CHILD) => return Ok(()),
-            Err(errno) => return Err(errno.into()),
-        }
     }
 }
 

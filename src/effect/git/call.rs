@@ -1,0 +1,264 @@
+//! One call of git: arguments only, no shell, no prompt, a clean environment.
+//!
+//! What a call means is not known here. Settings go in through `GIT_CONFIG_COUNT` (they win over every file, need no
+//! quoting, and reach the processes that git itself starts).
+
+use std::{
+    ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use tokio::process::Command;
+
+use super::{
+    GitError, GitErrorKind, Result,
+    error::excerpt,
+    process::{Ended, drive},
+    run::OLDEST,
+};
+
+/// What a call may print where an answer is expected in full: lists of paths of a very large repository.
+const CAP_BYTES: usize = 256 << 20;
+
+/// Settings of every call: nothing is executed that a repository names, nothing happens in the background.
+const SETTINGS: &[(&str, &str)] = &[
+    ("core.hooksPath", "/dev/null"),
+    ("core.fsmonitor", "false"),
+    ("core.safecrlf", "false"),
+    ("core.pager", "cat"),
+    ("gc.auto", "0"),
+    ("maintenance.auto", "false"),
+    ("commit.gpgSign", "false"),
+    ("log.showSignature", "false"),
+    ("merge.verifySignatures", "false"),
+    ("merge.autoStash", "false"),
+    ("submodule.recurse", "false"),
+    ("i18n.commitEncoding", "UTF-8"),
+    ("color.ui", "false"),
+];
+
+/// A call that is being put together.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Call {
+    program: PathBuf,
+    args: Vec<OsString>,
+    cwd: PathBuf,
+    env: Vec<(OsString, OsString)>,
+    settings: Vec<(OsString, OsString)>,
+    stdin: Vec<u8>,
+    timeout: Duration,
+    slow: Duration,
+    cap: usize,
+}
+
+/// What a call that ended by itself left.
+#[derive(Debug)]
+pub(super) struct Output {
+    /// Absent when a signal ended it.
+    pub code: Option<i32>,
+    pub stdout: Vec<u8>,
+    /// More was printed than was kept.
+    pub cut: bool,
+    pub stderr: Vec<u8>,
+    tried: String,
+}
+
+impl Output {
+    /// The failure that this output tells of.
+    pub(super) fn error(&self) -> GitError {
+        GitError::said(self.tried.clone(), &self.stderr)
+    }
+}
+
+impl Call {
+    /// A call of `program` in `cwd`; `quick` is its time, `slow` the time of one that walks a working tree.
+    pub(super) fn new(
+        program: &Path,
+        cwd: &Path,
+        args: Vec<OsString>,
+        quick: Duration,
+        slow: Duration,
+    ) -> Call {
+        Call {
+            program: program.into(),
+            args,
+            cwd: cwd.into(),
+            env: Vec::new(),
+            settings: SETTINGS
+                .iter()
+                .map(|(key, value)| ((*key).into(), (*value).into()))
+                .collect(),
+            stdin: Vec::new(),
+            timeout: quick,
+            slow,
+            cap: CAP_BYTES,
+        }
+    }
+
+    pub(super) fn env(mut self, key: &str, value: impl AsRef<OsStr>) -> Call {
+        self.env.push((key.into(), value.as_ref().into()));
+        self
+    }
+
+    pub(super) fn setting(mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Call {
+        self.settings
+            .push((key.as_ref().into(), value.as_ref().into()));
+        self
+    }
+
+    pub(super) fn stdin(mut self, bytes: Vec<u8>) -> Call {
+        self.stdin = bytes;
+        self
+    }
+
+    /// This call walks a working tree, and gets the time for it.
+    pub(super) fn slow(mut self) -> Call {
+        self.timeout = self.slow;
+        self
+    }
+
+    /// Keep at most so many bytes of the output; more is no failure, but marked.
+    pub(super) fn cap(mut self, bytes: usize) -> Call {
+        self.cap = bytes;
+        self
+    }
+
+    /// Runs it; any exit status is an answer.
+    pub(super) async fn output(self) -> Result<Output> {
+        let tried = self.tried();
+        let child = match self.command().spawn() {
+            Ok(child) => child,
+            Err(error) => return Err(self.not_started(tried, &error)),
+        };
+        let ended = drive(child, &self.stdin, self.cap, self.timeout).await;
+        let Ended {
+            status,
+            stdout,
+            cut,
+            stderr,
+        } = ended.map_err(|error| GitError::permanent(tried.as_str(), error.to_string()))?;
+        match status {
+            Some(status) => Ok(Output {
+                code: status.code(),
+                stdout,
+                cut,
+                stderr,
+                tried,
+            }),
+            None => {
+                let said = format!("no answer within {:?}; {}", self.timeout, excerpt(&stderr));
+                Err(GitError::transient(tried, said))
+            }
+        }
+    }
+
+    /// Runs it; anything but success is an error, and so is an answer that had to be cut.
+    pub(super) async fn ok(self) -> Result<Output> {
+        let cap = self.cap;
+        let output = self.output().await?;
+        match output.code {
+            Some(0) if output.cut && cap == CAP_BYTES => Err(GitError::permanent(
+                output.tried,
+                format!("its answer is larger than {CAP_BYTES} bytes"),
+            )),
+            Some(0) => Ok(output),
+            Some(_) | None => Err(output.error()),
+        }
+    }
+
+    /// Runs it; the answer without its last newline.
+    pub(super) async fn bytes(self) -> Result<Vec<u8>> {
+        let mut bytes = self.ok().await?.stdout;
+        if bytes.last() == Some(&b'\n') {
+            bytes.pop();
+        }
+        Ok(bytes)
+    }
+
+    /// As [`Call::bytes`], where git prints nothing but ASCII and UTF-8.
+    pub(super) async fn text(self) -> Result<String> {
+        Ok(String::from_utf8_lossy(&self.bytes().await?).into_owned())
+    }
+
+    /// Runs it; 0 is yes, 1 is no, all else an error.
+    pub(super) async fn yes(self) -> Result<bool> {
+        let output = self.output().await?;
+        match output.code {
+            Some(0) => Ok(true),
+            Some(1) => Ok(false),
+            Some(_) | None => Err(output.error()),
+        }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.args)
+            .current_dir(&self.cwd)
+            .process_group(0);
+        command.stdin(if self.stdin.is_empty() {
+            Stdio::null()
+        } else {
+            Stdio::piped()
+        });
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        for (key, _) in std::env::vars_os() {
+            if key.as_encoded_bytes().starts_with(b"GIT_") {
+                command.env_remove(key);
+            }
+        }
+        command
+            .env("LC_ALL", "C")
+            .env_remove("LANGUAGE")
+            .env("SSH_ASKPASS_REQUIRE", "never");
+        command
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_ASKPASS", "")
+            .env("GIT_EDITOR", ":");
+        command
+            .env("GIT_OPTIONAL_LOCKS", "0")
+            .env("GIT_ALLOW_PROTOCOL", "file:git:http:https:ssh");
+        command.env("GIT_CONFIG_COUNT", self.settings.len().to_string());
+        for (n, (key, value)) in self.settings.iter().enumerate() {
+            command
+                .env(format!("GIT_CONFIG_KEY_{n}"), key)
+                .env(format!("GIT_CONFIG_VALUE_{n}"), value);
+        }
+        command.envs(self.env.iter().map(|(key, value)| (key, value)));
+        command
+    }
+
+    fn tried(&self) -> String {
+        let args: Vec<_> = self
+            .args
+            .iter()
+            .take(6)
+            .map(|arg| arg.to_string_lossy().into_owned())
+            .collect();
+        format!("run git {} in {}", args.join(" "), self.cwd.display())
+    }
+
+    fn not_started(&self, tried: String, error: &std::io::Error) -> GitError {
+        let (kind, said) = if !self.cwd.is_dir() {
+            (
+                GitErrorKind::MissingRepo,
+                format!("{} is not a directory", self.cwd.display()),
+            )
+        } else if error.kind() == std::io::ErrorKind::NotFound {
+            let need = format!("git {}.{} or newer", OLDEST.0, OLDEST.1);
+            (
+                GitErrorKind::Permanent,
+                format!("{} not found; install {need}", self.program.display()),
+            )
+        } else if error.kind() == std::io::ErrorKind::ArgumentListTooLong {
+            (GitErrorKind::Permanent, error.to_string())
+        } else {
+            // No process or descriptor to be had: passes with the load.
+            (GitErrorKind::Transient, error.to_string())
+        };
+        GitError { kind, tried, said }
+    }
+}
