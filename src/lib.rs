@@ -21,6 +21,7 @@ pub mod config;
 pub mod core;
 pub mod daemon;
 pub mod effect;
+pub mod preview;
 pub mod prompt;
 pub mod serve;
 pub mod store;

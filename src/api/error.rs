@@ -5,7 +5,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::wire::{Candidate, ErrorBody};
+use super::wire::{Candidate, ErrorBody, ErrorDetail};
 use crate::core::run::RunId;
 use crate::daemon::{AskError, CreateError, Gone};
 use crate::effect::git::{GitError, GitErrorKind};
@@ -73,6 +73,11 @@ impl ApiError {
     /// 503: the same request may succeed soon.
     pub fn unavailable(code: &str, message: impl Into<String>) -> Self {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
+    }
+
+    /// Status and words, for somebody who answers without HTTP.
+    pub fn into_parts(self) -> (u16, ErrorDetail) {
+        (self.status.as_u16(), self.body.error)
     }
 
     /// The same error, saying what to do next.

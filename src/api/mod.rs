@@ -30,8 +30,10 @@ use axum::Router;
 use axum::body::Bytes;
 use utoipa::openapi::OpenApi;
 
+pub use error::ApiError;
 pub use extract::MAX_BODY_BYTES;
 pub use listener::{ListenError, Listener};
+pub use route::request;
 pub use serve::serve;
 pub use state::ApiState;
 pub use token::{FILE_NAME as TOKEN_FILE, Token, TokenError};

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         .build();
     let outcome = match runtime {
         Ok(runtime) => {
-            let mut context = Context::new(cli.global);
+            let mut context = Context::new(cli.global, agent_loop::preview::preview);
             runtime.block_on(cli.command.execute(&mut context))
         }
         Err(error) => Err(Error::local("start", error)),

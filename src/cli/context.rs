@@ -12,20 +12,27 @@ use super::client::address::{Address, BadAddress};
 use super::client::request::{Client, Endpoint, Reply};
 use super::client::token::TokenSource;
 use super::error::Error;
+use super::preview::Preview;
 use crate::config::paths;
 
 /// A command's surroundings.
 pub struct Context {
     /// The global options.
     pub global: Global,
+    /// Makes the prompt of a run that is not there yet.
+    pub preview: Preview,
     out: AutoStream<Stdout>,
 }
 
 impl Context {
     /// Surroundings as the options say.
-    pub fn new(global: Global) -> Self {
+    pub fn new(global: Global, preview: Preview) -> Self {
         let out = AutoStream::new(io::stdout(), stream_choice(global.color));
-        Context { global, out }
+        Context {
+            global,
+            preview,
+            out,
+        }
     }
 
     /// Waits for the daemon.

@@ -7,6 +7,7 @@ pub mod commands;
 pub mod context;
 pub mod demo;
 pub mod error;
+pub mod preview;
 pub mod render;
 pub mod settings;
 pub mod workspace;

@@ -8,9 +8,11 @@ use serde_json::{Map, Value};
 
 use super::error::Error;
 use crate::config::{
-    DaemonSources, RunConfig, RunSources, Source, WORKSPACE_FILES, load_daemon,
+    DaemonSources, RunConfig, RunDefaults, RunSources, Source, WORKSPACE_FILES, load_daemon,
     overrides_from_file, paths, resolve_run,
 };
+
+const READING: &str = "read the configuration";
 
 /// A file of the user's that was read.
 struct File {
@@ -42,35 +44,43 @@ pub fn user_file() -> Option<PathBuf> {
     paths::user_config_file(|name| std::env::var_os(name)).ok()
 }
 
+/// What runs get from the user's own file, as a daemon that was started without another one reads it.
+///
+/// # Errors
+/// A file that cannot be read, or everything that is wrong in it.
+pub fn defaults(user: Option<&Path>) -> Result<RunDefaults, Error> {
+    let user = match user {
+        Some(path) => File::read(path)?,
+        None => None,
+    };
+    let daemon = load_daemon(&DaemonSources {
+        user: user.as_ref().map(File::source),
+        ..DaemonSources::default()
+    });
+    let daemon = daemon.map_err(|errors| Error::local(READING, errors))?;
+    Ok(daemon.run_defaults)
+}
+
 /// What a run of the workspace would be configured with now: by the user's file and the workspace's, as they are on
 /// disk; a missing one says nothing.
 ///
 /// # Errors
 /// A file that cannot be read, or everything that is wrong in them.
 pub fn of_workspace(root: &Path, user: Option<&Path>) -> Result<RunConfig, Error> {
-    let doing = "read the configuration";
-    let user = match user {
-        Some(path) => File::read(path)?,
-        None => None,
-    };
+    let defaults = defaults(user)?;
     let mut files = Vec::new();
     for name in WORKSPACE_FILES {
         files.extend(File::read(&root.join(name))?);
     }
     let workspace: Vec<Source<'_>> = files.iter().map(File::source).collect();
-    let daemon = load_daemon(&DaemonSources {
-        user: user.as_ref().map(File::source),
-        ..DaemonSources::default()
-    });
-    let daemon = daemon.map_err(|errors| Error::local(doing, errors))?;
     let run = resolve_run(
-        &daemon.run_defaults,
+        &defaults,
         &RunSources {
             workspace: &workspace,
             ..RunSources::default()
         },
     );
-    Ok(run.map_err(|errors| Error::local(doing, errors))?.config)
+    Ok(run.map_err(|errors| Error::local(READING, errors))?.config)
 }
 
 /// What the file given by `--config` says, in the form of a request's `config_override`.

@@ -5,6 +5,7 @@
 //! | `engine` | the one task: requests, reports, deadlines, one after the other |
 //! | `handle` | how everybody else speaks with it |
 //! | `lanes`, `performers` | effects: in order and one at a time for a run, each in a task of its own |
+//! | `create`, `preview` | a new run checked at the door; the prompt that it would begin with |
 //! | `planning` | what the scheduler is asked with |
 //! | `lock`, `clock`, `metrics` | the data directory's lock, the wall clock, counters |
 
@@ -17,6 +18,7 @@ mod lock;
 mod metrics;
 mod performers;
 mod planning;
+mod preview;
 mod shutdown;
 
 pub use clock::now;
@@ -26,4 +28,5 @@ pub use handle::{AskError, Gone, Handle};
 pub use lock::{DataDirLock, LockError};
 pub use metrics::Metrics;
 pub use planning::Planner;
+pub use preview::{Preview, PreviewError, preview};
 pub use shutdown::stop_steps;

@@ -17,4 +17,6 @@ pub mod proc;
 
 pub use files::step_dir;
 pub use hidden::hidden;
-pub use perform::{Done, Order, World, perform, slug, snapshot_path, spec_slug};
+pub use perform::{
+    Beginning, Done, Order, World, first_prompt, perform, slug, snapshot_path, spec_slug,
+};

@@ -83,7 +83,11 @@ fn idempotency(headers: &HeaderMap, body: &CreateRun) -> Result<Option<Idempoten
     }))
 }
 
-fn request(body: CreateRun) -> Result<Request, ApiError> {
+/// What the body asks of the creator.
+///
+/// # Errors
+/// A field that is wrong in itself.
+pub fn request(body: CreateRun) -> Result<Request, ApiError> {
     let texts = [
         ("spec_path", Some(&body.spec_path)),
         ("workspace_root", Some(&body.workspace_root)),

@@ -23,6 +23,8 @@ use super::error::ApiError;
 use super::guard::{self, Admission};
 use super::state::Shared;
 
+pub use create::request;
+
 /// Requests that are worked on at a time, streams apart.
 const MAX_REQUESTS: usize = 64;
 /// How long one may take: less than `loopctl` waits.

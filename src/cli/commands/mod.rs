@@ -14,6 +14,7 @@ pub mod machine;
 pub mod man;
 pub mod pause;
 pub mod picker;
+pub mod prompt;
 pub mod queue;
 pub mod reset;
 pub mod resume;
@@ -26,6 +27,7 @@ mod operate;
 mod output;
 
 mod wait;
+mod wanted;
 
 use clap::Subcommand;
 
@@ -37,6 +39,8 @@ use super::error::Error;
 pub enum Command {
     /// Create a run from a spec and a plan
     Run(Box<run::Arguments>),
+    /// Print what the agent would be told first, without a daemon
+    Prompt(Box<prompt::Arguments>),
     /// List runs, newest first
     List(list::Arguments),
     /// Show everything about a run: steps, files, cause of failure
@@ -83,6 +87,7 @@ impl Command {
     pub async fn execute(self, context: &mut Context) -> Result<(), Error> {
         match self {
             Command::Run(arguments) => run::execute(*arguments, context).await,
+            Command::Prompt(arguments) => prompt::execute(*arguments, context).await,
             Command::List(arguments) => list::execute(arguments, context).await,
             Command::Inspect(arguments) => inspect::execute(arguments, context).await,
             Command::Why(arguments) => why::execute(arguments, context).await,

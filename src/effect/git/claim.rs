@@ -57,7 +57,39 @@ pub(super) async fn claim(
     start: &Oid,
 ) -> Result<Claimed> {
     let repo = safe.repo;
-    for n in 1..=TRIES {
+    let mut from = 1;
+    loop {
+        let (n, branch, _) = first_free(repo, want, from).await?;
+        let (full, mark) = (branch_ref(&branch), mark(owner, &branch));
+        match create_all(safe, &[(&full, start), (&mark, start)], &owner.words()).await {
+            Ok(()) => {
+                return Ok(Claimed {
+                    branch,
+                    start: start.clone(),
+                });
+            }
+            Err(error) if in_the_way(&branches(repo).await?, &branch).is_none() => {
+                return Err(error);
+            }
+            // Somebody was faster.
+            Err(_) => from = n + 1,
+        }
+    }
+}
+
+/// The branch and the worktree's path that a run without any would get now. Nothing is claimed: whoever comes first
+/// takes the name.
+///
+/// # Errors
+/// Permanent: a name or path that cannot be used.
+pub async fn foresee(repo: &Repo, want: &Want<'_>) -> Result<(String, PathBuf)> {
+    let (_, branch, path) = first_free(repo, want, 1).await?;
+    Ok((branch, path))
+}
+
+/// The first free name from the `from`th on, with its number and its path.
+async fn first_free(repo: &Repo, want: &Want<'_>, from: u32) -> Result<(u32, String, PathBuf)> {
+    for n in from..=TRIES {
         let suffix = if n == 1 {
             String::new()
         } else {
@@ -80,21 +112,9 @@ pub(super) async fn claim(
             }
             continue;
         }
-        if !free(repo, &place(repo, want, &branch).await?)? {
-            continue;
-        }
-        let (full, mark) = (branch_ref(&branch), mark(owner, &branch));
-        match create_all(safe, &[(&full, start), (&mark, start)], &owner.words()).await {
-            Ok(()) => {
-                return Ok(Claimed {
-                    branch,
-                    start: start.clone(),
-                });
-            }
-            Err(error) if in_the_way(&branches(repo).await?, &branch).is_none() => {
-                return Err(error);
-            }
-            Err(_) => {}
+        let path = place(repo, want, &branch).await?;
+        if free(repo, &path)? {
+            return Ok((n, branch, path));
         }
     }
     let tried = format!("create a branch {}{}", want.run_branch_prefix, want.slug);

@@ -57,6 +57,7 @@ mod worktree;
 
 pub use base::{Base, default_base, named_base};
 pub use catch_up::{CatchUp, CatchUpWant, catch_up};
+pub use claim::foresee;
 pub use diff::{Diff, changed_paths, diff, diff_id};
 pub use error::{GitError, GitErrorKind};
 pub use exclude::exclude_line;
@@ -67,7 +68,7 @@ pub use leftovers::{Leftovers, changed_tracked, commit_leftovers, drop_stale_loc
 pub use list::{Listed, list_worktrees};
 pub use merge::{Intent, MergeWant, Step, Strategy, plan_merge};
 pub use oid::Oid;
-pub use place::{Prepared, Want, prepare_worktree};
+pub use place::{Place, Prepared, Want, prepare_worktree};
 pub use refs::{Tip, head, tip};
 pub use remove::{Removal, remove_worktree};
 pub use repo::Repo;

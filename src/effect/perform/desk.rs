@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::prompting::Subject;
 use super::trouble::trouble;
 use super::{Order, World};
 use crate::config::RunConfig;
@@ -84,6 +85,18 @@ impl<'a> Desk<'a> {
                 "no_worktree",
                 "the run has no worktree yet",
             )
+        })
+    }
+
+    /// What a prompt of this run is about.
+    pub(super) fn subject(&self) -> Result<Subject<'_>, Trouble> {
+        let run = &self.order.run;
+        Ok(Subject {
+            run_id: &run.id,
+            spec: &run.spec,
+            config: &self.config,
+            facts: &run.facts,
+            worktree: self.worktree()?,
         })
     }
 

@@ -42,7 +42,7 @@ async fn begin(desk: &Desk<'_>, repo: &Repo) -> Result<(Begin, String), Trouble>
     let tip = git::head(repo, &worktree).await?;
     let (_, checklist) = desk.plan_at(repo, &tip.commit).await?;
     let facts = desk.facts();
-    let selected = prompting::selected(desk, &checklist);
+    let selected = prompting::selected(facts, &checklist);
     let task = match &selected {
         Next::Task { text, .. } => Some(text.clone()),
         Next::Mend | Next::Confirm | Next::Blocked { .. } => None,

@@ -3,6 +3,7 @@
 //! every effect that was not reported is performed again.
 
 mod agent_step;
+mod beginning;
 mod checks;
 mod close;
 mod desk;
@@ -28,6 +29,7 @@ use super::git::Git;
 use crate::core::run::{Effect, Event, Trouble};
 use crate::core::time::Time;
 use crate::store::{Artifact, Reader, StepReport, StoredEffect, StoredRun, Writer};
+pub use beginning::{Beginning, first_prompt};
 use desk::Desk;
 pub use worktree::{slug, snapshot_path, spec_slug};
 

@@ -7,11 +7,22 @@ use std::path::Path;
 use super::desk::{Desk, oid};
 use super::rewrite::rewrite_name;
 use super::trouble::{io_trouble, trouble};
+use crate::config::RunConfig;
 use crate::core::plan::{Checklist, Next, TOKEN};
-use crate::core::run::{Mode, Trouble, TroubleKind};
+use crate::core::run::{Facts, MergeStrategy, Mode, RunId, Spec, Trouble, TroubleKind, Worktree};
 use crate::core::watchdog::{Checks, Iteration, Review};
 use crate::effect::git::{self, Repo};
 use crate::prompt::{self, Overrides, PromptFacts, PromptKind, TaskFacts};
+
+/// What a prompt is about: a run as it is known, or as it would be.
+#[derive(Clone, Copy)]
+pub(super) struct Subject<'a> {
+    pub run_id: &'a RunId,
+    pub spec: &'a Spec,
+    pub config: &'a RunConfig,
+    pub facts: &'a Facts,
+    pub worktree: &'a Worktree,
+}
 
 /// The prompt of an implementation. After the watchdog asked for a rewrite, the rewritten one takes its place once.
 pub(super) async fn implementation(
@@ -27,7 +38,8 @@ pub(super) async fn implementation(
     }
     let conflict = !desk.facts().notes.conflict.is_empty();
     let kind = PromptKind::of_iteration(0, conflict);
-    render(desk, repo, kind, &gathered(desk, plan, next)?).await
+    let subject = desk.subject()?;
+    render(&subject, repo, kind, &gathered(&subject, plan, next)).await
 }
 
 /// The prompt of a rewrite.
@@ -39,7 +51,8 @@ pub(super) async fn rewritten(
 ) -> Result<String, Trouble> {
     let conflict = !desk.facts().notes.conflict.is_empty();
     let kind = PromptKind::of_iteration(desk.facts().ladder.rewrites, conflict);
-    render(desk, repo, kind, &gathered(desk, plan, next)?).await
+    let subject = desk.subject()?;
+    render(&subject, repo, kind, &gathered(&subject, plan, next)).await
 }
 
 /// The prompt of a review of the commits from `since` to `head`.
@@ -50,7 +63,8 @@ pub(super) async fn review(
     since: &str,
     head: &str,
 ) -> Result<String, Trouble> {
-    let mut facts = gathered(desk, plan, &Next::Mend)?;
+    let subject = desk.subject()?;
+    let mut facts = gathered(&subject, plan, &Next::Mend);
     facts.task = desk
         .facts()
         .current
@@ -59,27 +73,38 @@ pub(super) async fn review(
         .as_ref()
         .map(|text| task(plan, text));
     facts.review_range = Some(format!("{since}..{head}"));
-    render(desk, repo, PromptKind::Review, &facts).await
+    render(&subject, repo, PromptKind::Review, &facts).await
 }
 
 /// What the next iteration is for, as the machine decided and the plan at the tip says.
-pub(super) fn selected(desk: &Desk<'_>, plan: &Checklist) -> Next {
-    match desk.facts().mode {
-        Mode::Task => crate::core::plan::next(plan, desk.facts().notes.open_work()),
+pub(super) fn selected(facts: &Facts, plan: &Checklist) -> Next {
+    match facts.mode {
+        Mode::Task => crate::core::plan::next(plan, facts.notes.open_work()),
         Mode::Mend => Next::Mend,
         Mode::Confirm => Next::Confirm,
     }
 }
 
+/// The prompt of the first implementation of a run that nobody has worked on.
+pub(super) async fn first(
+    subject: &Subject<'_>,
+    repo: &Repo,
+    plan: &Checklist,
+) -> Result<String, Trouble> {
+    let next = selected(subject.facts, plan);
+    let kind = PromptKind::of_iteration(0, false);
+    render(subject, repo, kind, &gathered(subject, plan, &next)).await
+}
+
 async fn render(
-    desk: &Desk<'_>,
+    subject: &Subject<'_>,
     repo: &Repo,
     kind: PromptKind,
     facts: &PromptFacts,
 ) -> Result<String, Trouble> {
-    let start = oid(&desk.worktree()?.start_commit)?;
+    let start = oid(&subject.worktree.start_commit)?;
     let configured = match kind {
-        PromptKind::Implementation => desk.config.prompt_file.as_deref(),
+        PromptKind::Implementation => subject.config.prompt_file.as_deref(),
         PromptKind::Review
         | PromptKind::Rewrite
         | PromptKind::FreshStart
@@ -114,20 +139,26 @@ async fn render(
     Ok(prompt::render(kind, &overrides, facts)?)
 }
 
-fn gathered(desk: &Desk<'_>, plan: &Checklist, next: &Next) -> Result<PromptFacts, Trouble> {
-    let (run, facts, worktree) = (&desk.order.run, desk.facts(), desk.worktree()?);
+fn gathered(subject: &Subject<'_>, plan: &Checklist, next: &Next) -> PromptFacts {
+    let Subject {
+        run_id,
+        spec,
+        config,
+        facts,
+        worktree,
+    } = *subject;
     let (mode, task) = match next {
         Next::Task { text, .. } => (Mode::Task, Some(self::task(plan, text))),
         Next::Mend | Next::Blocked { .. } => (Mode::Mend, None),
         Next::Confirm => (Mode::Confirm, None),
     };
-    let merges = facts.terms.merge_strategy != crate::core::run::MergeStrategy::None;
-    Ok(PromptFacts {
-        run_id: run.id.to_string(),
-        run_name: run.spec.name.clone(),
+    let merges = facts.terms.merge_strategy != MergeStrategy::None;
+    PromptFacts {
+        run_id: run_id.to_string(),
+        run_name: spec.name.clone(),
         iteration: facts.iteration,
-        spec_path: run.spec.spec_path.clone(),
-        plan_path: run.spec.plan_path.clone(),
+        spec_path: spec.spec_path.clone(),
+        plan_path: spec.plan_path.clone(),
         workspace: worktree.path.clone(),
         branch: worktree.run_branch.clone(),
         base_branch: worktree.base_branch.clone(),
@@ -136,23 +167,23 @@ fn gathered(desk: &Desk<'_>, plan: &Checklist, next: &Next) -> Result<PromptFact
         task,
         tasks_done: facts.plan.done,
         tasks_total: facts.plan.total,
-        context_files: desk.config.context_files.clone(),
+        context_files: config.context_files.clone(),
         learnings: learnings(plan),
-        runner_notes: runner_notes(desk),
+        runner_notes: runner_notes(facts),
         review_findings: facts.notes.findings.clone(),
         last_iteration: facts.history.last().map(summary),
         signals: facts.notes.signals.clone(),
         conflict_files: facts.notes.conflict.clone(),
         operator_note: facts.notes.operator.clone(),
-        verify_cmds: desk.config.verify_cmds.clone(),
+        verify_cmds: config.verify_cmds.clone(),
         completion_token: TOKEN.to_owned(),
-        completion_mode: desk.config.completion_mode,
+        completion_mode: config.completion_mode,
         skills: Vec::new(),
-        protected_paths: desk.config.protected_paths.clone(),
+        protected_paths: config.protected_paths.clone(),
         review_range: None,
         outcome: None,
         run_dir: None,
-    })
+    }
 }
 
 fn task(plan: &Checklist, text: &str) -> TaskFacts {
@@ -172,8 +203,8 @@ fn learnings(plan: &Checklist) -> Option<String> {
         .map(|section| section.title.clone())
 }
 
-fn runner_notes(desk: &Desk<'_>) -> Option<String> {
-    let failures = &desk.facts().notes.failures;
+fn runner_notes(facts: &Facts) -> Option<String> {
+    let failures = &facts.notes.failures;
     let mut notes = String::new();
     for failure in failures {
         let _ = write!(

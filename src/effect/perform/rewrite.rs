@@ -20,7 +20,7 @@ pub(super) async fn rewrite(desk: &Desk<'_>) -> Result<Done, Trouble> {
         desk,
         &repo,
         &checklist,
-        &prompting::selected(desk, &checklist),
+        &prompting::selected(desk.facts(), &checklist),
     )
     .await?;
     let kept = desk.files.state_dir().join(&name);

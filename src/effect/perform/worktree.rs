@@ -1,4 +1,4 @@
-//! Makes the run's branch and worktree, or makes sure that they are as recorded.
+//! Makes the run's branch and worktree, or makes sure that they are as recorded; and says how they would be made.
 
 use std::path::{Path, PathBuf};
 
@@ -6,8 +6,8 @@ use super::Done;
 use super::desk::{Desk, read_record};
 use super::trouble::{io_trouble, trouble};
 use crate::config::{WorktreeNames, render_worktree_path};
-use crate::core::run::{Event, Trouble, TroubleKind, Worktree};
-use crate::effect::git::{self, Prepared, Repo, Want};
+use crate::core::run::{Event, RunId, Spec, Trouble, TroubleKind, Worktree};
+use crate::effect::git::{self, Base, Prepared, Repo, Want};
 
 /// Prepares branch and worktree.
 pub(super) async fn prepare(desk: &Desk<'_>) -> Result<Done, Trouble> {
@@ -18,30 +18,16 @@ pub(super) async fn prepare(desk: &Desk<'_>) -> Result<Done, Trouble> {
         None => None,
     };
     let snapshot = snapshot_files(desk)?;
-    let slug = slug(&run.spec.name);
-    let name = repo_name(&repo, &run.spec.workspace_root);
-    let place = |branch: &str| {
-        render_worktree_path(
-            &run.spec.worktree_path_template,
-            WorktreeNames {
-                repo: &name,
-                run_branch: branch,
-                run_id: &run.id.0,
-                run_name: &run.spec.name,
-            },
-        )
-        .map(PathBuf::from)
-        .map_err(|error| error.to_string())
-    };
+    let (slug, name) = (
+        slug(&run.spec.name),
+        repo_name(&repo, &run.spec.workspace_root),
+    );
+    let place = placing(&run.spec, &run.id, &name);
     let want = Want {
-        run_id: &run.id.0,
         reset: u32::try_from(desk.facts().abandoned.len()).unwrap_or(u32::MAX),
-        slug: &slug,
-        run_branch_prefix: &run.spec.run_branch_prefix,
-        base_branch: run.spec.base_branch.as_deref(),
         known: known.as_ref(),
-        place: &place,
         snapshot: &snapshot,
+        ..wanted(&run.spec, &run.id, &slug, &place)
     };
     let made = match git::prepare_worktree(&repo, &want).await? {
         Prepared::Ready(made) => made,
@@ -81,13 +67,70 @@ fn recorded(desk: &Desk<'_>, made: &git::Worktree) -> Result<Worktree, Trouble> 
         base_branch: made.base_branch.clone(),
         base_commit: made.base_commit.to_string(),
         run_branch: made.run_branch.clone(),
-        merge_target_branch: spec
-            .merge_target_branch
-            .clone()
-            .unwrap_or_else(|| format!("agent/{}", spec_slug(&spec.spec_path))),
+        merge_target_branch: merge_target(spec),
         path: made.path.display().to_string(),
         start_commit: made.start_commit.to_string(),
         record,
+    })
+}
+
+/// What a fresh run asks of git.
+fn wanted<'a>(spec: &'a Spec, id: &'a RunId, slug: &'a str, place: git::Place<'a>) -> Want<'a> {
+    Want {
+        run_id: &id.0,
+        reset: 0,
+        slug,
+        run_branch_prefix: &spec.run_branch_prefix,
+        base_branch: spec.base_branch.as_deref(),
+        known: None,
+        place,
+        snapshot: &[],
+    }
+}
+
+/// The worktree's path for a branch, as the template says it.
+fn placing<'a>(
+    spec: &'a Spec,
+    id: &'a RunId,
+    repo: &'a str,
+) -> impl Fn(&str) -> Result<PathBuf, String> + Send + Sync + 'a {
+    move |branch| {
+        let names = WorktreeNames {
+            repo,
+            run_branch: branch,
+            run_id: &id.0,
+            run_name: &spec.name,
+        };
+        render_worktree_path(&spec.worktree_path_template, names)
+            .map(PathBuf::from)
+            .map_err(|error| error.to_string())
+    }
+}
+
+/// Where the verified work of a run goes.
+fn merge_target(spec: &Spec) -> String {
+    let named = spec.merge_target_branch.clone();
+    named.unwrap_or_else(|| format!("agent/{}", spec_slug(&spec.spec_path)))
+}
+
+/// Branch and worktree as a run without any would get them now; nothing is made, and nothing recorded in git.
+pub(super) async fn foreseen(
+    repo: &Repo,
+    base: &Base,
+    spec: &Spec,
+    id: &RunId,
+) -> Result<Worktree, Trouble> {
+    let (slug, name) = (slug(&spec.name), repo_name(repo, &spec.workspace_root));
+    let place = placing(spec, id, &name);
+    let (run_branch, path) = git::foresee(repo, &wanted(spec, id, &slug, &place)).await?;
+    Ok(Worktree {
+        base_branch: base.branch.clone(),
+        base_commit: base.commit.to_string(),
+        run_branch,
+        merge_target_branch: merge_target(spec),
+        path: path.display().to_string(),
+        start_commit: base.commit.to_string(),
+        record: String::new(),
     })
 }
 

@@ -1,0 +1,253 @@
+//! A request, checked: the repository looked at as the run will see it (at the base commit), the configuration settled,
+//! spec and plan read. Nothing is stored and no engine is asked, so that `loopctl prompt` looks at the same draft.
+
+use std::path::Path;
+
+use uuid::Uuid;
+
+use super::Request;
+use super::error::{CreateError, invalid};
+use super::place::Place;
+use crate::agent;
+use crate::config::{self, RunConfig, RunDefaults, RunSources, Source};
+use crate::core::plan::Checklist;
+use crate::core::run::{Facts, RunId, Spec, Terms};
+use crate::core::time::Time;
+use crate::effect::git::{self, Base, Git, GitError, GitErrorKind, Oid, Repo};
+use crate::effect::spec_slug;
+
+/// A run as it would be created.
+pub(in crate::daemon) struct Draft {
+    place: Place,
+    /// The branch that it starts from, and where that stands now.
+    pub base: Base,
+    /// Its configuration, complete.
+    pub config: RunConfig,
+    /// The plan that it starts with.
+    pub plan: Checklist,
+    /// For example that nothing verifies it.
+    pub warnings: Vec<String>,
+    /// Spec and plan, relative to the workspace.
+    pub(super) paths: [String; 2],
+    /// Their content.
+    pub(super) texts: [Vec<u8>; 2],
+}
+
+impl Draft {
+    /// Checks a request but for the runs that it names, which only the store knows.
+    pub(in crate::daemon) async fn of(
+        git: &Git,
+        defaults: &RunDefaults,
+        request: &Request,
+    ) -> Result<Self, CreateError> {
+        let place = Place::find(git, &request.workspace_root).await?;
+        let overrides = &request.overrides;
+        let base_branch = text_of(overrides, "base_branch");
+        let base = match base_branch.as_deref() {
+            Some(name) => git::named_base(&place.repo, name).await,
+            None => git::default_base(&place.repo).await,
+        }
+        .map_err(|error| invalid_base(&place, error))?;
+        let config = config_at(&place, defaults, &base.commit, overrides).await?;
+        agent::resolve(&config.agent, &config.agents).map_err(|error| CreateError::Invalid {
+            code: "agent_unknown",
+            message: error.to_string(),
+            hint: None,
+        })?;
+        let spec_path = place.inside("spec", &request.spec_path)?;
+        let plan_given = request
+            .plan_path
+            .clone()
+            .unwrap_or_else(|| default_plan(&config, &spec_path));
+        let plan_path = place.inside("plan", &plan_given)?;
+        let texts = texts(
+            &place,
+            &base.commit,
+            &base.branch,
+            [&spec_path, &plan_path],
+            request.snapshot,
+        )
+        .await?;
+        let plan = Checklist::parse(&String::from_utf8_lossy(&texts[1]));
+        if plan.reading().total == 0 {
+            return Err(invalid(
+                "plan_empty",
+                format!("the plan {plan_path} has no task that counts"),
+                "write tasks as `- [ ] …`; boxes in verification and QA sections are not the agent's",
+            ));
+        }
+        Ok(Draft {
+            place,
+            base,
+            plan,
+            warnings: warnings(&config),
+            config,
+            paths: [spec_path, plan_path],
+            texts,
+        })
+    }
+
+    /// The repository.
+    pub(in crate::daemon) fn repo(&self) -> &Repo {
+        &self.place.repo
+    }
+
+    /// What the run is created with, once the runs that it comes after are known.
+    pub(in crate::daemon) fn spec(
+        &self,
+        request: &Request,
+        after: Vec<RunId>,
+    ) -> Result<Spec, CreateError> {
+        let ([spec_path, plan_path], config) = (self.paths.clone(), &self.config);
+        let named = request.name.is_some();
+        Ok(Spec {
+            name_source: if named { "user" } else { "spec_slug" }.to_owned(),
+            name: request
+                .name
+                .clone()
+                .unwrap_or_else(|| spec_slug(&spec_path)),
+            workspace_root: self.place.root.display().to_string(),
+            workspace_key: self.place.key()?,
+            spec_path,
+            plan_path,
+            base_branch: config.base_branch.clone(),
+            merge_target_branch: config.merge_target_branch.clone(),
+            run_branch_prefix: config.run_branch_prefix.clone(),
+            worktree_path_template: config.worktree_path_template.clone(),
+            agent: config.agent.clone(),
+            priority: request.priority,
+            after,
+            snapshot: request.snapshot,
+        })
+    }
+
+    /// What is known of the run before anything has happened to it.
+    pub(in crate::daemon) fn facts(&self, now: Time) -> Facts {
+        Facts::new(terms(&self.config), self.plan.reading(), now)
+    }
+}
+
+/// The run's configuration, with the workspace's own file as it is at the base commit.
+async fn config_at(
+    place: &Place,
+    defaults: &RunDefaults,
+    base: &Oid,
+    overrides: &serde_json::Map<String, serde_json::Value>,
+) -> Result<RunConfig, CreateError> {
+    let mut files = Vec::new();
+    for name in config::WORKSPACE_FILES {
+        if let Some(bytes) = git::show(&place.repo, base, Path::new(name)).await? {
+            files.push((name, bytes));
+        }
+    }
+    let sources: Vec<Source<'_>> = files
+        .iter()
+        .map(|(name, bytes)| Source { name, bytes })
+        .collect();
+    let resolved = config::resolve_run(
+        defaults,
+        &RunSources {
+            workspace: &sources,
+            explicit: None,
+            overrides: Some(("config_override", overrides)),
+        },
+    )?;
+    for warning in &resolved.warnings {
+        tracing::warn!(workspace = %place.root.display(), "{warning}");
+    }
+    Ok(resolved.config)
+}
+
+/// Spec and plan: at the base, where they have to be as they are in the workspace, or as they are now.
+async fn texts(
+    place: &Place,
+    base: &Oid,
+    branch: &str,
+    paths: [&String; 2],
+    snapshot: bool,
+) -> Result<[Vec<u8>; 2], CreateError> {
+    let mut texts = [Vec::new(), Vec::new()];
+    for ((what, path), text) in ["spec", "plan"].into_iter().zip(paths).zip(&mut texts) {
+        let present = place.read(path)?;
+        let committed = git::show(&place.repo, base, Path::new(path)).await?;
+        *text = match (present, committed, snapshot) {
+            (Some(present), _, true) => present,
+            (None, _, true) | (None, None, false) => {
+                return Err(invalid(
+                    "file_missing",
+                    format!(
+                        "the {what} {path} does not exist in {}",
+                        place.root.display()
+                    ),
+                    format!("give the path of an existing {what}, relative to the workspace"),
+                ));
+            }
+            (Some(present), Some(committed), false) if present == committed => committed,
+            (None, Some(committed), false) => committed,
+            (Some(_), Some(_), false) => {
+                return Err(invalid(
+                    "file_differs",
+                    format!("the {what} {path} differs from what is committed on {branch}"),
+                    "commit it, or pass --snapshot to start from its present content",
+                ));
+            }
+            (Some(_), None, false) => {
+                return Err(invalid(
+                    "file_not_committed",
+                    format!("the {what} {path} is not committed on {branch}"),
+                    "commit it, or pass --snapshot to start from its present content",
+                ));
+            }
+        };
+    }
+    Ok(texts)
+}
+
+fn default_plan(config: &RunConfig, spec_path: &str) -> String {
+    let stem = Path::new(spec_path)
+        .file_stem()
+        .map_or_else(String::new, |s| s.to_string_lossy().into_owned());
+    format!("{}/{stem}-plan.md", config.plans_dir.trim_end_matches('/'))
+}
+
+fn terms(config: &RunConfig) -> Terms {
+    Terms {
+        limits: config.limits(),
+        reviewer: config.reviewer,
+        has_checks: !config.verify_cmds.is_empty(),
+        merge_strategy: config.merge_strategy,
+        agent_retries: config.agent_retries,
+        agent_retry_backoff_sec: config.agent_retry_backoff_sec,
+        on_usage_limit: config.on_usage_limit,
+        fallback_agent: config.fallback_agent.clone(),
+        jitter_seed: Uuid::new_v4().as_u64_pair().0,
+    }
+}
+
+fn warnings(config: &RunConfig) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if config.verify_cmds.is_empty() {
+        warnings.push(
+            "no verify_cmds: nothing but the review proves the work, and it will be marked as unverified".to_owned(),
+        );
+    }
+    warnings
+}
+
+fn text_of(overrides: &serde_json::Map<String, serde_json::Value>, key: &str) -> Option<String> {
+    overrides
+        .get(key)
+        .and_then(|v| v.as_str())
+        .map(str::to_owned)
+}
+
+fn invalid_base(place: &Place, error: GitError) -> CreateError {
+    match error.kind {
+        GitErrorKind::Permanent | GitErrorKind::MissingRepo => invalid(
+            "base_missing",
+            format!("failed to {error} in {}", place.root.display()),
+            "make a first commit, or name an existing branch with --base-branch",
+        ),
+        GitErrorKind::Transient | GitErrorKind::NoSpace => CreateError::Git(error),
+    }
+}

@@ -1,0 +1,154 @@
+//! A new run, checked at the door: everything that can be wrong with a request is found here, before anything is stored.
+//! What is stored is complete: a run never reads its configuration again. `draft` looks at the request, `place` at its
+//! paths, `error` is what can be wrong.
+
+mod draft;
+mod error;
+mod place;
+
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use super::handle::{AskError, Handle};
+use crate::config::RunDefaults;
+use crate::core::plan::Checklist;
+use crate::core::run::RunId;
+use crate::core::time::Time;
+use crate::effect::git::Git;
+use crate::effect::snapshot_path;
+use crate::store::{Created, Found, Idempotency, NewRun, Reader, StoredRun};
+pub(super) use draft::Draft;
+pub use error::CreateError;
+use error::invalid;
+
+/// What a client asks for, already parsed: the fields of `POST /runs`.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Absolute path of the workspace, or of anything inside it.
+    pub workspace_root: String,
+    /// The spec: absolute, or relative to the workspace.
+    pub spec_path: String,
+    /// The plan, likewise; else `<plans_dir>/<spec stem>-plan.md`.
+    pub plan_path: Option<String>,
+    /// Settings by key, as in a configuration file; they win.
+    pub overrides: serde_json::Map<String, serde_json::Value>,
+    /// The run's name; else from the spec.
+    pub name: Option<String>,
+    /// Runs, by any reference, that have to complete first.
+    pub after: Vec<String>,
+    /// Higher goes first.
+    pub priority: i32,
+    /// Spec and plan go in as they are now.
+    pub snapshot: bool,
+    /// The key under which a repeat is recognised, with a digest of the request.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// A run that was created, or was there already, and what its creator should know.
+#[derive(Clone, Debug)]
+pub struct CreatedRun {
+    /// The run.
+    pub run: StoredRun,
+    /// It was created by an earlier request with the same key.
+    pub existed: bool,
+    /// The plan at the base.
+    pub plan: Checklist,
+    /// For example that nothing verifies it.
+    pub warnings: Vec<String>,
+}
+
+/// Creates runs.
+#[derive(Clone)]
+pub struct Creator {
+    /// The engine.
+    pub engine: Handle,
+    /// Looks up the runs that others come after.
+    pub reader: Reader,
+    /// Looks at the repository.
+    pub git: Git,
+    /// The user's layers.
+    pub defaults: std::sync::Arc<RunDefaults>,
+    /// Where snapshots are kept.
+    pub data_dir: PathBuf,
+}
+
+impl Creator {
+    /// Checks the request and creates the run.
+    ///
+    /// # Errors
+    /// See [`CreateError`]; nothing is stored then.
+    pub async fn create(&self, request: Request, now: Time) -> Result<CreatedRun, CreateError> {
+        let draft = Draft::of(&self.git, &self.defaults, &request).await?;
+        let mut after = Vec::new();
+        for reference in &request.after {
+            after.push(self.dependency(reference).await?);
+        }
+        let spec = draft.spec(&request, after)?;
+        let facts = draft.facts(now);
+        let config = serde_json::to_string(&draft.config).map_err(|error| CreateError::Io {
+            tried: "store the configuration".to_owned(),
+            source: error.into(),
+        })?;
+        let id = RunId(Uuid::now_v7().to_string());
+        if request.snapshot {
+            keep_snapshot(&self.data_dir, &id, &draft)?;
+        }
+        let new = NewRun {
+            id,
+            spec,
+            config,
+            facts,
+            now,
+            idempotency: request.idempotency,
+        };
+        let created = self.engine.create(new).await.map_err(|error| match error {
+            AskError::Gone(_) => CreateError::Gone,
+            AskError::Store(error) => CreateError::Store(error),
+        })?;
+        let (run, existed) = match created {
+            Created::New(run, _) => (*run, false),
+            Created::Existing(run) => (*run, true),
+            Created::KeyTaken(run) => return Err(CreateError::KeyTaken(run)),
+        };
+        Ok(CreatedRun {
+            run,
+            existed,
+            plan: draft.plan,
+            warnings: draft.warnings,
+        })
+    }
+
+    async fn dependency(&self, reference: &str) -> Result<RunId, CreateError> {
+        match self.reader.find(reference).await? {
+            Found::One(run) => Ok(run),
+            Found::None => Err(invalid(
+                "after_unknown",
+                format!("there is no run `{reference}` to come after"),
+                "`loopctl list` shows the runs",
+            )),
+            Found::Ambiguous(candidates) => Err(invalid(
+                "after_ambiguous",
+                format!("`{reference}` is not one run but {}", candidates.len()),
+                "use more of its id",
+            )),
+        }
+    }
+}
+
+fn keep_snapshot(data_dir: &Path, id: &RunId, draft: &Draft) -> Result<(), CreateError> {
+    for (path, text) in draft.paths.iter().zip(&draft.texts) {
+        let kept = snapshot_path(data_dir, &id.0, path);
+        let write = || {
+            if let Some(dir) = kept.parent() {
+                std::fs::create_dir_all(dir)?;
+            }
+            std::fs::write(&kept, text)
+        };
+        write().map_err(|source| CreateError::Io {
+            tried: format!("keep {}", kept.display()),
+            source,
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! The workspace of a new run: found, and the paths inside it checked, so that no name leads out of it.
+
+use std::path::{Path, PathBuf};
+
+use super::error::{CreateError, invalid, outside};
+use crate::effect::git::{Git, GitErrorKind, Repo};
+
+/// The workspace, found and checked.
+pub(super) struct Place {
+    /// The repository.
+    pub repo: Repo,
+    /// The top of the work tree; of a bare repository, the repository.
+    pub root: PathBuf,
+}
+
+impl Place {
+    /// Finds it from the absolute path of anything inside it.
+    pub(super) async fn find(git: &Git, given: &str) -> Result<Self, CreateError> {
+        let path = Path::new(given);
+        if !path.is_absolute() {
+            return Err(invalid(
+                "workspace_relative",
+                format!("the workspace `{given}` is not an absolute path"),
+                "give the absolute path of a git work tree",
+            ));
+        }
+        let repo = Repo::open(git, path)
+            .await
+            .map_err(|error| match error.kind {
+                GitErrorKind::MissingRepo => invalid(
+                    "workspace_not_git",
+                    format!("failed to {error}"),
+                    "give a directory inside a git repository, or make one with `git init`",
+                ),
+                GitErrorKind::Transient | GitErrorKind::Permanent | GitErrorKind::NoSpace => {
+                    CreateError::Git(error)
+                }
+            })?;
+        let root = repo
+            .toplevel
+            .clone()
+            .unwrap_or_else(|| repo.common_dir.clone());
+        Ok(Place { repo, root })
+    }
+
+    /// The repository as the cap sees it.
+    pub(super) fn key(&self) -> Result<String, CreateError> {
+        let text = self.repo.common_dir.to_str().map(str::to_owned);
+        text.ok_or_else(|| {
+            invalid(
+                "workspace_not_utf8",
+                format!(
+                    "the path of the repository {} is not UTF-8",
+                    self.repo.common_dir.display()
+                ),
+                "move it to a path that is",
+            )
+        })
+    }
+
+    /// A path inside the workspace, relative to its top, without a way out of it.
+    pub(super) fn inside(&self, what: &'static str, given: &str) -> Result<String, CreateError> {
+        let path = Path::new(given);
+        let relative = if path.is_absolute() {
+            // The workspace may have been named through a link: compare what both really are.
+            let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+            real.strip_prefix(&self.root)
+                .or_else(|_| path.strip_prefix(&self.root))
+                .map(Path::to_owned)
+                .map_err(|_| outside(what, given, &self.root))?
+        } else {
+            path.to_owned()
+        };
+        let mut clean = PathBuf::new();
+        for part in relative.components() {
+            match part {
+                std::path::Component::Normal(part) => clean.push(part),
+                std::path::Component::CurDir => {}
+                std::path::Component::ParentDir
+                | std::path::Component::RootDir
+                | std::path::Component::Prefix(_) => return Err(outside(what, given, &self.root)),
+            }
+        }
+        if clean.as_os_str().is_empty() || clean.starts_with(".git") {
+            return Err(outside(what, given, &self.root));
+        }
+        let on_disk = self.root.join(&clean);
+        if let Ok(real) = std::fs::canonicalize(&on_disk)
+            && !real.starts_with(&self.root)
+        {
+            return Err(outside(what, given, &self.root));
+        }
+        clean.to_str().map(str::to_owned).ok_or_else(|| {
+            invalid(
+                "path_not_utf8",
+                format!("the path of the {what} is not UTF-8"),
+                "rename the file",
+            )
+        })
+    }
+
+    /// The file as it is now; `None` where there is none.
+    pub(super) fn read(&self, path: &str) -> Result<Option<Vec<u8>>, CreateError> {
+        let path = self.root.join(path);
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::NotFound
+                        | std::io::ErrorKind::IsADirectory
+                        | std::io::ErrorKind::NotADirectory
+                ) =>
+            {
+                Ok(None)
+            }
+            Err(source) => Err(CreateError::Io {
+                tried: format!("read {}", path.display()),
+                source,
+            }),
+        }
+    }
+}
