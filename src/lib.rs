@@ -12,7 +12,8 @@
 //! | [`api`] | HTTP: parse, ask the engine, answer | core, config, agent, store's reader, the engine's handle, effect's questions |
 //! | [`cli`] | `loopctl`: arguments, client, rendering | core, config, the wire types |
 //!
-//! [`serve`] is where they all meet: `loopd` put together. `core` knows nothing of any other room; no room reaches up.
+//! [`serve`] is where they all meet: `loopd` put together; so is [`preview`], for `loopctl prompt`. `core` knows nothing of
+//! any other room; no room reaches up.
 
 pub mod agent;
 pub mod api;

@@ -7,6 +7,7 @@ mod fake;
 mod follow;
 mod help;
 mod loopctl;
+mod prompt;
 mod readiness;
 mod render;
 mod run;

@@ -118,6 +118,18 @@ fn every_folder_of_the_library_is_a_room_of_the_table() {
 }
 
 #[test]
+fn what_stands_beside_the_rooms_is_known_to_the_rules() {
+    let entries = std::fs::read_dir(Path::new(ROOT).join("src")).expect("src can be listed");
+    let files = entries.filter_map(Result::ok).map(|it| it.path());
+    let mut names: Vec<_> = files
+        .filter(|it| it.is_file())
+        .map(|it| module(&it))
+        .collect();
+    names.sort();
+    assert_eq!(names, [["lib"], ["preview"], ["serve"]]);
+}
+
+#[test]
 fn no_warning_about_dead_code_is_silenced() {
     let mut files = Vec::new();
     sources(&Path::new(ROOT).join("src"), &mut files);

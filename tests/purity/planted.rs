@@ -81,6 +81,8 @@ fn a_room_that_reaches_up_or_too_far_is_seen() {
         ("api::runs", "use crate::effect::git::{diff, execute};"),
         ("cli::client", "use crate::api::runs;"),
         ("cli", "use crate::store::Reader;"),
+        ("cli::commands::prompt", "use crate::preview::preview;"),
+        ("daemon::engine", "fn f() { crate::serve::main([]); }"),
         ("api", "use rusqlite::Connection;"),
         ("agent", "use tokio::process::Command;"),
         ("agent::claude", "use std::process::Command;"),

@@ -142,11 +142,17 @@ fn absolute(path: &Path, module: &[String]) -> Path {
     found
 }
 
+/// Where rooms are put together: these know all of them, and are known by none.
+const ABOVE_ALL: &[&str] = &["preview", "serve"];
+
 /// Naming a room that this one may not know.
 fn direction(path: &Path, room: &str, rooms: &[Room]) -> Option<String> {
     let named = path.first().filter(|it| *it != room)?;
-    rooms.iter().find(|it| it.name == *named)?;
     let own = rooms.iter().find(|it| it.name == room)?;
+    if ABOVE_ALL.contains(&named.as_str()) {
+        return Some(format!("`{named}` stands above the room `{room}`"));
+    }
+    rooms.iter().find(|it| it.name == *named)?;
     let part = own.parts.iter().find(|it| it.room == *named);
     let within = |part: &Part| {
         let name = path.get(1).map(String::as_str);

@@ -1,0 +1,169 @@
+//! `loopctl prompt`: what it prints is what the agent of a real run is told, and it leaves no trace.
+
+use agent_loop::core::run::State;
+use agent_loop::daemon::{Request, now};
+use serde_json::{Value, json};
+
+use super::loopctl::{Ended, User};
+use crate::support::{House, Options, Repository};
+
+const PLAN: &str =
+    "# Plan\n\n## Greeting [BLOCKED by: nobody]\n- [ ] greet by name\n\n## Learnings\n- none yet\n";
+
+/// Asks with an address at which no daemon can be, in the repository.
+async fn prompt(repo: &Repository, args: &[&str]) -> Ended {
+    let mut command = User::new().command(&["prompt"]);
+    command.args(args).current_dir(&repo.root);
+    command.env("LOOPD_ADDR", "nonsense");
+    command.output().await.expect("loopctl starts").into()
+}
+
+/// What the agent of a run that this request creates is told first.
+async fn told(repo: &Repository, house: &House, request: Request) -> String {
+    let created = house.creator.create(request, now()).await;
+    let id = created.expect("the run is created").run.id;
+    let run = house.rest(&id).await;
+    assert_eq!(run.state, State::Completed, "{}", house.story(&id).await);
+    assert_eq!(run.facts.iteration, 1, "the prompt is the first one");
+    let path = repo
+        .outside()
+        .join(format!("data/runs/run-{id}/prompt.txt"));
+    std::fs::read_to_string(path).expect("a prompt")
+}
+
+fn request(repo: &Repository, overrides: Value) -> Request {
+    Request {
+        workspace_root: repo.root.display().to_string(),
+        spec_path: "specs/thing.md".to_owned(),
+        overrides: overrides.as_object().cloned().unwrap_or_default(),
+        ..Request::default()
+    }
+}
+
+async fn house(repo: &Repository) -> House {
+    House::open(&repo.outside().join("data"), &Options::default()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_to_the_letter_what_the_agent_of_a_real_run_is_told() {
+    let repo = Repository::with_plan(PLAN);
+    let refs = repo.git(&["for-each-ref"]);
+    let args = [
+        "specs/thing.md",
+        "--agent",
+        "scripted",
+        "--verify-cmd",
+        "true",
+    ];
+    let shown = prompt(&repo, &args).await;
+    assert_eq!(shown.code, Some(0), "{}", shown.err);
+    assert_eq!(repo.git(&["for-each-ref"]), refs, "no branch was made");
+    assert!(!repo.outside().join("repo.run-thing").exists());
+
+    let house = house(&repo).await;
+    let settings = json!({ "agent": "scripted", "verify_cmds": ["true"] });
+    let told = told(&repo, &house, request(&repo, settings)).await;
+    assert_eq!(shown.out, told);
+
+    let next = prompt(&repo, &args).await;
+    assert_eq!(
+        next.out,
+        told.replace("run/thing", "run/thing-2")
+            .replace("repo.run-thing", "repo.run-thing-2"),
+        "the next run gets the next free name"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_minds_the_template_the_base_and_what_is_not_committed() {
+    let repo = Repository::with_plan(PLAN);
+    repo.git(&["branch", "old"]);
+    repo.git(&["switch", "--quiet", "--create", "topic"]);
+    let template = "{{ run_name }} on {{ branch }} from {{ base_branch }} to {{ merge_target }}\n{{ task.text }}, line {{ task.line }}\n";
+    repo.write(".loop/prompts/implementation.md", template);
+    repo.commit_all("Say it in other words");
+    repo.git(&["switch", "--quiet", "main"]);
+    let changed = PLAN.replace("greet by name", "greet by name, loudly");
+    repo.write("specs/planning/thing-plan.md", &changed);
+
+    let mut args = vec![
+        "specs/thing.md",
+        "--agent",
+        "scripted",
+        "--base-branch",
+        "topic",
+    ];
+    args.extend([
+        "--name",
+        "loud",
+        "--run-branch-prefix",
+        "try/",
+        "--merge-target",
+        "old",
+    ]);
+    let refused = prompt(&repo, &args).await;
+    assert_eq!(refused.code, Some(1), "{}", refused.out);
+    assert!(
+        refused
+            .err
+            .contains("differs from what is committed on topic"),
+        "{}",
+        refused.err
+    );
+    assert!(
+        refused.err.contains("hint: commit it, or pass --snapshot"),
+        "{}",
+        refused.err
+    );
+
+    args.push("--snapshot");
+    let shown = prompt(&repo, &args).await;
+    assert_eq!(
+        shown.out, "loud on try/loud from topic to old\ngreet by name, loudly, line 4\n",
+        "{}",
+        shown.err
+    );
+    assert!(shown.err.contains("no verify_cmds"), "{}", shown.err);
+
+    let house = house(&repo).await;
+    let settings = json!({
+        "agent": "scripted", "base_branch": "topic", "run_branch_prefix": "try/", "merge_target_branch": "old",
+    });
+    let asked = Request {
+        name: Some("loud".to_owned()),
+        snapshot: true,
+        ..request(&repo, settings)
+    };
+    assert_eq!(shown.out, told(&repo, &house, asked).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_refused_where_a_run_would_be_and_says_so_in_the_same_words() {
+    let repo = Repository::with_plan("# Plan\n\nNothing to do.\n");
+    let ended = prompt(&repo, &["specs/thing.md"]).await;
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert!(
+        ended.err.contains("has no task that counts"),
+        "{}",
+        ended.err
+    );
+    let ended = prompt(&repo, &["specs/other.md", "--agent", "nobody"]).await;
+    assert!(ended.err.contains("nobody"), "{}", ended.err);
+
+    repo.write("specs/planning/thing-plan.md", PLAN);
+    repo.write(".loop/prompts/implementation.md", "{{ taks }}\n");
+    repo.commit_all("Misspell it");
+    let ended = prompt(&repo, &["specs/thing.md"]).await;
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert!(ended.err.contains("taks"), "{}", ended.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_json_it_comes_with_the_warnings() {
+    let repo = Repository::with_plan(PLAN);
+    let ended = prompt(&repo, &["specs/thing.md", "--json"]).await;
+    let all: Value = serde_json::from_str(&ended.out).expect("JSON");
+    let text = all["prompt"].as_str().expect("a prompt");
+    assert!(text.contains("greet by name"), "{text}");
+    assert_eq!(all["warnings"].as_array().map(Vec::len), Some(1), "{all}");
+}
