@@ -5,6 +5,7 @@ mod api;
 mod cli;
 mod codegen;
 mod config;
+mod design;
 mod git;
 mod keeper;
 mod pipeline;

@@ -153,7 +153,7 @@ pub struct Facts {
     pub mode: Mode,
     /// Further tries of the present step; anew with every step that ends well.
     pub attempt: u32,
-    /// Effects that failed in a row; anew with every report.
+    /// Effects that failed in a row for reasons that may pass by themselves; anew with every report.
     pub troubles: u32,
     /// Steps lost in a row; anew with every report.
     pub lost: u32,
@@ -177,7 +177,7 @@ pub struct Facts {
     pub history: Vec<Iteration>,
     /// How far up the ladder the run is; anew with every ticked box and every resume.
     pub ladder: Ladder,
-    /// Failed verifications in a row; anew with a passed one and with every resume.
+    /// Iterations in a row whose verification failed; anew with a passed one and with every resume.
     pub verification_failures: u32,
     /// Rejections in a row; anew with an approval and with every resume.
     pub review_failures: u32,
@@ -191,7 +191,7 @@ pub struct Facts {
     pub confirms: u32,
     /// Merge conflicts met.
     pub conflicts: u32,
-    /// Catch-ups with a moved target.
+    /// Merges that were sent back because the target, or the run branch, had moved.
     pub catch_ups: u32,
     /// Prompts rewritten in the whole run; names `prompt.rewrite.N.txt`.
     pub rewrites: u32,

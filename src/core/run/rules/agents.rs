@@ -36,9 +36,8 @@ impl Facts {
         self.current.record.claimed_complete = report.claimed_complete;
         self.current.record.task = report.task.clone();
         self.current.record.tree = Some(report.tree.clone());
-        if report.tampered.is_some() {
-            self.current.tampered = report.tampered.clone();
-        }
+        // What the tip shows counts: tampering that was taken back holds nobody.
+        self.current.tampered = report.tampered.clone();
         let unlucky = matches!(self.standing(), Standing::Unlucky);
         if !unlucky || self.current.record.commits > 0 {
             self.attempt = 0;

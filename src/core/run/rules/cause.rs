@@ -69,7 +69,9 @@ impl Facts {
             Event::AgentDone { .. } => self.decide_after_agent(now).cause,
             Event::ReviewDone { .. } => self.decide_after_review(now).cause,
             Event::Judged { .. } => self.decide_after_watchdog().cause,
-            Event::TargetMoved { .. } => self.decide_after_catch_up().cause,
+            Event::TargetMoved { .. } | Event::BranchMoved { .. } => {
+                self.decide_after_catch_up().cause
+            }
             Event::MergeConflict { .. } => self.decide_after_conflict().cause,
             Event::EffectFailed { .. } => self.decide_after_trouble().cause,
             Event::StepLost { .. } => self.lost_cause(),
@@ -85,7 +87,6 @@ impl Facts {
             | Event::WorktreeReady { .. }
             | Event::ChecksDone { .. }
             | Event::Merged { .. }
-            | Event::BranchMoved { .. }
             | Event::Closed { .. }
             | Event::StepGone { .. }
             | Event::RetryDue

@@ -32,7 +32,10 @@ impl Facts {
             };
         } else {
             self.current.checked_tree = None;
-            self.verification_failures += 1;
+            // Checks that are run again in the same iteration (after a full disk, say) are the same failure once more.
+            if !matches!(self.current.record.checks, Checks::Failed { .. }) {
+                self.verification_failures += 1;
+            }
             self.current.record.checks = Checks::Failed {
                 fingerprint: report.fingerprint.clone(),
             };
@@ -45,9 +48,7 @@ impl Facts {
         self.troubles = 0;
         self.plan = evidence.plan;
         self.head = Some(evidence.head.clone());
-        if evidence.tampered.is_some() {
-            self.current.tampered = evidence.tampered.clone();
-        }
+        self.current.tampered = evidence.tampered.clone();
         if self.current.checked_tree.as_ref() != Some(&evidence.tree) {
             // Somebody moved the branch between the checks and the look at it: nothing is proved of this tree.
             self.current.checked_tree = None;

@@ -13,10 +13,15 @@ impl Facts {
     /// The target was merged into the run branch. The reviewer's approval goes over to the new tree, which differs from
     /// the approved one by loopd's own merge only; the checks have to pass again.
     pub(super) fn caught_up(&mut self, tree: &str) {
+        self.sent_back();
+        self.approved_tree = Some(tree.to_owned());
+    }
+
+    /// The merge was not made because something moved. A run branch that moved by itself has no approval that goes over.
+    pub(super) fn sent_back(&mut self) {
         self.step_ended();
         self.troubles = 0;
         self.catch_ups += 1;
-        self.approved_tree = Some(tree.to_owned());
     }
 
     /// The target conflicts with the run branch.
@@ -36,7 +41,7 @@ impl Facts {
                 AfterCatchUp::Hold,
                 "target_busy",
                 format!(
-                    "the merge target moved {} times while the run was being verified; resume when it is quiet",
+                    "the merge target or the run branch moved {} times while the run was being verified; resume when it is quiet",
                     self.catch_ups
                 ),
             )
@@ -45,17 +50,21 @@ impl Facts {
 
     /// What follows a conflict.
     pub(super) fn decide_after_conflict(&self) -> Decision<AfterConflict> {
-        if self.conflicts <= MAX_CONFLICTS {
-            Decision::go(AfterConflict::Mend)
+        let why = if self.conflicts > MAX_CONFLICTS {
+            format!("still conflicts after {MAX_CONFLICTS} tries to mend it")
+        } else if self.iteration >= self.terms.limits.iterations {
+            // Nothing but a mended conflict is missing: that is worth a person's look, but no iteration beyond the limit.
+            "conflicts, and no iteration is left to mend it".to_owned()
         } else {
-            Decision::because(
-                AfterConflict::Hold,
-                "merge_conflict",
-                format!(
-                    "the merge target still conflicts after {MAX_CONFLICTS} tries to mend it, in: {}; merge the target into the run branch by hand, then `loopctl resume`",
-                    self.notes.conflict.join(", ")
-                ),
-            )
-        }
+            return Decision::go(AfterConflict::Mend);
+        };
+        Decision::because(
+            AfterConflict::Hold,
+            "merge_conflict",
+            format!(
+                "the merge target {why}, in: {}; merge the target into the run branch by hand, then `loopctl resume`",
+                self.notes.conflict.join(", ")
+            ),
+        )
     }
 }

@@ -80,6 +80,8 @@ impl Rules for Facts {
     fn record_catch_up(&mut self, event: &Event, _now: Time) {
         if let Event::TargetMoved { tree, .. } = event {
             self.caught_up(tree);
+        } else {
+            self.sent_back();
         }
     }
 
@@ -149,8 +151,8 @@ impl Rules for Facts {
         self.set_back_off(event, now);
     }
 
-    fn park(&mut self, _event: &Event, now: Time) {
-        self.set_wait(now);
+    fn park(&mut self, event: &Event, now: Time) {
+        self.set_wait(event, now);
     }
 
     fn use_fallback(&mut self, _event: &Event, _now: Time) {

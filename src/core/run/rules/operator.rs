@@ -28,6 +28,8 @@ impl Facts {
         }
         self.hold = None;
         self.attempt = 0;
+        // A pause may have come before the rewritten prompt was written; and whoever resumes starts the ladder anew.
+        self.current.rewrite = None;
         self.start_counters_anew();
         if self.current.weighed {
             // The iteration was over when the run was held: go on with the next one, not with what was weighed.
@@ -36,12 +38,13 @@ impl Facts {
     }
 
     /// Where a run goes on whose last iteration was weighed before it was held: proved again where only the merge was
-    /// in the way, implemented further otherwise.
+    /// in the way, or where no iteration is left to spend; implemented further otherwise.
     fn enter_where_it_stands(&mut self) {
         let work_is_done = self.plan.pending == 0
             && self.notes.failures.is_empty()
             && self.notes.findings.is_none();
-        if work_is_done && self.current.record.claimed_complete {
+        let none_left = self.iteration >= self.terms.limits.iterations;
+        if (work_is_done && self.current.record.claimed_complete) || none_left {
             self.notes.conflict.clear();
             self.stage = Stage::Verify;
         } else {

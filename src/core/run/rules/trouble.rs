@@ -20,7 +20,13 @@ impl Facts {
     /// Notes an effect that failed.
     pub(super) fn troubled(&mut self, trouble: &Trouble) {
         self.step_ended();
-        self.troubles += 1;
+        if trouble.kind == TroubleKind::Transient {
+            // A full disk is waited for behind a gate, however long that takes; it must not use up the patience with
+            // what may pass by itself.
+            self.troubles += 1;
+        }
+        // What failed may have been the writing of the rewritten prompt: the usual one, with the same notes, always exists.
+        self.current.rewrite = None;
         self.last_message = trouble.message.clone();
         self.last_trouble = Some(trouble.clone());
     }

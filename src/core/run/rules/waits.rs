@@ -2,7 +2,6 @@
 //! Durations are spread by a hash of the run's seed, so that runs that failed together do not come back together.
 
 use super::super::agent_result::ResultClass;
-use super::super::data::TroubleKind;
 use super::super::facts::{Facts, Wait, WaitWhy};
 use super::super::machine::Event;
 use crate::core::time::Time;
@@ -11,7 +10,9 @@ use crate::core::time::Time;
 const MAX_BACKOFF_SEC: u64 = 120;
 /// The first wait for a usage limit whose reset nobody told, in milliseconds; it doubles.
 const UNKNOWN_LIMIT_MS: u64 = 15 * 60 * 1000;
-/// The longest such wait.
+/// The first wait for a usage limit whose reset is said to be over already, in milliseconds; it doubles, too.
+const PAST_LIMIT_MS: u64 = 1000;
+/// The longest such waits.
 const MAX_UNKNOWN_LIMIT_MS: u64 = 2 * 60 * 60 * 1000;
 /// How often the disk is looked at again, in milliseconds, and only while a run waits for it.
 const DISK_LOOK_MS: u64 = 30 * 1000;
@@ -32,14 +33,10 @@ impl Facts {
         self.due = Some(now.plus_ms(ms - ms / 8 + spread));
     }
 
-    /// Sets the gate that holds the run until it may go on.
-    pub(super) fn set_wait(&mut self, now: Time) {
-        let no_space = self
-            .last_trouble
-            .as_ref()
-            .is_some_and(|t| t.kind == TroubleKind::NoSpace)
-            && self.troubles > 0;
-        if no_space {
+    /// Sets the gate that holds the run until it may go on: room on the disk for an effect that failed, the reset of the
+    /// limit for an agent that met one.
+    pub(super) fn set_wait(&mut self, event: &Event, now: Time) {
+        if let Event::EffectFailed { .. } = event {
             self.wait = Some(Wait {
                 until: now.plus_ms(DISK_LOOK_MS),
                 why: WaitWhy::Disk,
@@ -61,13 +58,15 @@ impl Facts {
             )
             | None => None,
         };
-        let unknown = (UNKNOWN_LIMIT_MS << self.limits_met.min(8)).min(MAX_UNKNOWN_LIMIT_MS);
-        self.limits_met += 1;
-        // A reset that lies in the past (a clock that jumped, a limit that was just over) is looked at again soon, and
-        // never at once: a provider that keeps saying so must not make the run spin.
-        let until = told
-            .filter(|t| *t > now)
-            .unwrap_or_else(|| now.plus_ms(if told.is_some() { 1000 } else { unknown }));
+        let doubled = |first: u64| (first << self.limits_met.min(16)).min(MAX_UNKNOWN_LIMIT_MS);
+        // A reset that lies in the past (a clock that jumped, a limit that was just over) is looked at again soon, but
+        // never at once, and less and less often: a provider that keeps saying so must not make the run spin.
+        let until = match told {
+            Some(reset) if reset > now => reset,
+            Some(_) => now.plus_ms(doubled(PAST_LIMIT_MS)),
+            None => now.plus_ms(doubled(UNKNOWN_LIMIT_MS)),
+        };
+        self.limits_met = self.limits_met.saturating_add(1);
         self.wait = Some(Wait {
             until,
             why: WaitWhy::Limit,

@@ -1,0 +1,19 @@
+//! The design check: what has to be true of a run whatever happens, tried on random walks, on every path in small
+//! scopes with crashes in between, for several runs under the scheduler, and against the store. Planted bugs prove that
+//! the checks see; `flaws` keeps, one by one, what they have found.
+//!
+//! `world` is the reference: one run with its outbox, its lane, its process and its branch. `laws` are the properties.
+
+mod acts;
+mod answers;
+mod coverage;
+mod flaws;
+mod joint;
+mod laws;
+mod planted;
+mod quotient;
+mod reopening;
+mod scopes;
+mod search;
+mod walk;
+mod world;
