@@ -173,7 +173,6 @@ impl Engine {
 
     /// Takes every report that is waiting to the store. One that the store cannot take stays first in line.
     async fn save_reports(&mut self) {
-        self.retry_at = None;
         while let Some((effect, done)) = self.unsaved.pop_front() {
             if let Err(error) = self.save_report(&effect, &done).await {
                 tracing::error!(run = %effect.run_id, effect = %effect.effect, %error, "failed to store a report; trying again");
@@ -220,6 +219,10 @@ impl Engine {
             Answer::Moved(moved) => {
                 tracing::info!(%run, event = %name, from = %moved.from, to = %moved.run.state, rev = moved.run.rev, "moved");
                 self.metrics.transitions.inc();
+                if applied.events.is_empty() {
+                    // Nothing for the world, but whoever waits for a run to settle has to look again.
+                    self.told.send_modify(|_| {});
+                }
                 self.lanes.drop_effects(&run, &moved.dropped);
                 self.lanes.add(moved.effects.clone());
             }
@@ -269,6 +272,8 @@ impl Engine {
 
     /// Something may be due: reports to save, timers to fire, runs to start.
     async fn wake(&mut self) {
+        // Whatever fails again below asks for the next try anew.
+        self.retry_at = None;
         self.save_reports().await;
         for run in self.lanes.runs() {
             self.advance(&run).await;

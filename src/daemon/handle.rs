@@ -88,7 +88,8 @@ impl Handle {
         }
     }
 
-    /// The number of the newest public event; changes whenever the world is told something.
+    /// The number of the newest public event. Marked as changed whenever a run has changed, also where the world is told
+    /// nothing of it.
     pub fn told(&self) -> watch::Receiver<u64> {
         self.told.clone()
     }

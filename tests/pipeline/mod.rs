@@ -2,3 +2,19 @@
 //! way when checks fail, reviewers reject, people interfere and daemons die.
 
 mod completion;
+mod files;
+mod limits;
+mod merging;
+mod operator;
+mod queue;
+mod restart;
+mod review;
+mod stop;
+mod trust;
+mod verification;
+mod watchdog;
+
+/// One task.
+const ONE_TASK: &str = "# Plan\n\n- [ ] first thing\n";
+/// Two of them.
+const TWO_TASKS: &str = "# Plan\n\n- [ ] first thing\n- [ ] second thing\n";

@@ -1,29 +1,40 @@
-//! A daemon in this process: the engine over a real store, with real git and real keepers. It can be stopped and started
-//! again over the same data, as after a crash: performers that are under way are simply gone.
+//! A daemon in this process: the engine over a real store, with real git and real keepers, on a runtime of its own. It can
+//! be killed and opened again over the same data: everything that was under way in it is then gone, as after a crash.
+//! What tests ask of it is in `asking`.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use agent_loop::config::RunDefaults;
-use agent_loop::core::run::{Event, RunId, State};
+use agent_loop::core::run::RunId;
 use agent_loop::core::schedule::{Order, Policy};
-use agent_loop::daemon::{self, AskError, Creator, Engine, Handle, Metrics, Planner, Request};
+use agent_loop::daemon::{self, Creator, Engine, Handle, Metrics, Planner, Request};
 use agent_loop::effect::World;
 use agent_loop::effect::git::Git;
-use agent_loop::store::{self, Applied, Reader, StoredRun, Writer};
+use agent_loop::store::{self, Reader, Writer};
 use serde_json::json;
-use tokio::task::JoinHandle;
+use tokio::runtime::Runtime;
 
 use super::Repository;
-
-/// How long a test waits for something that has to come. Never reached unless something is broken.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How the daemon is set up.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub policy: Policy,
+    /// What of the daemon's environment agents and checks may see; a throw-away home is added.
+    pub environment: Vec<(&'static str, String)>,
+}
+
+impl Options {
+    /// A daemon with these caps.
+    pub fn caps(runs: u32, runs_of_a_workspace: u32) -> Self {
+        let mut options = Options::default();
+        options.policy.max_concurrent_runs = runs;
+        options.policy.max_runs_per_workspace = runs_of_a_workspace;
+        options
+    }
 }
 
 impl Default for Options {
@@ -35,6 +46,7 @@ impl Default for Options {
                 order: Order::Fifo,
                 aging_starts: 8,
             },
+            environment: Vec::new(),
         }
     }
 }
@@ -46,10 +58,16 @@ pub struct House {
     pub reader: Reader,
     pub creator: Creator,
     writer: Writer,
-    engine: JoinHandle<()>,
+    /// `None` once it is dead.
+    runtime: Option<Runtime>,
 }
 
 impl House {
+    /// A daemon of the usual kind, with its data beside the repository.
+    pub async fn over(repo: &Repository) -> House {
+        House::open(&repo.outside().join("data"), &Options::default()).await
+    }
+
     /// Opens `data`, which may hold what an earlier one left.
     pub async fn open(data: &Path, options: &Options) -> House {
         std::fs::create_dir_all(data).expect("a data directory");
@@ -61,7 +79,7 @@ impl House {
             git: git.clone(),
             writer: writer.clone(),
             reader: reader.clone(),
-            environment: clean_environment(data),
+            environment: clean_environment(data, options),
             now: daemon::now,
         });
         let planner = Planner::new(options.policy.clone(), data.to_owned(), 0);
@@ -74,7 +92,12 @@ impl House {
             metrics,
             "test".to_owned(),
         );
-        let engine = tokio::spawn(async move { engine.run().await.expect("the engine starts") });
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.spawn(async move { engine.run().await.expect("the engine starts") });
         let creator = Creator {
             engine: handle.clone(),
             reader: reader.clone(),
@@ -88,7 +111,7 @@ impl House {
             reader,
             creator,
             writer,
-            engine,
+            runtime: Some(runtime),
         }
     }
 
@@ -110,103 +133,23 @@ impl House {
         created.map(|c| c.run.id).map_err(|e| e.to_string())
     }
 
-    /// The run as stored.
-    pub async fn run(&self, id: &RunId) -> StoredRun {
-        self.reader
-            .run(id)
-            .await
-            .expect("a readable store")
-            .expect("the run exists")
-    }
-
-    /// Waits until the run is as wanted; fails with its story when that does not come.
-    pub async fn wait(&self, id: &RunId, wanted: impl Fn(&StoredRun) -> bool) -> StoredRun {
-        let mut told = self.handle.told();
-        let waiting = async {
-            loop {
-                told.borrow_and_update();
-                let run = self.run(id).await;
-                if wanted(&run) {
-                    return run;
-                }
-                told.changed().await.expect("the engine lives");
-            }
-        };
-        match tokio::time::timeout(PATIENCE, waiting).await {
-            Ok(run) => run,
-            Err(_) => panic!("waited in vain; the run's story:\n{}", self.story(id).await),
+    /// Dies as a killed daemon does: engine and performers stop wherever they are, nothing is told, keepers go on.
+    pub async fn die(mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Waits until no thread of it runs any more: whatever is opened next is alone.
+            tokio::task::spawn_blocking(move || runtime.shutdown_timeout(Duration::from_secs(30)))
+                .await
+                .expect("the runtime stops");
         }
+        self.writer.clone().close().await;
     }
+}
 
-    /// Waits until the run has reached a state.
-    pub async fn wait_for(&self, id: &RunId, state: State) -> StoredRun {
-        self.wait(id, |run| run.state == state).await
-    }
-
-    /// Waits until the run has ended or is held; what it came to.
-    pub async fn rest(&self, id: &RunId) -> StoredRun {
-        use agent_loop::core::machine::Kind;
-        self.wait(id, |run| {
-            matches!(run.state.kind(), Kind::Ended | Kind::Held)
-        })
-        .await
-    }
-
-    /// A person's event.
-    pub async fn operate(&self, id: &RunId, event: Event) -> Applied {
-        self.handle
-            .operate(id.clone(), event)
-            .await
-            .unwrap_or_else(|error: AskError| panic!("{error}"))
-    }
-
-    /// Every public event of the run, a line each.
-    pub async fn story(&self, id: &RunId) -> String {
-        let events = self
-            .reader
-            .events(Some(id), 0, 10_000)
-            .await
-            .expect("events");
-        events
-            .iter()
-            .map(|e| format!("{} {}\n", e.kind, e.payload))
-            .collect()
-    }
-
-    /// The state changes of the run: `queued>running`, …
-    pub async fn path(&self, id: &RunId) -> Vec<String> {
-        let events = self
-            .reader
-            .events(Some(id), 0, 10_000)
-            .await
-            .expect("events");
-        events
-            .iter()
-            .filter(|e| e.kind == "RUN_STATE_CHANGED")
-            .map(|e| {
-                format!(
-                    "{}>{}",
-                    e.payload["from"].as_str().unwrap_or("?"),
-                    e.payload["to"].as_str().unwrap_or("?")
-                )
-            })
-            .collect()
-    }
-
-    /// Lets go of everything at once, as a killed daemon does: nothing is told, keepers go on.
-    pub async fn die(self) {
-        self.engine.abort();
-        let _ = self.engine.await;
-        self.writer.close().await;
-    }
-
-    /// Asserts that the journal explains every stored row.
-    pub async fn check(&self) {
-        let violations = self.reader.replay().await.expect("a readable store");
-        assert!(
-            violations.is_empty(),
-            "the journal does not explain what is stored: {violations:?}"
-        );
+impl Drop for House {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -224,6 +167,7 @@ pub fn request(repo: &Repository, script: Option<&str>, settings: serde_json::Va
         "agents": { "scripted": { "driver": "scripted", "args": args } },
         "agent_retry_backoff_sec": 0,
         "stop_grace_sec": 2,
+        "agent_timeout_sec": 100,
     });
     let (Some(all), Some(more)) = (overrides.as_object_mut(), settings.as_object()) else {
         panic!("settings are an object");
@@ -238,11 +182,15 @@ pub fn request(repo: &Repository, script: Option<&str>, settings: serde_json::Va
 }
 
 /// What agents and checks may see in tests: no home, no configuration of the machine's.
-fn clean_environment(home: &Path) -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
+fn clean_environment(home: &Path, options: &Options) -> Vec<(OsString, OsString)> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    vec![
+    let more = options.environment.iter();
+    [
         ("PATH".into(), path),
         ("HOME".into(), home.into()),
         ("LANG".into(), "C.UTF-8".into()),
     ]
+    .into_iter()
+    .chain(more.map(|(name, value)| (name.into(), value.into())))
+    .collect()
 }

@@ -1,8 +1,13 @@
 //! What several suites share: a scratch repository, and a daemon in this process over a real store, real git and real
 //! keepers. Only the model behind the agent is missing: the scripted agent plays instead.
 
+mod asking;
 mod house;
+mod processes;
 mod repository;
+mod turnstile;
 
-pub use house::{House, Options};
+pub use house::{House, Options, request};
+pub use processes::{is_alive, processes_of};
 pub use repository::Repository;
+pub use turnstile::Turnstile;

@@ -51,6 +51,18 @@ impl Repository {
         self.git(&["commit", "--quiet", "--message", message]);
     }
 
+    /// Commits a file on a branch that is checked out nowhere; the new commit.
+    pub fn commit_on(&self, branch: &str, path: &str, text: &str) -> String {
+        let at = self.outside().join("elsewhere");
+        let there = at.display().to_string();
+        self.git(&["worktree", "add", "--quiet", &there, branch]);
+        std::fs::write(at.join(path), text).expect("a file");
+        self.git(&["-C", &there, "add", "--all"]);
+        self.git(&["-C", &there, "commit", "--quiet", "--message", "Elsewhere"]);
+        self.git(&["worktree", "remove", "--force", &there]);
+        self.git(&["rev-parse", branch])
+    }
+
     /// What git prints, trimmed; a failure fails the test.
     pub fn git(&self, args: &[&str]) -> String {
         self.try_git(args)

@@ -34,7 +34,8 @@ pub struct AgentReport {
     pub message: String,
     /// The exit status; `None` when a signal ended it.
     pub exit_code: Option<i32>,
-    /// Commits that the step added to the run branch, its leftovers included.
+    /// Commits that were added to the run branch since the iteration began, leftovers included: those of an earlier try
+    /// that was stopped or lost are work like any other.
     pub commits: u32,
     /// The tip of the run branch.
     pub head: String,

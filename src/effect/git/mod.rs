@@ -16,6 +16,7 @@
 //! | `admin`, `worktree`, `place`, `make` | worktrees: made, recognised, taken up again |
 //! | `index`, `nested`, `advance` | an index of our own: what a worktree holds, without running what an agent configured |
 //! | `commit`, `leftovers`, `file` | marked commits |
+//! | `author` | an author for the agent's commits, where the machine has none |
 //! | `merge`, `execute`, `forward`, `catch_up` | the target moves, or the run catches up with it |
 //! | `inspect`, `diff` | questions about commits |
 //! | `remove`, `proof`, `retire`, `list`, `exclude` | clean-up with positive proof |
@@ -25,6 +26,7 @@
 
 mod admin;
 mod advance;
+mod author;
 mod base;
 mod call;
 mod catch_up;
@@ -55,6 +57,7 @@ mod run;
 mod safe;
 mod worktree;
 
+pub use author::author_fallback;
 pub use base::{Base, default_base, named_base};
 pub use catch_up::{CatchUp, CatchUpWant, catch_up};
 pub use claim::foresee;

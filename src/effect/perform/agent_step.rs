@@ -16,6 +16,7 @@ use super::trouble::{io_trouble, trouble};
 use crate::agent::{self, AgentSpec, Call, Parser, Report, Role};
 use crate::core::run::{Event, ResultClass, Trouble, TroubleKind};
 use crate::core::time::Time;
+use crate::effect::git;
 use crate::effect::keeper::{Command, CommandRecord, ExitRecord, Job, Stderr, Stdin, Stopped};
 use crate::store::Artifact;
 
@@ -65,7 +66,7 @@ pub(super) async fn call(
         let prompt_file = dir.join("prompt.txt");
         std::fs::write(&prompt_file, &prompt)
             .map_err(io_trouble(format!("write {}", prompt_file.display())))?;
-        job(desk, role, &spec, dir, prompt_file)
+        job(desk, role, &spec, dir, prompt_file).await
     })
     .await?;
     let record = match outcome {
@@ -84,7 +85,7 @@ fn agent_of(desk: &Desk<'_>) -> Result<AgentSpec, Trouble> {
     Ok(agent::resolve(name, &desk.config.agents)?)
 }
 
-fn job(
+async fn job(
     desk: &Desk<'_>,
     role: Role,
     spec: &AgentSpec,
@@ -128,6 +129,10 @@ fn job(
     let mut env = Environment::of(&desk.world.environment, &pass)?;
     for (name, value) in line.env {
         env.set(&name, value);
+    }
+    let (repo, seen) = (desk.repo().await?, env.entries());
+    for (name, value) in git::author_fallback(&repo, &desk.git_worktree()?, &seen).await? {
+        env.set(name, value);
     }
     let argv = std::iter::once(line.program)
         .chain(line.args)

@@ -105,6 +105,15 @@ impl<'a> Desk<'a> {
         read_record(self.worktree()?)
     }
 
+    /// The run branch's tip when the iteration began. What a step that was stopped or lost has left since then belongs to
+    /// the iteration like everything else.
+    pub(super) fn iteration_start(&self) -> Result<Oid, Trouble> {
+        match &self.facts().current.start_head {
+            Some(head) => oid(head),
+            None => oid(&self.worktree()?.start_commit),
+        }
+    }
+
     /// A file at a commit, as text; `None` where there is none. Bytes that are not UTF-8 are replaced.
     pub(super) async fn text_at(
         &self,

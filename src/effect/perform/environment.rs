@@ -66,6 +66,14 @@ impl Environment {
         self.entries.insert(name.into(), value.into());
     }
 
+    /// The whole so far.
+    pub(super) fn entries(&self) -> Vec<(OsString, OsString)> {
+        self.entries
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    }
+
     /// The whole, as a keeper takes it.
     pub(super) fn into_entries(self) -> Vec<(OsText, OsText)> {
         self.entries

@@ -73,9 +73,8 @@ async fn begin(desk: &Desk<'_>, repo: &Repo) -> Result<(Begin, String), Trouble>
 async fn settle(desk: &Desk<'_>, repo: &Repo, heard: Heard) -> Result<Done, Trouble> {
     let worktree = desk.git_worktree()?;
     keep_leftovers(desk, repo, &worktree).await?;
-    let tip = own_marks(desk, repo, &worktree, &heard).await?;
-    let begun = super::desk::oid(&heard.begin.head)?;
-    let commits = worked_between(repo, &begun, &tip.commit).await?;
+    let tip = own_marks(desk, repo, &worktree).await?;
+    let commits = worked_between(repo, &desk.iteration_start()?, &tip.commit).await?;
     let (_, checklist) = desk.plan_at(repo, &tip.commit).await?;
     let tampered = tampering::seen(desk, repo, &tip.commit, &checklist).await?;
     let claimed_complete = plan::claims(
@@ -147,15 +146,9 @@ pub(super) async fn keep_leftovers(
 }
 
 /// Only loopd reviews: marks that the agent may not give are taken back in a marked commit.
-async fn own_marks(
-    desk: &Desk<'_>,
-    repo: &Repo,
-    worktree: &git::Worktree,
-    heard: &Heard,
-) -> Result<Tip, Trouble> {
+async fn own_marks(desk: &Desk<'_>, repo: &Repo, worktree: &git::Worktree) -> Result<Tip, Trouble> {
     let tip = git::head(repo, worktree).await?;
-    let begun = super::desk::oid(&heard.begin.head)?;
-    let (_, before) = desk.plan_at(repo, &begun).await?;
+    let (_, before) = desk.plan_at(repo, &desk.iteration_start()?).await?;
     let (text, _) = desk.plan_at(repo, &tip.commit).await?;
     let disowned = plan::disown(&before, &text);
     if disowned.tasks.is_empty() {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::Done;
-use super::desk::{Desk, oid};
+use super::desk::Desk;
 use super::{step, tampering};
 use crate::core::run::{Event, Evidence, Trouble};
 use crate::core::step::Event as Step;
@@ -21,10 +21,7 @@ pub(super) async fn judge(desk: &Desk<'_>) -> Result<Done, Trouble> {
     let worktree = desk.git_worktree()?;
     let tip = git::head(&repo, &worktree).await?;
     let (_, checklist) = desk.plan_at(&repo, &tip.commit).await?;
-    let since = match &desk.facts().current.start_head {
-        Some(head) => oid(head)?,
-        None => oid(&desk.worktree()?.start_commit)?,
-    };
+    let since = desk.iteration_start()?;
     let diff_id = if since == tip.commit
         || git::changed_paths(&repo, &since, &tip.commit)
             .await?

@@ -33,8 +33,14 @@ pub(super) async fn implementation(
 ) -> Result<String, Trouble> {
     if let Some(n) = desk.facts().current.rewrite {
         let kept = desk.files.state_dir().join(rewrite_name(n));
-        return std::fs::read_to_string(&kept)
-            .map_err(io_trouble(format!("read {}", kept.display())));
+        match std::fs::read_to_string(&kept) {
+            Ok(prompt) => return Ok(prompt),
+            // A person stopped the run before it was written.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return rewritten(desk, repo, plan, next).await;
+            }
+            Err(error) => return Err(io_trouble(format!("read {}", kept.display()))(error)),
+        }
     }
     let conflict = !desk.facts().notes.conflict.is_empty();
     let kind = PromptKind::of_iteration(0, conflict);

@@ -26,19 +26,12 @@ pub(super) async fn review(desk: &Desk<'_>, stop: &CancellationToken) -> Result<
     }
 }
 
-/// Where the work under review begins: the tip when the iteration began.
-fn since(desk: &Desk<'_>) -> Result<String, Trouble> {
-    Ok(match &desk.facts().current.start_head {
-        Some(head) => head.clone(),
-        None => desk.worktree()?.start_commit.clone(),
-    })
-}
-
 async fn begin(desk: &Desk<'_>, repo: &Repo) -> Result<(Begin, String), Trouble> {
     let tip = git::head(repo, &desk.git_worktree()?).await?;
     let (_, checklist) = desk.plan_at(repo, &tip.commit).await?;
-    let since = since(desk)?;
-    let prompt = prompting::review(desk, repo, &checklist, &since, tip.commit.as_str()).await?;
+    let since = desk.iteration_start()?;
+    let prompt =
+        prompting::review(desk, repo, &checklist, since.as_str(), tip.commit.as_str()).await?;
     let row = Row {
         iteration: desk.facts().iteration,
         ..Row::default()
@@ -128,7 +121,7 @@ async fn mark(
     let (edited, message) = if approved {
         (plan::approve(&text), "Mark the reviewed tasks")
     } else {
-        let before: Checklist = desk.plan_at(repo, &oid(&since(desk)?)?).await?.1;
+        let before: Checklist = desk.plan_at(repo, &desk.iteration_start()?).await?.1;
         (
             plan::reopen(&before, &text),
             "Reopen the tasks that were sent back",

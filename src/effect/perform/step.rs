@@ -10,6 +10,7 @@ use super::trouble::{io_trouble, trouble};
 use crate::core::run::{Event, Trouble, TroubleKind};
 use crate::core::step;
 use crate::effect::files::private_dir;
+use crate::effect::git;
 use crate::effect::keeper::{self, Ended, ExitRecord, Found, Handle, Job};
 
 use super::Done;
@@ -33,7 +34,10 @@ pub(super) async fn drive(
 ) -> Result<Outcome, Trouble> {
     let dir = desk.step_dir();
     let handle = match keeper::find(&dir)? {
-        Found::Exited(record) if record.refused.is_none() => return Ok(exited(record, stop)),
+        Found::Exited(record) if record.refused.is_none() => {
+            drop_stale_locks(desk).await;
+            return Ok(exited(record, stop));
+        }
         Found::Lost => {
             end_rest(desk).await?;
             return Ok(Outcome::Lost);
@@ -75,7 +79,10 @@ async fn wait(
     match ended {
         Ended::Exited(record) => match &record.refused {
             Some(why) => Err(trouble(TroubleKind::Transient, "step_refused", why.clone())),
-            None => Ok(exited(record, stop)),
+            None => {
+                drop_stale_locks(desk).await;
+                Ok(exited(record, stop))
+            }
         },
         Ended::Lost => {
             end_rest(desk).await?;
@@ -102,6 +109,7 @@ pub(super) async fn begun(desk: &Desk<'_>) -> Result<(), Trouble> {
 pub(super) async fn end_rest(desk: &Desk<'_>) -> Result<(), Trouble> {
     let reaped = keeper::reap_survivors(&desk.step_dir(), &marker(desk)).await?;
     if reaped.survivors.is_empty() {
+        drop_stale_locks(desk).await;
         return Ok(());
     }
     Err(trouble(
@@ -112,6 +120,24 @@ pub(super) async fn end_rest(desk: &Desk<'_>) -> Result<(), Trouble> {
             reaped.survivors.join(", ")
         ),
     ))
+}
+
+/// A git that was killed in the worktree leaves its locks behind. Nobody of the run is alive now: nobody holds them.
+async fn drop_stale_locks(desk: &Desk<'_>) {
+    if desk.facts().worktree.is_none() {
+        return;
+    }
+    let drop = async || -> Result<Vec<std::path::PathBuf>, Trouble> {
+        Ok(git::drop_stale_locks(&desk.repo().await?, &desk.git_worktree()?).await?)
+    };
+    match drop().await {
+        Ok(dropped) if dropped.is_empty() => {}
+        Ok(dropped) => tracing::info!(run = %desk.order.run.id, ?dropped, "removed stale locks"),
+        // Whoever needs the worktree next meets the lock, or the missing worktree, and says so.
+        Err(trouble) => {
+            tracing::warn!(run = %desk.order.run.id, message = trouble.message, "failed to look for stale locks");
+        }
+    }
 }
 
 /// A keeper that was asked to stop by somebody else than this run has lost its step, however orderly it went.

@@ -31,8 +31,7 @@ impl Facts {
         self.plan = report.plan;
         self.head = Some(report.head.clone());
         self.session = report.session.clone();
-        // A retry after a commit goes on in the same iteration: commits add up, the last word counts.
-        self.current.record.commits += report.commits;
+        self.current.record.commits = report.commits;
         self.current.record.claimed_complete = report.claimed_complete;
         self.current.record.task = report.task.clone();
         self.current.record.tree = Some(report.tree.clone());

@@ -1,0 +1,237 @@
+//! Daemons and keepers die; the run ends as if nobody had.
+
+use agent_loop::core::machine::Kind;
+use agent_loop::core::run::{Event, RunId, State};
+use agent_loop::effect::keeper::{self, Found};
+use serde_json::json;
+
+use super::ONE_TASK;
+use crate::support::{House, Repository, Turnstile, processes_of};
+
+/// One rejection and one failed verification on the way; each call leaves a line beside the repository.
+const EVENTFUL: &str = r#"
+    [[turn]]
+    steps = [{ sh = "echo call >> ../calls" }, { write = { path = "state", text = "bad" } }, { tick = "next" }, { commit = "One" }, "complete"]
+    [[turn]]
+    steps = [{ sh = "echo call >> ../calls" }, { write = { path = "state", text = "good" } }, { tick = "next" }, { commit = "Two" }, "complete"]
+    [[turn]]
+    role = "review"
+    steps = [{ sh = "echo review >> ../calls" }, { verdict = { approved = false, findings = "it is bad" } }]
+    [[turn]]
+    role = "review"
+    steps = [{ sh = "echo review >> ../calls" }, { verdict = { approved = true } }]
+"#;
+
+fn eventful() -> serde_json::Value {
+    json!({ "verify_cmds": ["echo check >> ../calls; test $(cat state) = good"] })
+}
+
+/// What a run came to, as far as it must not depend on who died on the way.
+async fn outcome(house: &House, repo: &Repository, id: &RunId) -> (String, String, String, String) {
+    house.rests(id, State::Completed).await;
+    house.settled(id).await;
+    house.check().await;
+    (
+        house.path(id).await,
+        std::fs::read_to_string(repo.outside().join("calls")).expect("calls"),
+        repo.git(&["rev-parse", "agent/thing^{tree}"]),
+        repo.git(&["log", "--format=%s", "main..run/thing"]),
+    )
+}
+
+#[tokio::test]
+async fn a_daemon_that_dies_at_every_change_of_state_changes_nothing() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let id = house.create(&repo, Some(EVENTFUL), eventful()).await;
+    let undisturbed = outcome(&house, &repo, &id).await;
+    assert_eq!(undisturbed.1, "call\nreview\ncheck\ncall\nreview\ncheck\n");
+
+    let repo = Repository::with_plan(ONE_TASK);
+    let mut house = House::over(&repo).await;
+    let id = house.create(&repo, Some(EVENTFUL), eventful()).await;
+    let (mut seen, mut deaths) = (0, 0);
+    loop {
+        let changes = house.until(&id, async || {
+            let changes = house.told(&id, "RUN_STATE_CHANGED").await.len();
+            let ended = house.run(&id).await.state.kind() == Kind::Ended;
+            (changes > seen || ended).then_some(changes)
+        });
+        seen = changes.await;
+        if house.run(&id).await.state.kind() == Kind::Ended {
+            break;
+        }
+        house.die().await;
+        deaths += 1;
+        house = House::over(&repo).await;
+    }
+    assert!(deaths > 4, "only {deaths} deaths");
+    // Once more, for what is left to do after the end.
+    house.die().await;
+    let house = House::over(&repo).await;
+    assert_eq!(outcome(&house, &repo, &id).await, undisturbed);
+    assert_eq!(repo.git(&["rev-list", "--count", "main..agent/thing"]), "1");
+    assert_eq!(processes_of(&id), []);
+}
+
+#[tokio::test]
+async fn an_agent_outlives_its_daemon_and_is_not_called_twice() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let mut stile = Turnstile::new(repo.outside(), "agent");
+    let script = format!(
+        "then = \"default\"\n[[turn]]\nsteps = [{{ sh = \"{}\" }}, {{ tick = \"next\" }}, {{ commit = \"Once\" }}, \"complete\"]\n",
+        stile.sh()
+    );
+    let id = house
+        .create(&repo, Some(&script), json!({ "merge_strategy": "none" }))
+        .await;
+    stile.somebody().await;
+    house.die().await;
+    assert!(!processes_of(&id).is_empty(), "it works on");
+    let house = House::over(&repo).await;
+    assert_eq!(house.run(&id).await.state, State::Running);
+    assert_eq!(house.reader.holding_slots().await.expect("slots").len(), 1);
+    stile.open();
+    house.rests(&id, State::Completed).await;
+    assert!(stile.is_empty(), "nobody came a second time");
+    assert_eq!(house.steps(&id, "implementation").await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_ended_while_no_daemon_was_there_is_taken_up() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let mut stile = Turnstile::new(repo.outside(), "check");
+    let id = house
+        .create(&repo, None, json!({ "verify_cmds": [stile.sh()] }))
+        .await;
+    stile.somebody().await;
+    let dir = step_dir(&house, &id, "verification").await;
+    house.die().await;
+    let Found::Alive(keeper) = keeper::find(&dir).expect("a record") else {
+        panic!("no keeper");
+    };
+    stile.open();
+    let _ = keeper.wait().await.expect("an end");
+    let house = House::over(&repo).await;
+    house.rests(&id, State::Completed).await;
+    assert!(stile.is_empty(), "the checks ran once");
+}
+
+#[tokio::test]
+async fn a_step_whose_keeper_is_killed_is_started_again_and_no_retry_is_spent() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let mut stile = Turnstile::new(repo.outside(), "agent");
+    let script = format!(
+        r#"
+        then = "default"
+        [[turn]]
+        steps = [
+            {{ write = {{ path = "half", text = "half\n" }} }},
+            {{ sh = "touch $(git rev-parse --git-path index.lock)" }},
+            {{ sh = "{}" }},
+        ]
+        "#,
+        stile.sh()
+    );
+    let id = house
+        .create(&repo, Some(&script), json!({ "agent_retries": 0 }))
+        .await;
+    stile.somebody().await;
+    kill_keeper(&house, &id, "implementation").await;
+    let run = house.rests(&id, State::Completed).await;
+    assert_eq!(run.facts.iteration, 1);
+    let steps = house.steps(&id, "implementation").await;
+    let told: Vec<(&str, u32)> = steps
+        .iter()
+        .map(|s| (s.state.as_str(), s.attempt))
+        .collect();
+    assert_eq!(told, [("retrying", 1), ("succeeded", 1)]);
+    assert_eq!(
+        repo.at("agent/thing", "half"),
+        "half",
+        "what the lost agent had done is kept"
+    );
+    house.check().await;
+}
+
+#[tokio::test]
+async fn checks_whose_keeper_and_daemon_are_killed_are_run_again() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let mut stile = Turnstile::new(repo.outside(), "check");
+    let id = house
+        .create(&repo, None, json!({ "verify_cmds": [stile.sh()] }))
+        .await;
+    stile.somebody().await;
+    let dir = step_dir(&house, &id, "verification").await;
+    house.die().await;
+    kill(&dir).await;
+    assert!(
+        !processes_of(&id).is_empty(),
+        "the check has outlived its keeper"
+    );
+    let house = House::over(&repo).await;
+    stile.somebody().await;
+    assert_eq!(house.run(&id).await.state, State::Verifying);
+    stile.open();
+    house.rests(&id, State::Completed).await;
+    assert_eq!(house.steps(&id, "verification").await.len(), 2);
+    assert_eq!(processes_of(&id), []);
+}
+
+#[tokio::test]
+async fn a_step_that_is_lost_every_time_asks_a_person() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let mut stile = Turnstile::new(repo.outside(), "agent");
+    let script = format!("[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n", stile.sh());
+    let id = house.create(&repo, Some(&script), json!({})).await;
+    for _ in 0..6 {
+        stile.somebody().await;
+        kill_keeper(&house, &id, "implementation").await;
+    }
+    let why = house.held(&id, "step_lost").await;
+    assert!(why.contains("killed 6 times"), "{why}");
+}
+
+#[tokio::test]
+async fn a_stop_that_the_daemon_did_not_live_to_see_is_made_by_the_next_one() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let mut stile = Turnstile::new(repo.outside(), "agent");
+    let script = format!("[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n", stile.sh());
+    let id = house.create(&repo, Some(&script), json!({})).await;
+    stile.somebody().await;
+    let _ = house.operate(&id, Event::Cancel).await;
+    house.die().await;
+    let house = House::over(&repo).await;
+    house.settled(&id).await;
+    assert_eq!(house.run(&id).await.state, State::Canceled);
+    assert_eq!(processes_of(&id), []);
+    house.check().await;
+}
+
+async fn step_dir(house: &House, id: &RunId, phase: &str) -> std::path::PathBuf {
+    let steps = house.steps(id, phase).await;
+    let last = steps.last().expect("a step").generation;
+    house.dir(id).join("steps").join(last.to_string())
+}
+
+async fn kill_keeper(house: &House, id: &RunId, phase: &str) {
+    let dir = step_dir(house, id, phase).await;
+    kill(&dir).await;
+}
+
+/// Kills the keeper of a step, and waits until it is gone.
+async fn kill(dir: &std::path::Path) {
+    let Found::Alive(keeper) = keeper::find(dir).expect("a record") else {
+        panic!("no keeper lives in {}", dir.display());
+    };
+    let pid = keeper.record().expect("a keeper").identity.pid;
+    let pid = rustix::process::Pid::from_raw(pid as i32).expect("a pid");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
+    let _ = keeper.wait().await.expect("an end");
+}

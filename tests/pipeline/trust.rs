@@ -1,0 +1,162 @@
+//! What an agent leaves behind and what it must not touch: leftovers are kept, tampering is shown to a person.
+
+use agent_loop::core::run::{Event, State};
+use serde_json::json;
+
+use super::{ONE_TASK, TWO_TASKS};
+use crate::support::{House, Repository};
+
+const PLAN: &str = "specs/planning/thing-plan.md";
+
+fn accept() -> Event {
+    Event::Resume {
+        accept: true,
+        note: None,
+    }
+}
+
+#[tokio::test]
+async fn a_removed_task_holds_the_run_until_a_person_accepts_it() {
+    let repo = Repository::with_plan(TWO_TASKS);
+    let house = House::over(&repo).await;
+    let script = r#"
+        then = "default"
+        [[turn]]
+        steps = ["tamper_plan", { tick = "next" }, { commit = "Done, as it were" }, "complete"]
+    "#;
+    let id = house.create(&repo, Some(script), json!({})).await;
+    let why = house.held(&id, "plan_tampered").await;
+    assert!(why.contains("second thing"), "{why}");
+    // Going on without accepting it leads to the same question.
+    house.resume(&id).await;
+    house.wait(&id, |run| run.state != State::Paused).await;
+    house.held(&id, "plan_tampered").await;
+    assert!(
+        repo.try_git(&["rev-parse", "--verify", "agent/thing"])
+            .is_err()
+    );
+    let _ = house.operate(&id, accept()).await;
+    house.wait(&id, |run| run.state != State::Paused).await;
+    house.rests(&id, State::Completed).await;
+    assert_eq!(repo.at("agent/thing", PLAN), "# Plan\n\n- [R] first thing");
+}
+
+#[tokio::test]
+async fn a_protected_path_holds_the_run_and_so_does_another_one_after_it_was_accepted() {
+    let repo = Repository::with_plan(TWO_TASKS);
+    let house = House::over(&repo).await;
+    let script = r#"
+        then = "default"
+        [[turn]]
+        steps = [
+            { write = { path = ".loop/config.toml", text = "verify_cmds = []\n" } },
+            { tick = "next" },
+            { commit = "Faster" },
+        ]
+        [[turn]]
+        steps = [{ write = { path = "tests/ours.sh", text = "exit 0\n" } }, { commit = "Greener" }]
+    "#;
+    let settings = json!({ "protected_paths": ["tests/**"] });
+    let id = house.create(&repo, Some(script), settings).await;
+    let why = house.held(&id, "plan_tampered").await;
+    assert!(why.contains(".loop/config.toml"), "{why}");
+    let _ = house.operate(&id, accept()).await;
+    house.wait(&id, |run| run.state != State::Paused).await;
+    let why = house.held(&id, "plan_tampered").await;
+    assert!(why.contains("tests/ours.sh"), "{why}");
+    let _ = house.operate(&id, accept()).await;
+    house.wait(&id, |run| run.state != State::Paused).await;
+    house.rests(&id, State::Completed).await;
+}
+
+#[tokio::test]
+async fn history_that_is_rewritten_below_the_start_holds_the_run() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let script = r#"
+        [[turn]]
+        steps = [
+            { tick = "next" },
+            { git = ["checkout", "-q", "--orphan", "fresh"] },
+            { commit = "As if nothing had been" },
+            { git = ["branch", "-q", "-M", "fresh", "run/thing"] },
+            "complete",
+        ]
+    "#;
+    let id = house.create(&repo, Some(script), json!({})).await;
+    let run = house.rests(&id, State::Paused).await;
+    let hold = run.facts.hold.expect("a hold");
+    assert_eq!(hold.code, "plan_tampered", "{}", hold.message);
+    assert!(
+        hold.message.contains("no longer contains the commit"),
+        "{}",
+        hold.message
+    );
+}
+
+#[tokio::test]
+async fn what_the_agent_did_not_commit_is_kept_in_a_marked_commit() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let script = r#"
+        [[turn]]
+        steps = [{ write = { path = "new/größe.txt", text = "kept\n" } }, { tick = "next" }, "complete"]
+    "#;
+    let settings = json!({ "merge_strategy": "none" });
+    let id = house.create(&repo, Some(script), settings).await;
+    let run = house.rests(&id, State::Completed).await;
+    let branch = run.facts.worktree.expect("a worktree").run_branch;
+    assert_eq!(repo.at(&branch, "new/größe.txt"), "kept");
+    let kinds = repo.git(&[
+        "log",
+        "--reverse",
+        "--format=%(trailers:key=Loopd-Kind,valueonly,separator=%x2C)",
+        &format!("main..{branch}"),
+    ]);
+    assert_eq!(kinds, "leftovers\nplan");
+    assert!(
+        house.prompts(&id, "review").await[0].contains(".."),
+        "the commit was reviewed"
+    );
+}
+
+#[tokio::test]
+async fn an_agent_can_commit_on_a_machine_where_nobody_has_a_name() {
+    let repo = Repository::with_plan(ONE_TASK);
+    for key in ["user.name", "user.email"] {
+        repo.git(&["config", "--unset", key]);
+    }
+    let house = House::over(&repo).await;
+    let script = r#"
+        [[turn]]
+        steps = [{ tick = "next" }, { sh = "git add -A && git commit -q -m Mine" }, "complete"]
+    "#;
+    let settings = json!({ "merge_strategy": "none", "reviewer": false });
+    let id = house.create(&repo, Some(script), settings).await;
+    let run = house.rests(&id, State::Completed).await;
+    let branch = run.facts.worktree.expect("a worktree").run_branch;
+    assert_eq!(
+        repo.git(&["log", "-1", "--format=%s by %an, %cn", &branch]),
+        "Mine by loopd agent, loopd agent"
+    );
+}
+
+#[tokio::test]
+async fn an_agent_commits_by_the_name_that_is_configured() {
+    let repo = Repository::with_plan(ONE_TASK);
+    repo.git(&["config", "--unset", "user.email"]);
+    let house = House::over(&repo).await;
+    std::fs::write(house.data.join(".gitconfig"), "[user]\n\temail = at@home\n").expect("a file");
+    let script = r#"
+        [[turn]]
+        steps = [{ tick = "next" }, { sh = "git add -A && git commit -q -m Mine" }, "complete"]
+    "#;
+    let settings = json!({ "merge_strategy": "none", "reviewer": false });
+    let id = house.create(&repo, Some(script), settings).await;
+    let run = house.rests(&id, State::Completed).await;
+    let branch = run.facts.worktree.expect("a worktree").run_branch;
+    assert_eq!(
+        repo.git(&["log", "-1", "--format=%s by %an, %ae", &branch]),
+        "Mine by Tester, at@home"
+    );
+}

@@ -1,0 +1,149 @@
+//! The checks: real commands with logs, timeouts and exit codes of their own; what fails comes back to the agent.
+
+use agent_loop::core::run::State;
+use serde_json::json;
+
+use super::ONE_TASK;
+use crate::support::{House, Repository};
+
+#[tokio::test]
+async fn a_run_whose_checks_fail_twice_is_told_and_mends_it() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let script = r#"
+        [[turn]]
+        steps = [{ tick = "next" }, { write = { path = "state", text = "alpha" } }, { commit = "One" }, "complete"]
+        [[turn]]
+        steps = [{ write = { path = "state", text = "beta" } }, { commit = "Two" }, "complete"]
+        [[turn]]
+        steps = [{ write = { path = "state", text = "good" } }, { commit = "Three" }, "complete"]
+    "#;
+    let check = "echo state is $(cat state); test $(cat state) = good";
+    let settings = json!({ "verify_cmds": ["true", check] });
+    let id = house.create(&repo, Some(script), settings).await;
+    let run = house.rests(&id, State::Completed).await;
+    assert_eq!(
+        house.path(&id).await,
+        "queued running verifying watchdog running verifying watchdog running verifying watchdog merging completed"
+    );
+    let prompts = house.prompts(&id, "implementation").await;
+    assert!(!prompts[0].contains("state is alpha"), "{}", prompts[0]);
+    assert!(
+        prompts[1].contains("exit status 1\nstate is alpha"),
+        "{}",
+        prompts[1]
+    );
+    assert!(prompts[2].contains("state is beta"), "{}", prompts[2]);
+    assert!(!prompts[2].contains("state is alpha"), "{}", prompts[2]);
+    let finished = house.told(&id, "VERIFICATION_FINISHED").await;
+    let passed: Vec<bool> = finished.iter().map(|v| v["passed"] == true).collect();
+    assert_eq!(passed, [false, false, true]);
+    assert_eq!(
+        finished[2]["tree"],
+        run.facts.verified_tree.unwrap_or_default()
+    );
+}
+
+#[tokio::test]
+async fn failures_in_a_row_fail_the_run() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let script = r#"
+        [[turn]]
+        steps = [{ tick = "next" }, { commit = "One" }, "complete"]
+        [[turn]]
+        steps = [{ append = { path = "more", text = "more\n" } }, { commit = "More" }, "complete"]
+    "#;
+    let settings = json!({
+        "verify_cmds": ["cat more 2>&1; false"],
+        "max_consecutive_verification_failures": 2,
+        "reviewer": false,
+    });
+    let id = house.create(&repo, Some(script), settings).await;
+    let why = house
+        .failed(&id, "max_consecutive_failures:verification:2")
+        .await;
+    assert!(
+        why.contains("`cat more 2>&1; false`: exit status 1"),
+        "{why}"
+    );
+    assert!(why.contains("loopctl retry"), "{why}");
+    assert!(
+        repo.try_git(&["rev-parse", "--verify", "agent/thing"])
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn a_check_that_changes_tracked_files_has_failed() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let settings = json!({
+        "verify_cmds": ["echo formatted >> specs/thing.md; echo new > untracked"],
+        "max_consecutive_verification_failures": 1,
+        "reviewer": false,
+    });
+    let id = house.create(&repo, None, settings).await;
+    let why = house
+        .failed(&id, "max_consecutive_failures:verification:1")
+        .await;
+    assert!(
+        why.contains("the checks changed tracked files: specs/thing.md"),
+        "{why}"
+    );
+}
+
+#[tokio::test]
+async fn a_check_may_leave_new_files_and_the_next_ones_run_whatever_it_says() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let script = r#"
+        then = "default"
+        [[turn]]
+        steps = [{ tick = "next" }, { commit = "One" }, "complete"]
+        [[turn]]
+        steps = [{ write = { path = "good", text = "" } }, { commit = "Two" }, "complete"]
+    "#;
+    let settings = json!({ "verify_cmds": [
+        "test -f good && yes 'a line of output' | head -c 5000000",
+        "printf 'b\\na\\n' | sort | tee sorted | head -1; echo oops >&2",
+    ] });
+    let id = house.create(&repo, Some(script), settings).await;
+    house.rests(&id, State::Completed).await;
+    assert_eq!(house.file(&id, "verify/verify-01-1.log"), "");
+    assert_eq!(
+        house.file(&id, "verify/verify-01-2.log"),
+        "a\noops\n",
+        "it ran although the first failed"
+    );
+    assert_eq!(house.file(&id, "verify/verify-02-1.log").len(), 5_000_000);
+    assert_eq!(house.file(&id, "verify/verify-02-2.log"), "a\noops\n");
+    assert_eq!(
+        repo.at("agent/thing", "sorted"),
+        "",
+        "what a check leaves is nobody's work"
+    );
+}
+
+#[tokio::test]
+async fn a_check_that_takes_too_long_is_ended_and_has_failed() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let settings = json!({
+        "verify_cmds": ["echo before; sleep 1000 & sleep 1000"],
+        "verify_timeout_sec": 1,
+        "max_consecutive_verification_failures": 1,
+        "reviewer": false,
+    });
+    let id = house.create(&repo, None, settings).await;
+    let why = house
+        .failed(&id, "max_consecutive_failures:verification:1")
+        .await;
+    assert!(
+        why.contains("not done after 1 s (verify_timeout_sec)"),
+        "{why}"
+    );
+    assert_eq!(house.file(&id, "verify/verify-01-1.log"), "before\n");
+    house.settled(&id).await;
+    assert_eq!(crate::support::processes_of(&id), []);
+}
