@@ -200,7 +200,9 @@ impl Engine {
             for artifact in &done.artifacts {
                 self.writer.record_artifact(artifact.clone()).await?;
             }
-            return self.writer.effect_done(finished, now).await;
+            self.writer.effect_done(finished, now).await?;
+            self.told.send_modify(|_| {});
+            return Ok(());
         };
         let mut apply = Apply::new(effect.run_id.clone(), event.clone(), now);
         apply.effect_done = Some(finished);

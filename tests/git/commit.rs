@@ -10,9 +10,15 @@ use agent_loop::effect::git::{
 use super::with_worktree;
 
 async fn left(repo: &Repo, worktree: &Worktree) -> Oid {
-    match commit_leftovers(repo, worktree, "Take what is left", &[("Loopd-Step", "s1")])
-        .await
-        .unwrap()
+    match commit_leftovers(
+        repo,
+        worktree,
+        "Take what is left",
+        &[("Loopd-Step", "s1")],
+        &[],
+    )
+    .await
+    .unwrap()
     {
         Leftovers::Committed(commit) => commit,
         other => panic!("{other:?}"),
@@ -56,7 +62,9 @@ async fn everything_that_is_not_ignored_becomes_one_marked_commit_and_the_index_
             "staged".into()
         ]
     );
-    let again = commit_leftovers(&repo, &worktree, "x", &[]).await.unwrap();
+    let again = commit_leftovers(&repo, &worktree, "x", &[], &[])
+        .await
+        .unwrap();
     assert_eq!(again, Leftovers::Nothing);
 }
 
@@ -82,7 +90,9 @@ async fn a_worktree_that_left_its_branch_is_held_and_not_committed() {
     let tip = head(&repo, &worktree).await.unwrap();
     lab.sh(&worktree.path, &["switch", "-q", "--detach"]);
     fs::write(worktree.path.join("new"), "").unwrap();
-    let outcome = commit_leftovers(&repo, &worktree, "x", &[]).await.unwrap();
+    let outcome = commit_leftovers(&repo, &worktree, "x", &[], &[])
+        .await
+        .unwrap();
     assert!(
         matches!(&outcome, Leftovers::Held { why } if why.contains("on no branch")),
         "{outcome:?}"
@@ -97,7 +107,7 @@ async fn a_lock_that_was_left_behind_is_transient_until_it_is_dropped() {
     fs::write(worktree.path.join("new"), "").unwrap();
     let lock = repo.common_dir.join("worktrees/wt.run-spec/index.lock");
     fs::write(&lock, "").unwrap();
-    let error = commit_leftovers(&repo, &worktree, "x", &[])
+    let error = commit_leftovers(&repo, &worktree, "x", &[], &[])
         .await
         .unwrap_err();
     assert_eq!(error.kind, GitErrorKind::Transient);
@@ -107,7 +117,7 @@ async fn a_lock_that_was_left_behind_is_transient_until_it_is_dropped() {
     let refs = repo.common_dir.join("refs/heads/run/spec.lock");
     fs::write(&refs, "").unwrap();
     fs::write(worktree.path.join("more"), "").unwrap();
-    let error = commit_leftovers(&repo, &worktree, "x", &[])
+    let error = commit_leftovers(&repo, &worktree, "x", &[], &[])
         .await
         .unwrap_err();
     assert_eq!(error.kind, GitErrorKind::Transient, "{error}");
@@ -167,12 +177,16 @@ async fn a_submodule_follows_its_head_and_an_unpopulated_one_stays() {
     lab.commit(at, "add submodules");
     lab.sh(at, &["submodule", "deinit", "-q", "-f", "unused"]);
     assert_eq!(
-        commit_leftovers(&repo, &worktree, "x", &[]).await.unwrap(),
+        commit_leftovers(&repo, &worktree, "x", &[], &[])
+            .await
+            .unwrap(),
         Leftovers::Nothing
     );
     fs::write(at.join("used/f"), "uncommitted\n").unwrap();
     assert_eq!(
-        commit_leftovers(&repo, &worktree, "x", &[]).await.unwrap(),
+        commit_leftovers(&repo, &worktree, "x", &[], &[])
+            .await
+            .unwrap(),
         Leftovers::Nothing
     );
     lab.sh(&at.join("used"), &["config", "user.email", "a@b"]);

@@ -175,7 +175,7 @@ async fn a_sparse_checkout_of_the_users_stays_sparse() {
     let worktree = super::ready(prepared);
     fs::write(worktree.path.join("in/a"), "2\n").unwrap();
     fs::write(worktree.path.join("out/a"), "2\n").unwrap();
-    let _ = agent_loop::effect::git::commit_leftovers(&repo, &worktree, "x", &[])
+    let _ = agent_loop::effect::git::commit_leftovers(&repo, &worktree, "x", &[], &[])
         .await
         .unwrap();
     let verified = head(&repo, &worktree).await.unwrap();

@@ -26,7 +26,7 @@ async fn everything(lab: &Lab, repo: &Repo, worktree: &Worktree) {
     fs::write(worktree.path.join("f"), "changed\n").unwrap();
     fs::write(worktree.path.join("new.txt"), "new\n").unwrap();
     let _ = changed_tracked(repo, worktree).await;
-    let _ = commit_leftovers(repo, worktree, "x", &[]).await;
+    let _ = commit_leftovers(repo, worktree, "x", &[], &[]).await;
     let _ = commit_file(repo, worktree, Path::new("f"), b"plan\n", "x").await;
     fs::write(lab.repo().join("theirs"), "t\n").unwrap();
     lab.sh(
@@ -166,7 +166,9 @@ async fn filters_that_came_after_the_start_do_not_run_and_the_leftovers_are_stil
     let _ = lab.git(&worktree.path, &["add", "new.txt"]);
     assert!(lab.at("canary").exists(), "the trap works");
     fs::remove_file(lab.at("canary")).unwrap();
-    let made = commit_leftovers(&repo, &worktree, "x", &[]).await.unwrap();
+    let made = commit_leftovers(&repo, &worktree, "x", &[], &[])
+        .await
+        .unwrap();
     assert!(matches!(made, Leftovers::Committed(_)), "{made:?}");
     assert!(!lab.at("canary").exists());
     everything(&lab, &repo, &worktree).await;
@@ -189,7 +191,9 @@ async fn a_filter_of_the_users_own_stays_in_force_and_a_changed_one_is_an_error(
     );
     assert_eq!(changed_tracked(&repo, &worktree).await.unwrap().len(), 0);
     fs::write(worktree.path.join("b.txt"), "secret\n").unwrap();
-    let made = commit_leftovers(&repo, &worktree, "x", &[]).await.unwrap();
+    let made = commit_leftovers(&repo, &worktree, "x", &[], &[])
+        .await
+        .unwrap();
     assert!(matches!(made, Leftovers::Committed(_)), "{made:?}");
     assert_eq!(
         lab.sh(&lab.repo(), &["cat-file", "blob", "run/spec:b.txt"]),
@@ -200,7 +204,7 @@ async fn a_filter_of_the_users_own_stays_in_force_and_a_changed_one_is_an_error(
         &["config", "filter.up.clean", &canary(&lab)],
     );
     fs::write(worktree.path.join("c.txt"), "secret\n").unwrap();
-    let error = commit_leftovers(&repo, &worktree, "x", &[])
+    let error = commit_leftovers(&repo, &worktree, "x", &[], &[])
         .await
         .unwrap_err();
     assert!(

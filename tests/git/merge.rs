@@ -275,7 +275,7 @@ async fn a_bare_repository_merges_by_its_refs() {
             .unwrap(),
     );
     fs::write(worktree.path.join("f"), "two\n").unwrap();
-    let _ = agent_loop::effect::git::commit_leftovers(&bare, &worktree, "x", &[])
+    let _ = agent_loop::effect::git::commit_leftovers(&bare, &worktree, "x", &[], &[])
         .await
         .unwrap();
     let verified = head(&bare, &worktree).await.unwrap();

@@ -102,11 +102,11 @@ async fn a_check_may_leave_new_files_and_the_next_ones_run_whatever_it_says() {
         [[turn]]
         steps = [{ tick = "next" }, { commit = "One" }, "complete"]
         [[turn]]
-        steps = [{ write = { path = "good", text = "" } }, { commit = "Two" }, "complete"]
+        steps = [{ write = { path = "good", text = "" } }, "complete"]
     "#;
     let settings = json!({ "verify_cmds": [
         "test -f good && yes 'a line of output' | head -c 5000000",
-        "printf 'b\\na\\n' | sort | tee sorted | head -1; echo oops >&2",
+        "printf 'b\\na\\n' | sort | tee sorted | head -1; echo oops >&2; date +%N > 'größe report.xml'",
     ] });
     let id = house.create(&repo, Some(script), settings).await;
     house.rests(&id, State::Completed).await;
@@ -118,11 +118,10 @@ async fn a_check_may_leave_new_files_and_the_next_ones_run_whatever_it_says() {
     );
     assert_eq!(house.file(&id, "verify/verify-02-1.log").len(), 5_000_000);
     assert_eq!(house.file(&id, "verify/verify-02-2.log"), "a\noops\n");
-    assert_eq!(
-        repo.at("agent/thing", "sorted"),
-        "",
-        "what a check leaves is nobody's work"
-    );
+    for left in ["sorted", "größe report.xml"] {
+        let merged = repo.at("agent/thing", left);
+        assert_eq!(merged, "", "what a check leaves is nobody's work");
+    }
 }
 
 #[tokio::test]

@@ -39,8 +39,9 @@ pub enum Leftovers {
     },
 }
 
-/// Commits everything in the worktree that is not ignored. A merge that the agent resolved but did not conclude is
-/// concluded: the commit gets the second parent. Call it only while no agent is alive in the worktree.
+/// Commits everything in the worktree that is not ignored, but new files at the paths in `except`: what checks left is
+/// no work. A merge that the agent resolved but did not conclude is concluded: the commit gets the second parent. Call
+/// it only while no agent is alive in the worktree.
 ///
 /// # Errors
 /// Transient while a lock is held or the branch moves; permanent when the branch or the worktree is gone.
@@ -49,6 +50,7 @@ pub async fn commit_leftovers(
     worktree: &Worktree,
     message: &str,
     trailers: &[(&str, &str)],
+    except: &[PathBuf],
 ) -> Result<Leftovers> {
     let _lane = repo.lane().await;
     let safe = Safe::trusting(repo, &worktree.drivers).await?;
@@ -60,7 +62,7 @@ pub async fn commit_leftovers(
     admin.unlocked()?;
     let index = OwnIndex::of(&safe, worktree.path())?;
     index.load(&tip.tree).await?;
-    let tree = index.take_all().await?;
+    let tree = index.take_all(except).await?;
     let other = merged_side(&safe, &admin).await?;
     if tree == tip.tree && other.is_none() {
         index.install(&admin)?;
@@ -125,6 +127,18 @@ pub async fn changed_tracked(repo: &Repo, worktree: &Worktree) -> Result<Vec<Pat
     let index = OwnIndex::of(&safe, worktree.path())?;
     index.load(&head(repo, worktree).await?.tree).await?;
     index.dirty().await
+}
+
+/// Files in the worktree that are neither in the tip of the run branch nor ignored.
+///
+/// # Errors
+/// Permanent when the branch or the worktree is gone.
+pub async fn untracked(repo: &Repo, worktree: &Worktree) -> Result<Vec<PathBuf>> {
+    worktree.admin(repo)?;
+    let safe = Safe::trusting(repo, &worktree.drivers).await?;
+    let index = OwnIndex::of(&safe, worktree.path())?;
+    index.load(&head(repo, worktree).await?.tree).await?;
+    index.untracked().await
 }
 
 /// Removes lock files that a killed git left in the worktree's own admin directory, and names them. Call it only when

@@ -18,17 +18,19 @@ use super::{
 };
 
 impl OwnIndex<'_> {
-    /// The tree of the working tree's present content, ignored files left out. The index must hold the tip.
-    pub(super) async fn take_all(&self) -> Result<Oid> {
-        let (_, links) = self.tracked().await?;
+    /// The tree of the working tree's present content, ignored files and new ones in `except` left out. The index must
+    /// hold the tip.
+    pub(super) async fn take_all(&self, except: &[PathBuf]) -> Result<Oid> {
+        let (tracked, links) = self.tracked().await?;
+        let except: Vec<&PathBuf> = except.iter().filter(|p| !tracked.contains(*p)).collect();
         let embedded: Vec<PathBuf> = self
             .untracked()
             .await?
             .into_iter()
-            .filter(|path| is_embedded(path))
+            .filter(|path| is_embedded(path) && !except.contains(&path))
             .collect();
         let mut pathspecs = b".\0".to_vec();
-        for kept_out in links.iter().chain(&embedded) {
+        for kept_out in links.iter().chain(&embedded).chain(except) {
             pathspecs.extend_from_slice(b":(top,exclude,literal)");
             pathspecs.extend_from_slice(&joined(std::slice::from_ref(kept_out)));
         }

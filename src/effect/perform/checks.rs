@@ -10,6 +10,7 @@ use super::Done;
 use super::agent_step::{read_json, write_json};
 use super::desk::{Desk, oid};
 use super::environment::Environment;
+use super::products;
 use super::step::{self, Outcome};
 use super::trouble::io_trouble;
 use crate::core::run::{CheckFailure, ChecksReport, Event, Trouble};
@@ -38,6 +39,7 @@ pub(super) async fn checks(desk: &Desk<'_>, stop: &CancellationToken) -> Result<
         )?;
         let dirty = git::changed_tracked(&repo, &worktree).await?;
         write_json(&dir.join("dirty.json"), &names(&dirty))?;
+        products::note_before(&repo, &worktree, dir).await?;
         let row = Row {
             iteration: desk.facts().iteration,
             ..Row::default()
@@ -101,6 +103,7 @@ async fn settle(
     let dir = desk.step_dir();
     let (commit, tree): (String, String) = read_json(&dir.join("tip.json"))?;
     let before: Vec<String> = read_json(&dir.join("dirty.json"))?;
+    products::note_after(desk, repo, worktree, &dir).await?;
     let mut failures = Vec::new();
     let mut artifacts = Vec::new();
     for (k, check) in desk.config.verify_cmds.iter().enumerate() {

@@ -8,10 +8,10 @@ use tokio_util::sync::CancellationToken;
 use super::Done;
 use super::agent_step::{self, Begin, Called, Heard};
 use super::desk::Desk;
-use super::prompting;
 use super::step;
 use super::tampering;
 use super::trouble::trouble;
+use super::{products, prompting};
 use crate::agent::Role;
 use crate::core::plan::{self, Next, TOKEN};
 use crate::core::run::{AgentReport, Event, Mode, Trouble, TroubleKind};
@@ -129,7 +129,7 @@ async fn settle(desk: &Desk<'_>, repo: &Repo, heard: Heard) -> Result<Done, Trou
         .with_artifacts(heard.artifacts))
 }
 
-/// Everything that is not committed becomes a marked commit.
+/// Everything that is not committed becomes a marked commit, but what the checks left.
 pub(super) async fn keep_leftovers(
     desk: &Desk<'_>,
     repo: &Repo,
@@ -139,7 +139,8 @@ pub(super) async fn keep_leftovers(
         "Keep what iteration {} left uncommitted",
         desk.facts().iteration
     );
-    match git::commit_leftovers(repo, worktree, &message, &[]).await? {
+    let except = products::known(desk)?;
+    match git::commit_leftovers(repo, worktree, &message, &[], &except).await? {
         Leftovers::Nothing | Leftovers::Committed(_) => Ok(()),
         Leftovers::Held { why } => Err(trouble(TroubleKind::NeedsPerson, "worktree_held", why)),
     }

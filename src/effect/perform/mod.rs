@@ -11,6 +11,7 @@ mod environment;
 mod implement;
 mod judge;
 mod merge;
+mod products;
 mod prompting;
 mod review;
 mod rewrite;

@@ -5,7 +5,7 @@ use super::Done;
 use super::desk::Desk;
 use super::prompting;
 use super::trouble::io_trouble;
-use crate::core::run::Trouble;
+use crate::core::run::{StepId, Trouble};
 use crate::effect::files::{Row, RowKind};
 
 /// Writes the prompt.
@@ -51,7 +51,9 @@ pub(super) async fn rewrite(desk: &Desk<'_>) -> Result<Done, Trouble> {
         desk.facts().plan,
         desk.now(),
     );
-    if let Some(step_id) = desk.order.effect.step_id.clone() {
+    // The step that is told the new prompt begins with the same move.
+    if let Some(step) = &desk.facts().step {
+        let step_id = StepId::new(&desk.order.run.id, step.generation);
         let told = crate::core::run::PublicEvent::WatchdogRewrite {
             step_id,
             signal: message,
