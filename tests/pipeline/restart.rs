@@ -231,7 +231,7 @@ async fn kill(dir: &std::path::Path) {
         panic!("no keeper lives in {}", dir.display());
     };
     let pid = keeper.record().expect("a keeper").identity.pid;
-    let pid = rustix::process::Pid::from_raw(pid as i32).expect("a pid");
+    let pid = rustix::process::Pid::from_raw(pid).expect("a pid");
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
     let _ = keeper.wait().await.expect("an end");
 }
