@@ -316,7 +316,9 @@ async fn another_worktree_of_the_repository_inside_of_the_runs_own_is_left_out()
     );
     fs::write(worktree.path.join("inner/f"), "of the side\n").unwrap();
     assert_eq!(
-        commit_leftovers(&repo, &worktree, "x", &[]).await.unwrap(),
+        commit_leftovers(&repo, &worktree, "x", &[], &[])
+            .await
+            .unwrap(),
         Leftovers::Nothing
     );
     fs::write(worktree.path.join("new"), "").unwrap();
