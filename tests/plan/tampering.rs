@@ -66,6 +66,14 @@ fn of_equal_tasks_as_many_have_to_stay() {
     assert_eq!(lost(base, "- [x] test\n"), gone("test"));
     assert_eq!(lost(base, "- [x] test\n- [ ] test\n- [ ] test\n"), []);
     // The longer one needs the longer one, whichever comes first.
+    let longer = "- [ ] test\n- [ ] test\n  as asked\n- [ ] test\n  on arm\n";
+    assert_eq!(
+        lost(
+            longer,
+            "- [ ] test\n  as asked\n- [ ] test\n  on arm\n- [ ] test\n  too\n"
+        ),
+        []
+    );
     let base = "- [ ] test\n- [ ] test\n  on arm\n";
     assert_eq!(
         lost(base, "- [ ] test\n  on arm\n- [ ] test\n  as asked\n"),

@@ -191,3 +191,24 @@ fn a_zero_budget_is_no_budget_and_an_empty_history_proceeds() {
         Verdict::Proceed
     );
 }
+
+#[test]
+fn the_rounds_of_a_review_hold_a_run_only_when_it_was_just_sent_back() {
+    let spent = Spent {
+        review_rounds_of_task: 3,
+        ..Spent::default()
+    };
+    let after = |review| {
+        let last = Iteration {
+            number: 4,
+            commits: 1,
+            review,
+            ..Iteration::default()
+        };
+        severity(&judge(&[last], Ladder::default(), &limits(), &spent))
+    };
+    assert_eq!(
+        [Review::NotAsked, Review::Approved, Review::ChangesRequested].map(after),
+        [0, 0, 3]
+    );
+}

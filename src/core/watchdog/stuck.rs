@@ -139,5 +139,5 @@ fn is_confirmation(iteration: &Iteration) -> bool {
         Review::NotAsked | Review::Approved => false,
         Review::ChangesRequested => true,
     };
-    iteration.task.is_none() && iteration.pending == 0 && failure(iteration).is_none() && !rejected
+    iteration.pending == 0 && failure(iteration).is_none() && !rejected
 }
