@@ -12,6 +12,7 @@ mod pipeline;
 mod plan;
 mod prompt;
 mod purity;
+mod real;
 mod schedule;
 mod store;
 mod support;

@@ -1,6 +1,7 @@
 //! What several suites share: a scratch repository, and a daemon in this process over a real store, real git and real
-//! keepers. Only the model behind the agent is missing: the scripted agent plays instead.
+//! keepers. Only the model behind the agent is missing: the scripted agent plays instead, or, for real agents, a server.
 
+pub mod agents;
 mod asking;
 mod house;
 mod processes;
