@@ -5,14 +5,13 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use agent_loop::core::machine::Kind;
-use agent_loop::core::run::{EventName, WaitWhy};
-use agent_loop::core::schedule::{
-    NotBefore, Occupied, Order, Policy, ProviderLimit, Queue, Schedule, Wait, Waiting, plan,
-};
+use agent_loop::core::run::EventName;
+use agent_loop::core::schedule::{Order, Policy, Schedule, plan};
 use agent_loop::core::time::Time;
 
 use super::acts::Act;
 use super::answers::Agent;
+use super::line::{holds_slot, queue};
 use super::quotient::quotient;
 use super::scopes::{CALM, PERSON, terms};
 use super::search::{Graph, Node, explore};
@@ -175,10 +174,6 @@ fn crashed(node: &Node) -> Option<usize> {
     crash.map(|(_, to)| *to)
 }
 
-fn holds_slot(node: &Node) -> bool {
-    node.alive || node.state.kind() == Kind::Active
-}
-
 fn within_caps(nodes: &[&Node], room: &Room, seen: &mut Seen) {
     let most = |of: &dyn Fn(&Node) -> bool| {
         let all = nodes.iter().filter(|it| of(it)).count();
@@ -202,50 +197,6 @@ fn within_caps(nodes: &[&Node], room: &Room, seen: &mut Seen) {
             seen.broken.insert(CAPS);
         }
     }
-}
-
-/// As the store reads it: who waits, and who holds a slot. It is five o'clock; gates open before or after.
-fn queue(nodes: &[&Node], order: &[usize], room: &Room) -> Queue {
-    let mut queue = Queue::default();
-    for (seq, run) in (1..).zip(order) {
-        let node = nodes[*run];
-        let (id, workspace) = (run.to_string(), room.workspaces[*run].to_owned());
-        let provider = "agent".to_owned();
-        if holds_slot(node) {
-            queue.occupied.push(Occupied {
-                id: id.clone(),
-                workspace: workspace.clone(),
-                provider: provider.clone(),
-            });
-        }
-        if node.state.kind() != Kind::Waiting {
-            continue;
-        }
-        let until = Time(if node.waited { 1 } else { 10 });
-        if node.wait == Some(WaitWhy::Limit) {
-            let provider = provider.clone();
-            queue.limited.push(ProviderLimit { provider, until });
-        }
-        queue.waiting.push(Waiting {
-            id,
-            seq,
-            priority: 0,
-            workspace,
-            provider,
-            overtaken: 0,
-            not_before: node.wait.map(|why| NotBefore {
-                until,
-                why: match why {
-                    WaitWhy::Limit => Wait::Limit,
-                    WaitWhy::Disk => Wait::Disk,
-                },
-                message: "it waits".to_owned(),
-            }),
-            after: Vec::new(),
-            step_alive: node.alive,
-        });
-    }
-    queue
 }
 
 /// One run of those that are searched together: few words, but a person's, and every crash.

@@ -6,14 +6,18 @@
 
 mod acts;
 mod answers;
+mod canonical;
 mod coverage;
 mod flaws;
 mod joint;
 mod laws;
+mod line;
+mod performing;
 mod planted;
 mod quotient;
 mod reopening;
 mod scopes;
 mod search;
+mod story;
 mod walk;
 mod world;

@@ -1,16 +1,13 @@
-//! Every path of one run in a scope, breadth first. Counters jump to the brink and names, times and generations are
-//! counted from where the run stands, so that what behaves alike is one node; the rest of the facts is kept exactly.
+//! Every path of one run in a scope, breadth first, and what has to be true of the whole graph: every run can go on, can
+//! end, and never works for ever by itself. What counts as the same world is `canonical`'s affair.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::fmt::Write as _;
-use std::hash::{DefaultHasher, Hasher as _};
 
-use agent_loop::core::machine::Kind;
-use agent_loop::core::run::{Current, EDGES, EventName, Mode, Stage, State, WaitWhy};
-use agent_loop::core::watchdog::Ladder;
+use agent_loop::core::run::{EDGES, EventName, State, WaitWhy};
 
 use super::acts::{Act, Next, claim, is_startable, may_rest, next};
-use super::world::{Machine, NOW, Pending, Scope, World, stays};
+use super::canonical::{canonical, key};
+use super::world::{Machine, Scope, World};
 
 pub const NO_EXIT: &str =
     "a run that has not ended can go on, waits for a gate with a time, or for a person";
@@ -193,116 +190,4 @@ fn circle(nodes: &[Node]) -> Option<usize> {
         }
     }
     left.iter().position(|it| *it > 0)
-}
-
-/// Worlds that behave alike become the same.
-fn canonical(world: &mut World) {
-    // A stop names its step and a close its run, and to repeat either is harmless: each is kept once.
-    let mut kept: Vec<Pending> = Vec::new();
-    for mut it in world.outbox.drain(..) {
-        if stays(it.effect) {
-            it.generation = 0;
-        }
-        if !kept.contains(&it) {
-            kept.push(it);
-        }
-    }
-    world.outbox = kept;
-    count_from_the_oldest(world);
-    let facts = &mut world.facts;
-    let word = || "a word".to_owned();
-    // The rules only ask whether there are any.
-    let records = facts.history.iter_mut().chain([&mut facts.current.record]);
-    for record in records {
-        record.commits = record.commits.min(1);
-    }
-    // The rules only ask whether these are beyond their bound.
-    let brink = |it: &mut u32, bound: u32| {
-        *it = if *it > bound {
-            bound + 1
-        } else {
-            (*it).min(1) * bound
-        }
-    };
-    brink(&mut facts.lost, 5);
-    brink(&mut facts.troubles, 5);
-    brink(&mut facts.catch_ups, 5);
-    facts.limits_met = facts.limits_met.min(1);
-    // Written before they are read, in one and the same event.
-    (facts.last_result, facts.last_verdict, facts.last_trouble) = (None, None, None);
-    // What only names something, or is only told.
-    (facts.ticket, facts.rewrites) = (0, 0);
-    facts.current.rewrite = facts.current.rewrite.map(|_| 1);
-    facts.abandoned.clear();
-    facts.notes.signals.clear();
-    facts.last_message = word();
-    facts.due = facts.due.map(|_| NOW);
-    if let Some(wait) = &mut facts.wait {
-        (wait.until, wait.message) = (NOW, word());
-    }
-    if let Some(hold) = &mut facts.hold {
-        (hold.code, hold.message) = (word(), word());
-    }
-    if let Some(failure) = &mut facts.failure {
-        (failure.code, failure.message) = (word(), word());
-    }
-    for it in [&mut facts.started_at, &mut facts.ended_at] {
-        *it = it.map(|_| NOW);
-    }
-    let kind = world.state.kind();
-    if matches!(kind, Kind::Held | Kind::Ended) {
-        // Whoever lets it go on starts these anew.
-        (facts.attempt, facts.lost, facts.troubles, facts.limits_met) = (0, 0, 0, 0);
-        (facts.catch_ups, facts.conflicts, facts.confirms) = (0, 0, 0);
-        (facts.verification_failures, facts.review_failures) = (0, 0);
-        facts.review_rounds = 0;
-        facts.ladder = Ladder::default();
-    }
-    if kind == Kind::Ended {
-        // What follows begins from its branch and its approval alone.
-        facts.history.clear();
-        facts.current = Current::default();
-        (facts.stage, facts.iteration, facts.mode) = (Stage::Implement, 0, Mode::Task);
-        facts.verified_tree = facts.verified_tree.as_ref().map(|_| word());
-        (world.checked, world.said) = (None, false);
-    }
-}
-
-/// Generations are counted from the oldest one that anybody still names.
-fn count_from_the_oldest(world: &mut World) {
-    let facts = &mut world.facts;
-    let starts = world.outbox.iter().filter(|it| !stays(it.effect));
-    let oldest = starts.map(|it| it.generation);
-    let oldest = oldest.chain(facts.step.iter().map(|it| it.generation));
-    let oldest = oldest.chain(world.outbox.iter().filter_map(|it| it.step));
-    let oldest = oldest.chain(world.busy.iter().map(|(it, _)| it.generation));
-    let shift = oldest
-        .min()
-        .unwrap_or(facts.generation)
-        .min(facts.generation);
-    let count = |it: &mut u64| *it = it.saturating_sub(shift);
-    count(&mut facts.generation);
-    facts
-        .step
-        .iter_mut()
-        .for_each(|it| count(&mut it.generation));
-    world.process.iter_mut().for_each(count);
-    let busy = world.busy.iter_mut().map(|(it, _)| it);
-    for it in world.outbox.iter_mut().chain(busy) {
-        count(&mut it.generation);
-        it.step.iter_mut().for_each(count);
-    }
-}
-
-fn key(world: &World) -> u64 {
-    struct Key(DefaultHasher);
-    impl std::fmt::Write for Key {
-        fn write_str(&mut self, text: &str) -> std::fmt::Result {
-            self.0.write(text.as_bytes());
-            Ok(())
-        }
-    }
-    let mut key = Key(DefaultHasher::new());
-    write!(key, "{world:?}").expect("a hash takes everything");
-    key.0.finish()
 }
