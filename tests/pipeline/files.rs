@@ -142,12 +142,20 @@ async fn a_completed_run_leaves_registered_files_in_both_places_and_a_clean_stat
         "iter-01-impl.jsonl",
         "iter-01-impl.tail.txt",
         "iter-01-review.log",
+        "review-diff.json",
         "verify/verify-01-1.log",
         "verify/verify-01-2.log",
         "run.log",
     ] {
         assert!(own.contains(name), "{name} is not among {own:?}");
     }
+    let diff: Value = serde_json::from_str(&house.file(&id, "review-diff.json")).expect("JSON");
+    assert_eq!(diff["files"], json!(["specs/planning/thing-plan.md"]));
+    assert!(
+        diff["diff"]
+            .as_str()
+            .is_some_and(|d| d.contains("+- [x] first thing"))
+    );
     let artifacts = house.reader.artifacts(&id).await.expect("artifacts");
     assert_eq!(artifacts.len(), 2 * own.len());
     for artifact in &artifacts {

@@ -4,7 +4,7 @@ use agent_loop::core::run::State;
 use serde_json::json;
 
 use super::{ONE_TASK, TWO_TASKS};
-use crate::support::{House, Repository, Turnstile};
+use crate::support::{House, Options, Repository, Turnstile};
 
 /// The agent waits once in its first turn, then does the one task with this file.
 fn waits_then_writes(stile: &Turnstile, path: &str, text: &str) -> String {
@@ -225,4 +225,38 @@ async fn a_completed_run_leaves_its_branch_and_no_worktree() {
     assert_eq!(repo.git(&["worktree", "list"]).lines().count(), 1);
     repo.git(&["rev-parse", "--verify", &worktree.run_branch]);
     assert_eq!(house.told(&id, "WORKTREE_REMOVED").await.len(), 1);
+}
+
+#[tokio::test]
+async fn two_runs_of_one_workspace_merge_one_after_the_other() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::open(&repo.outside().join("data"), &Options::caps(2, 2)).await;
+    let mut stiles = ["one", "two"].map(|name| Turnstile::new(repo.outside(), name));
+    let mut ids = Vec::new();
+    for (stile, file) in stiles.iter().zip(["one", "two"]) {
+        let script = waits_then_writes(stile, file, "made");
+        let settings = json!({ "verify_cmds": ["true"], "reviewer": false });
+        ids.push(house.create(&repo, Some(&script), settings).await);
+    }
+    for stile in &mut stiles {
+        stile.somebody().await;
+    }
+    for stile in &mut stiles {
+        stile.open();
+    }
+    for id in &ids {
+        let run = house.rests(id, State::Completed).await;
+        let merged = run.facts.merge_commit.expect("a merge");
+        let tree = repo.git(&["rev-parse", &format!("{merged}^{{tree}}")]);
+        assert_eq!(
+            run.facts.verified_tree,
+            Some(tree),
+            "what was merged was verified"
+        );
+    }
+    assert_eq!(repo.git(&["rev-list", "--count", "main..agent/thing"]), "2");
+    for file in ["one", "two"] {
+        assert_eq!(repo.at("agent/thing", file), "made");
+    }
+    house.check().await;
 }

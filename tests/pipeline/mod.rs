@@ -2,6 +2,7 @@
 //! way when checks fail, reviewers reject, people interfere and daemons die.
 
 mod completion;
+mod ended;
 mod files;
 mod limits;
 mod merging;
@@ -9,7 +10,7 @@ mod operator;
 mod queue;
 mod restart;
 mod review;
-mod stop;
+mod trouble;
 mod trust;
 mod verification;
 mod watchdog;

@@ -7,10 +7,10 @@ use serde_json::json;
 use super::ONE_TASK;
 use crate::support::{House, Repository, Turnstile, processes_of};
 
-const RETRY: Event = Event::Retry {
+pub(super) const RETRY: Event = Event::Retry {
     merge_strategy: None,
 };
-const RESUME: Event = Event::Resume {
+pub(super) const RESUME: Event = Event::Resume {
     accept: false,
     note: None,
 };
@@ -27,21 +27,24 @@ fn waits_once(stile: &Turnstile) -> String {
     )
 }
 
-async fn moved(house: &House, id: &RunId, event: Event, to: State) {
+/// The event moves the run there.
+pub(super) async fn moved(house: &House, id: &RunId, event: Event, to: State) {
     match house.operate(id, event).await {
         Answer::Moved(moved) => assert_eq!(moved.run.state, to),
         other => panic!("{other:?}"),
     }
 }
 
-async fn refused(house: &House, id: &RunId, events: &[(Event, &'static str)]) {
+/// The events are refused, in these words.
+pub(super) async fn refused(house: &House, id: &RunId, events: &[(Event, &'static str)]) {
     for (event, words) in events {
         let answer = house.operate(id, event.clone()).await;
         assert_eq!(answer, Answer::Refused(words), "{event:?}");
     }
 }
 
-async fn ignored(house: &House, id: &RunId, event: Event, words: &'static str) {
+/// The event changes nothing, for this reason.
+pub(super) async fn ignored(house: &House, id: &RunId, event: Event, words: &'static str) {
     assert_eq!(house.operate(id, event).await, Answer::Ignored(words));
 }
 
@@ -181,112 +184,6 @@ async fn pause_stops_a_review_and_resume_enters_it_again() {
 }
 
 #[tokio::test]
-async fn cancel_leaves_no_process_and_retry_goes_on_with_the_same_branch() {
-    let repo = Repository::with_plan(ONE_TASK);
-    let house = House::over(&repo).await;
-    let mut stile = Turnstile::new(repo.outside(), "agent");
-    let script = format!(
-        r#"
-        then = "default"
-        [[turn]]
-        steps = ["ignore_term", {{ orphan = {{ sec = 1000 }} }}, {{ write = {{ path = "half", text = "half\n" }} }}, {{ sh = "{}" }}]
-        "#,
-        stile.sh()
-    );
-    let id = house
-        .create(&repo, Some(&script), json!({ "stop_grace_sec": 1 }))
-        .await;
-    stile.somebody().await;
-    moved(&house, &id, Event::Cancel, State::Canceled).await;
-    let run = house.settled(&id).await;
-    assert_eq!(processes_of(&id), []);
-    let before = run.facts.worktree.clone().expect("a worktree");
-    assert!(
-        std::fs::exists(&before.path).unwrap_or_default(),
-        "its worktree stays"
-    );
-    let ended = "the run has ended";
-    refused(&house, &id, &[(Event::Pause, ended), (RESUME, ended)]).await;
-    ignored(&house, &id, Event::Cancel, "the run is canceled already").await;
-    moved(&house, &id, RETRY, State::Queued).await;
-    house.wait(&id, |run| run.state != State::Canceled).await;
-    let run = house.rests(&id, State::Completed).await;
-    assert_eq!(
-        run.facts.worktree.expect("a worktree").run_branch,
-        before.run_branch
-    );
-    assert_eq!(repo.at("agent/thing", "half"), "half");
-    let completed = "the run is completed";
-    refused(
-        &house,
-        &id,
-        &[
-            (Event::Pause, ended),
-            (RESUME, ended),
-            (Event::Cancel, ended),
-            (RETRY, completed),
-            (Event::Reset, completed),
-        ],
-    )
-    .await;
-    house.check().await;
-}
-
-#[tokio::test]
-async fn a_failed_run_is_retried_with_fresh_budgets() {
-    let repo = Repository::with_plan(ONE_TASK);
-    let house = House::over(&repo).await;
-    let script = "then = \"default\"\n[[turn]]\nsteps = [\"auth\"]\n";
-    let id = house.create(&repo, Some(script), json!({})).await;
-    house.failed(&id, "agent_auth").await;
-    refused(
-        &house,
-        &id,
-        &[
-            (Event::Cancel, "the run has ended"),
-            (Event::Pause, "the run has ended"),
-        ],
-    )
-    .await;
-    let retry = Event::Retry {
-        merge_strategy: Some(agent_loop::core::run::MergeStrategy::None),
-    };
-    moved(&house, &id, retry, State::Queued).await;
-    let run = house.rests(&id, State::Completed).await;
-    assert_eq!(run.facts.failure, None);
-    assert!(
-        repo.try_git(&["rev-parse", "--verify", "agent/thing"])
-            .is_err(),
-        "no merge, as asked"
-    );
-}
-
-#[tokio::test]
-async fn reset_starts_on_a_new_branch_from_todays_base_and_keeps_the_old_one() {
-    let repo = Repository::with_plan(ONE_TASK);
-    let house = House::over(&repo).await;
-    let script = "then = \"default\"\n[[turn]]\nsteps = [{ tick = \"next\" }, { commit = \"First try\" }, \"auth\"]\n";
-    let id = house
-        .create(&repo, Some(script), json!({ "verify_cmds": ["true"] }))
-        .await;
-    house.failed(&id, "agent_auth").await;
-    let old = house.run(&id).await.facts.worktree.expect("a worktree");
-    repo.write("base", "today\n");
-    repo.commit_all("Today's base");
-    moved(&house, &id, Event::Reset, State::Queued).await;
-    house.wait(&id, |run| run.state != State::Failed).await;
-    let run = house.rests(&id, State::Completed).await;
-    let new = run.facts.worktree.expect("a worktree");
-    assert_ne!(new.run_branch, old.run_branch);
-    assert_eq!(new.base_commit, repo.git(&["rev-parse", "main"]));
-    repo.git(&["rev-parse", "--verify", &old.run_branch]);
-    assert_eq!(repo.at("agent/thing", "base"), "today");
-    let log = repo.git(&["log", "--format=%s", &format!("main..{}", new.run_branch)]);
-    assert!(!log.contains("First try"), "{log}");
-    house.check().await;
-}
-
-#[tokio::test]
 async fn a_queued_run_can_be_paused_and_canceled_and_takes_no_slot() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
@@ -338,5 +235,24 @@ async fn a_merge_is_not_interrupted() {
     )
     .await;
     std::fs::remove_file(&lock).expect("no lock");
+    house.rests(&id, State::Completed).await;
+}
+
+#[tokio::test]
+async fn a_run_that_waits_for_its_next_try_can_be_paused_and_goes_on_at_once() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let script = "then = \"default\"\n[[turn]]\nsteps = [{ exit = 1 }]\n";
+    let settings = json!({ "agent_retry_backoff_sec": 100 });
+    let id = house.create(&repo, Some(script), settings).await;
+    house
+        .wait(&id, |run| {
+            run.state == State::Running && run.facts.due.is_some()
+        })
+        .await;
+    moved(&house, &id, Event::Pause, State::Paused).await;
+    let run = house.settled(&id).await;
+    assert_eq!(run.facts.due, None);
+    moved(&house, &id, RESUME, State::Queued).await;
     house.rests(&id, State::Completed).await;
 }

@@ -27,16 +27,19 @@ fn eventful() -> serde_json::Value {
 }
 
 /// What a run came to, as far as it must not depend on who died on the way.
-async fn outcome(house: &House, repo: &Repository, id: &RunId) -> (String, String, String, String) {
+async fn outcome(house: &House, repo: &Repository, id: &RunId) -> [String; 5] {
     house.rests(id, State::Completed).await;
     house.settled(id).await;
     house.check().await;
-    (
+    let report = house.file(id, "report.tsv");
+    let kinds = report.lines().filter_map(|row| row.split('\t').nth(1));
+    [
         house.path(id).await,
         std::fs::read_to_string(repo.outside().join("calls")).expect("calls"),
         repo.git(&["rev-parse", "agent/thing^{tree}"]),
         repo.git(&["log", "--format=%s", "main..run/thing"]),
-    )
+        kinds.collect::<Vec<_>>().join(" "),
+    ]
 }
 
 #[tokio::test]
@@ -45,7 +48,7 @@ async fn a_daemon_that_dies_at_every_change_of_state_changes_nothing() {
     let house = House::over(&repo).await;
     let id = house.create(&repo, Some(EVENTFUL), eventful()).await;
     let undisturbed = outcome(&house, &repo, &id).await;
-    assert_eq!(undisturbed.1, "call\nreview\ncheck\ncall\nreview\ncheck\n");
+    assert_eq!(undisturbed[1], "call\nreview\ncheck\ncall\nreview\ncheck\n");
 
     let repo = Repository::with_plan(ONE_TASK);
     let mut house = House::over(&repo).await;

@@ -160,3 +160,24 @@ async fn an_agent_commits_by_the_name_that_is_configured() {
         "Mine by Tester, at@home"
     );
 }
+
+#[tokio::test]
+async fn an_agent_that_switches_the_branch_holds_the_run_and_loses_nothing() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let script = r#"
+        then = "default"
+        [[turn]]
+        steps = [{ git = ["switch", "-q", "-c", "elsewhere"] }, { write = { path = "work", text = "work\n" } }]
+    "#;
+    let id = house.create(&repo, Some(script), json!({})).await;
+    let why = house.held(&id, "worktree_held").await;
+    assert!(why.contains("is on elsewhere, not on run/thing"), "{why}");
+    let run = house.run(&id).await;
+    let path = run.facts.worktree.expect("a worktree").path;
+    repo.git(&["-C", &path, "switch", "-q", "run/thing"]);
+    house.resume(&id).await;
+    house.wait(&id, |run| run.state != State::Paused).await;
+    house.rests(&id, State::Completed).await;
+    assert_eq!(repo.at("agent/thing", "work"), "work");
+}

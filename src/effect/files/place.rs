@@ -36,6 +36,12 @@ impl RunFiles {
             ArtifactMode::Workspace => vec![("workspace", workspace)],
             ArtifactMode::Global => vec![("global", global.clone())],
         };
+        // A workspace that was moved or deleted is not made anew, not even for a log.
+        let there = Path::new(&run.spec.workspace_root).is_dir();
+        let places = places
+            .into_iter()
+            .filter(|(location, _)| there || *location != "workspace")
+            .collect();
         RunFiles {
             run_id: run.id.clone(),
             places,
@@ -158,7 +164,7 @@ fn put(path: &Path, content: &[u8]) -> std::io::Result<()> {
     fs::File::open(dir)?.sync_all()
 }
 
-fn add(path: &Path, header: &str, line: &str) -> std::io::Result<()> {
+pub(super) fn add(path: &Path, header: &str, line: &str) -> std::io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     private_dir(dir)?;
     let mut file = fs::OpenOptions::new()

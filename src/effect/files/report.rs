@@ -3,10 +3,12 @@
 
 use std::path::Path;
 
-use super::place::RunFiles;
+use super::place::{RunFiles, add};
 use crate::core::run::PlanReading;
 use crate::core::time::Time;
 
+/// What was reported, a line each, beside the agent's own state.
+const TOLD: &str = "reported";
 const HEADER: &str = "timestamp_ms\tkind\titeration\tduration_ms\texit_code\toutput_bytes\toutput_lines\toutput_path\tmessage\ttasks_done\ttasks_total\n";
 
 /// What a row is about.
@@ -64,8 +66,30 @@ pub struct Row<'a> {
 }
 
 impl RunFiles {
+    /// Adds a row, unless one was added under this key before: what is performed again after a crash is not told again.
+    pub fn report_once(
+        &self,
+        key: &str,
+        kind: RowKind,
+        row: &Row<'_>,
+        plan: PlanReading,
+        now: Time,
+    ) {
+        let told = self.state_dir().join(TOLD);
+        let key = field(key);
+        // Unreadable: better told twice than not at all.
+        let before = std::fs::read_to_string(&told).unwrap_or_default();
+        if before.lines().any(|line| line == key) {
+            return;
+        }
+        self.report(kind, row, plan, now);
+        if let Err(error) = add(&told, "", &format!("{key}\n")) {
+            tracing::warn!(path = %told.display(), %error, "failed to note what was reported");
+        }
+    }
+
     /// Adds a row to the report and a line to the log.
-    pub fn report(&self, kind: RowKind, row: &Row<'_>, plan: PlanReading, now: Time) {
+    fn report(&self, kind: RowKind, row: &Row<'_>, plan: PlanReading, now: Time) {
         let path = row
             .output_path
             .map_or("-".to_owned(), |p| field(&p.display().to_string()));

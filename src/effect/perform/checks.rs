@@ -44,8 +44,7 @@ pub(super) async fn checks(desk: &Desk<'_>, stop: &CancellationToken) -> Result<
             iteration: desk.facts().iteration,
             ..Row::default()
         };
-        desk.files
-            .report(RowKind::VerifyStart, &row, desk.facts().plan, desk.now());
+        desk.report(RowKind::VerifyStart, &row, desk.facts().plan);
         job(desk, dir)
     })
     .await?;
@@ -122,8 +121,7 @@ async fn settle(
             output_path: Some(&path),
             message: check,
         };
-        desk.files
-            .report(RowKind::VerifyCmdEnd, &row, desk.facts().plan, desk.now());
+        desk.report(RowKind::VerifyCmdEnd, &row, desk.facts().plan);
         if let Some(why) = why {
             let tail = tail_of(&log)?;
             failures.push(CheckFailure {
@@ -235,8 +233,7 @@ fn report(
         message: &message,
         ..Row::default()
     };
-    desk.files
-        .report(RowKind::VerifyEnd, &row, desk.facts().plan, desk.now());
+    desk.report(RowKind::VerifyEnd, &row, desk.facts().plan);
     let mut artifacts = artifacts;
     if !failures.is_empty() {
         let notes: String = failures

@@ -29,7 +29,7 @@ pub(super) async fn close(desk: &Desk<'_>) -> Result<Done, Trouble> {
         message: reason,
         ..Row::default()
     };
-    desk.files.report(RowKind::RunEnd, &row, facts.plan, now);
+    desk.report(RowKind::RunEnd, &row, facts.plan);
     let mut artifacts = desk.files.register("report", "report.tsv", now);
     artifacts.extend(desk.files.register("log", "run.log", now));
     if desk.config.summary_json {

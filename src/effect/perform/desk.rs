@@ -7,10 +7,10 @@ use super::trouble::trouble;
 use super::{Order, World};
 use crate::config::RunConfig;
 use crate::core::plan::Checklist;
-use crate::core::run::{Facts, StepId, Trouble, TroubleKind, Worktree};
+use crate::core::run::{Facts, PlanReading, StepId, Trouble, TroubleKind, Worktree};
 use crate::core::step;
 use crate::core::time::Time;
-use crate::effect::files::RunFiles;
+use crate::effect::files::{Row, RowKind, RunFiles};
 use crate::effect::git::{self, Oid, Repo};
 use crate::store::StepReport;
 
@@ -112,6 +112,26 @@ impl<'a> Desk<'a> {
             Some(head) => oid(head),
             None => oid(&self.worktree()?.start_commit),
         }
+    }
+
+    /// Adds a row to the run's report: once for this order, however often it is performed. A run is started and ended once
+    /// for each ticket, whatever it was stopped by in between.
+    pub(super) fn report(&self, kind: RowKind, row: &Row<'_>, plan: PlanReading) {
+        let order = match kind {
+            RowKind::RunStart | RowKind::RunEnd => format!("ticket {}", self.facts().ticket),
+            RowKind::IterationStart
+            | RowKind::IterationEnd
+            | RowKind::ReviewStart
+            | RowKind::ReviewEnd
+            | RowKind::VerifyStart
+            | RowKind::VerifyCmdEnd
+            | RowKind::VerifyEnd
+            | RowKind::WatchdogRewrite
+            | RowKind::CompleteDetected => format!("generation {}", self.generation()),
+        };
+        let path = row.output_path.map(|p| p.display().to_string());
+        let key = format!("{order} {} {}", kind.as_str(), path.unwrap_or_default());
+        self.files.report_once(&key, kind, row, plan, self.now());
     }
 
     /// A file at a commit, as text; `None` where there is none. Bytes that are not UTF-8 are replaced.

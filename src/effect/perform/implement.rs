@@ -48,10 +48,8 @@ async fn begin(desk: &Desk<'_>, repo: &Repo) -> Result<(Begin, String), Trouble>
         Next::Mend | Next::Confirm | Next::Blocked { .. } => None,
     };
     let prompt = prompting::implementation(desk, repo, &checklist, &selected).await?;
-    let now = desk.now();
-    if facts.iteration == 1 && facts.attempt == 0 {
-        desk.files
-            .report(RowKind::RunStart, &Row::default(), facts.plan, now);
+    if facts.iteration == 1 {
+        desk.report(RowKind::RunStart, &Row::default(), facts.plan);
     }
     let row = Row {
         iteration: facts.iteration,
@@ -61,8 +59,7 @@ async fn begin(desk: &Desk<'_>, repo: &Repo) -> Result<(Begin, String), Trouble>
         }),
         ..Row::default()
     };
-    desk.files
-        .report(RowKind::IterationStart, &row, facts.plan, now);
+    desk.report(RowKind::IterationStart, &row, facts.plan);
     let begin = Begin {
         head: tip.commit.to_string(),
         task,
@@ -104,7 +101,6 @@ async fn settle(desk: &Desk<'_>, repo: &Repo, heard: Heard) -> Result<Done, Trou
             session: report.session.clone(),
         },
     };
-    let now = desk.now();
     let message = format!("{}; {commits} commits", report.class.as_str());
     let row = Row {
         iteration: desk.facts().iteration,
@@ -115,10 +111,9 @@ async fn settle(desk: &Desk<'_>, repo: &Repo, heard: Heard) -> Result<Done, Trou
         output_path: Some(&heard.log_path),
         message: &message,
     };
-    desk.files.report(RowKind::IterationEnd, &row, reading, now);
+    desk.report(RowKind::IterationEnd, &row, reading);
     if claimed_complete {
-        desk.files
-            .report(RowKind::CompleteDetected, &row, reading, now);
+        desk.report(RowKind::CompleteDetected, &row, reading);
     }
     let mut step = desk.step_report(agent_step::step_event(desk, &event, report, &heard.record));
     if let Some(step) = &mut step {

@@ -13,6 +13,10 @@ use crate::core::plan::{self, Checklist};
 use crate::core::run::{Event, ReviewReport, Trouble, Verdict};
 use crate::effect::files::{Row, RowKind};
 use crate::effect::git::{self, Repo};
+use crate::store::Artifact;
+
+/// Bytes of the diff that are kept in `review-diff.json`.
+const DIFF_BYTES: usize = 4 << 20;
 
 /// One review.
 pub(super) async fn review(desk: &Desk<'_>, stop: &CancellationToken) -> Result<Done, Trouble> {
@@ -36,8 +40,7 @@ async fn begin(desk: &Desk<'_>, repo: &Repo) -> Result<(Begin, String), Trouble>
         iteration: desk.facts().iteration,
         ..Row::default()
     };
-    desk.files
-        .report(RowKind::ReviewStart, &row, desk.facts().plan, desk.now());
+    desk.report(RowKind::ReviewStart, &row, desk.facts().plan);
     let begin = Begin {
         head: tip.commit.to_string(),
         task: None,
@@ -99,15 +102,36 @@ async fn settle(desk: &Desk<'_>, repo: &Repo, heard: Heard) -> Result<Done, Trou
             None => "no verdict",
         },
     };
-    desk.files
-        .report(RowKind::ReviewEnd, &row, checklist.reading(), desk.now());
+    desk.report(RowKind::ReviewEnd, &row, checklist.reading());
+    let mut artifacts = heard.artifacts;
+    artifacts.extend(diff(desk, repo, &heard.begin.head).await?);
     let mut step = desk.step_report(agent_step::step_event(desk, &event, report, &heard.record));
     if let Some(step) = &mut step {
         step.output_path = Some(heard.log_path.display().to_string());
     }
     Ok(Done::event(event, "reviewed")
         .with_step(step)
-        .with_artifacts(heard.artifacts))
+        .with_artifacts(artifacts))
+}
+
+/// `review-diff.json`: what the reviewer was asked about.
+async fn diff(desk: &Desk<'_>, repo: &Repo, head: &str) -> Result<Vec<Artifact>, Trouble> {
+    let (from, to) = (desk.iteration_start()?, oid(head)?);
+    let changed = git::changed_paths(repo, &from, &to).await?;
+    let files: Vec<String> = changed.iter().map(|p| p.display().to_string()).collect();
+    let diff = git::diff(repo, &from, &to, DIFF_BYTES).await?;
+    let json = serde_json::json!({
+        "iteration": desk.facts().iteration,
+        "from": from.as_str(),
+        "to": to.as_str(),
+        "files": files,
+        "diff": diff.text,
+        "cut": diff.cut,
+    });
+    let text = format!("{json:#}\n");
+    Ok(desk
+        .files
+        .write("diff", "review-diff.json", text.as_bytes(), desk.now()))
 }
 
 async fn mark(

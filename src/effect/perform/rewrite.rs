@@ -45,12 +45,7 @@ pub(super) async fn rewrite(desk: &Desk<'_>) -> Result<Done, Trouble> {
         message: &message,
         ..Row::default()
     };
-    desk.files.report(
-        RowKind::WatchdogRewrite,
-        &row,
-        desk.facts().plan,
-        desk.now(),
-    );
+    desk.report(RowKind::WatchdogRewrite, &row, desk.facts().plan);
     // The step that is told the new prompt begins with the same move.
     if let Some(step) = &desk.facts().step {
         let step_id = StepId::new(&desk.order.run.id, step.generation);
