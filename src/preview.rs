@@ -2,11 +2,11 @@
 //! which the room of the command line must not know; so it stands here, above all rooms, and the binary hands it in. The
 //! request is read as the API reads it and refused in the API's words.
 
-use crate::api::wire::{CreateRun, ErrorBody};
+use crate::api::wire::CreateRun;
 use crate::api::{self, ApiError};
 use crate::cli::preview::{Answer, Refusal, Shown};
 use crate::config::RunDefaults;
-use crate::daemon::{self, PreviewError};
+use crate::daemon;
 use crate::effect::git::Git;
 
 /// What the agent of the run that `body` asks for would be told first.
@@ -15,13 +15,7 @@ pub fn preview(body: CreateRun, defaults: RunDefaults) -> Answer {
         let request = api::request(body).map_err(refusal)?;
         let git = Git::find().await.map_err(|error| refusal(error.into()))?;
         let found = daemon::preview(&git, &defaults, &request, daemon::now()).await;
-        let found = found.map_err(|error| match error {
-            PreviewError::Refused(error) => refusal(error.into()),
-            PreviewError::Trouble(trouble) => Refusal {
-                status: 422,
-                detail: ErrorBody::new(trouble.code, trouble.message).error,
-            },
-        })?;
+        let found = found.map_err(|error| refusal(error.into()))?;
         Ok(Shown {
             prompt: found.prompt,
             warnings: found.warnings,

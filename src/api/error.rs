@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::wire::{Candidate, ErrorBody, ErrorDetail};
-use crate::core::run::RunId;
+use crate::core::run::{RunId, Trouble, TroubleKind};
 use crate::daemon::{AskError, CreateError, Gone};
 use crate::effect::git::{GitError, GitErrorKind};
 use crate::store::StoreError;
@@ -156,6 +156,19 @@ impl From<GitError> for ApiError {
     }
 }
 
+impl From<Trouble> for ApiError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble.kind {
+            TroubleKind::Transient | TroubleKind::NoSpace => {
+                ApiError::unavailable(&trouble.code, trouble.message)
+            }
+            TroubleKind::NeedsPerson | TroubleKind::Permanent => {
+                ApiError::invalid(&trouble.code, trouble.message)
+            }
+        }
+    }
+}
+
 impl From<CreateError> for ApiError {
     fn from(error: CreateError) -> Self {
         let message = error.to_string();
@@ -178,6 +191,7 @@ impl From<CreateError> for ApiError {
                     .hint("use a fresh Idempotency-Key for every new request")
             }
             CreateError::Git(error) => error.into(),
+            CreateError::Unusable(trouble) => trouble.into(),
             CreateError::Store(error) => error.into(),
             CreateError::Gone => ApiError::unavailable("stopping", message),
             CreateError::Io { source, .. } => match source.kind() {

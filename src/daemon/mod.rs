@@ -28,5 +28,5 @@ pub use handle::{AskError, Gone, Handle};
 pub use lock::{DataDirLock, LockError};
 pub use metrics::Metrics;
 pub use planning::Planner;
-pub use preview::{Preview, PreviewError, preview};
+pub use preview::{Preview, preview};
 pub use shutdown::stop_steps;

@@ -4,7 +4,7 @@
 use super::create::{CreateError, Draft, Request};
 use crate::config::RunDefaults;
 use crate::core::machine::Outcome;
-use crate::core::run::{Event, RunId, State, Trouble, step};
+use crate::core::run::{Event, RunId, State, step};
 use crate::core::time::Time;
 use crate::effect::git::Git;
 use crate::effect::{Beginning, first_prompt};
@@ -21,27 +21,17 @@ pub struct Preview {
     pub warnings: Vec<String>,
 }
 
-/// Why there is no prompt to show.
-#[derive(Debug, thiserror::Error)]
-pub enum PreviewError {
-    /// No run would be created.
-    #[error(transparent)]
-    Refused(#[from] CreateError),
-    /// A run would be created, and come to this trouble before its agent starts.
-    #[error("{}", .0.message)]
-    Trouble(Trouble),
-}
-
 /// The first prompt of the run that this request would create. The runs that it would come after are not looked at.
 ///
 /// # Errors
-/// As [`super::Creator::create`], but for what only the store knows; and a prompt template that cannot be used.
+/// As [`super::Creator::create`], but for what only the store knows; and a name or a path that no branch or worktree can
+/// have.
 pub async fn preview(
     git: &Git,
     defaults: &RunDefaults,
     request: &Request,
     now: Time,
-) -> Result<Preview, PreviewError> {
+) -> Result<Preview, CreateError> {
     let draft = Draft::of(git, defaults, request).await?;
     let (run_id, spec) = (RunId(NO_RUN.to_owned()), draft.spec(request, Vec::new())?);
     let facts = draft.facts(now);
@@ -64,7 +54,7 @@ pub async fn preview(
     };
     let prompt = first_prompt(&beginning)
         .await
-        .map_err(PreviewError::Trouble)?;
+        .map_err(CreateError::Unusable)?;
     Ok(Preview {
         prompt,
         warnings: draft.warnings,

@@ -19,4 +19,5 @@ pub use files::step_dir;
 pub use hidden::hidden;
 pub use perform::{
     Beginning, Done, Order, World, first_prompt, perform, slug, snapshot_path, spec_slug,
+    try_templates,
 };

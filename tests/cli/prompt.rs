@@ -156,6 +156,33 @@ async fn it_is_refused_where_a_run_would_be_and_says_so_in_the_same_words() {
     let ended = prompt(&repo, &["specs/thing.md"]).await;
     assert_eq!(ended.code, Some(1), "{}", ended.err);
     assert!(ended.err.contains("taks"), "{}", ended.err);
+    let house = house(&repo).await;
+    let refused = house
+        .try_create(request(&repo, json!({ "agent": "scripted" })))
+        .await;
+    let why = refused.expect_err("a template that cannot be used is found at the door");
+    assert!(ended.err.contains(&why), "{why}: {}", ended.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_of_ones_own_is_read_where_it_is_and_comes_first() {
+    let repo = Repository::with_plan(PLAN);
+    repo.write(".loop/prompts/implementation.md", "the repository's\n");
+    repo.commit_all("Say it in other words");
+    let mine = repo.beside("mine.md", "mine, on {{ branch }}\n");
+    let settings = format!("prompt_file = \"{}\"\n", mine.display());
+    let config = repo.beside("settings.toml", &settings);
+    let config = config.display().to_string();
+    let ended = prompt(&repo, &["specs/thing.md", "--config", &config]).await;
+    assert_eq!(ended.out, "mine, on run/thing\n", "{}", ended.err);
+    std::fs::remove_file(&mine).expect("it was there");
+    let ended = prompt(&repo, &["specs/thing.md", "--config", &config]).await;
+    assert_eq!(ended.code, Some(1), "{}", ended.out);
+    assert!(
+        ended.err.contains("failed to read the prompt_file"),
+        "{}",
+        ended.err
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,7 +14,7 @@ use crate::core::plan::Checklist;
 use crate::core::run::{Facts, RunId, Spec, Terms};
 use crate::core::time::Time;
 use crate::effect::git::{self, Base, Git, GitError, GitErrorKind, Oid, Repo};
-use crate::effect::spec_slug;
+use crate::effect::{spec_slug, try_templates};
 
 /// A run as it would be created.
 pub(in crate::daemon) struct Draft {
@@ -76,6 +76,9 @@ impl Draft {
                 "write tasks as `- [ ] …`; boxes in verification and QA sections are not the agent's",
             ));
         }
+        try_templates(&place.repo, &base.commit, &config)
+            .await
+            .map_err(CreateError::Unusable)?;
         Ok(Draft {
             place,
             base,

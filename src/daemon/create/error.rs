@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::config::ConfigErrors;
-use crate::core::run::RunId;
+use crate::core::run::{RunId, Trouble};
 use crate::effect::git::GitError;
 use crate::store::StoreError;
 
@@ -29,6 +29,9 @@ pub enum CreateError {
     /// The repository cannot be read.
     #[error("failed to {0}")]
     Git(#[from] GitError),
+    /// A run would be created, and come to this trouble before its agent starts.
+    #[error("{}", .0.message)]
+    Unusable(Trouble),
     /// The store cannot take it.
     #[error(transparent)]
     Store(#[from] StoreError),

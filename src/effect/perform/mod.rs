@@ -18,6 +18,7 @@ mod rewrite;
 mod step;
 mod stop;
 mod tampering;
+mod template;
 mod trouble;
 mod worktree;
 
@@ -32,6 +33,7 @@ use crate::core::time::Time;
 use crate::store::{Artifact, Reader, StepReport, StoredEffect, StoredRun, Writer};
 pub use beginning::{Beginning, first_prompt};
 use desk::Desk;
+pub use template::try_templates;
 pub use worktree::{slug, snapshot_path, spec_slug};
 
 /// Everything that performers need of the daemon.

@@ -2,16 +2,16 @@
 //! are read at the commit that the run started from); what is decided (task, mode, notes) was decided before.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use super::desk::{Desk, oid};
 use super::rewrite::rewrite_name;
-use super::trouble::{io_trouble, trouble};
+use super::template::add_template;
+use super::trouble::io_trouble;
 use crate::config::RunConfig;
 use crate::core::plan::{Checklist, Next, TOKEN};
-use crate::core::run::{Facts, MergeStrategy, Mode, RunId, Spec, Trouble, TroubleKind, Worktree};
+use crate::core::run::{Facts, MergeStrategy, Mode, RunId, Spec, Trouble, Worktree};
 use crate::core::watchdog::{Checks, Iteration, Review};
-use crate::effect::git::{self, Repo};
+use crate::effect::git::Repo;
 use crate::prompt::{self, Overrides, PromptFacts, PromptKind, TaskFacts};
 
 /// What a prompt is about: a run as it is known, or as it would be.
@@ -109,39 +109,8 @@ async fn render(
     facts: &PromptFacts,
 ) -> Result<String, Trouble> {
     let start = oid(&subject.worktree.start_commit)?;
-    let configured = match kind {
-        PromptKind::Implementation => subject.config.prompt_file.as_deref(),
-        PromptKind::Review
-        | PromptKind::Rewrite
-        | PromptKind::FreshStart
-        | PromptKind::Conflict
-        | PromptKind::Postmortem => None,
-    };
-    let path = configured.unwrap_or(kind.workspace_path());
-    let own = git::show(repo, &start, Path::new(path)).await?;
     let mut overrides = Overrides::default();
-    match (own, configured) {
-        (Some(bytes), _) => {
-            let text = String::from_utf8(bytes).map_err(|_| {
-                trouble(
-                    TroubleKind::Permanent,
-                    "prompt_template",
-                    format!("the prompt template {path} is not UTF-8"),
-                )
-            })?;
-            overrides.set(kind, path, text);
-        }
-        (None, Some(path)) => {
-            return Err(trouble(
-                TroubleKind::Permanent,
-                "prompt_template",
-                format!(
-                    "the prompt_file {path} is not committed on the run's base; commit it, or unset prompt_file"
-                ),
-            ));
-        }
-        (None, None) => {}
-    }
+    add_template(&mut overrides, repo, &start, subject.config, kind).await?;
     Ok(prompt::render(kind, &overrides, facts)?)
 }
 

@@ -1,0 +1,79 @@
+//! A workspace's own template of a prompt: `.loop/prompts/NAME.md` or, for the implementation, `prompt_file`. Templates are
+//! read at a commit, so that nothing an agent changes reaches the next prompt; an absolute `prompt_file`, which only the
+//! user's own configuration can name, is read where it is.
+
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use super::trouble::trouble;
+use crate::config::RunConfig;
+use crate::core::run::{Trouble, TroubleKind};
+use crate::effect::git::{self, Oid, Repo};
+use crate::prompt::{Overrides, PromptKind};
+
+/// Bytes of a file that are read: more than the longest template that is accepted, which is refused with its length.
+const MOST_BYTES: u64 = 1024 * 1024;
+
+/// Adds the template of this kind, where there is one at `commit`.
+///
+/// # Errors
+/// A `prompt_file` that is not there, a template that is not UTF-8, or a repository that cannot be read.
+pub async fn add_template(
+    overrides: &mut Overrides,
+    repo: &Repo,
+    commit: &Oid,
+    config: &RunConfig,
+    kind: PromptKind,
+) -> Result<(), Trouble> {
+    let unusable = |message| trouble(TroubleKind::Permanent, "prompt_template", message);
+    let configured = match kind {
+        PromptKind::Implementation => config.prompt_file.as_deref(),
+        PromptKind::Review
+        | PromptKind::Rewrite
+        | PromptKind::FreshStart
+        | PromptKind::Conflict
+        | PromptKind::Postmortem => None,
+    };
+    let path = configured.unwrap_or(kind.workspace_path());
+    let bytes = if Path::new(path).is_absolute() {
+        let read = read_file(Path::new(path));
+        Some(read.map_err(|e| unusable(format!("failed to read the prompt_file {path}: {e}")))?)
+    } else {
+        git::show(repo, commit, Path::new(path)).await?
+    };
+    match (bytes, configured) {
+        (Some(bytes), _) => {
+            let text = String::from_utf8(bytes)
+                .map_err(|_| unusable(format!("the prompt template {path} is not UTF-8")))?;
+            overrides.set(kind, path, text);
+            Ok(())
+        }
+        (None, Some(path)) => Err(unusable(format!(
+            "the prompt_file {path} is not committed on the run's base; commit it, or unset prompt_file"
+        ))),
+        (None, None) => Ok(()),
+    }
+}
+
+/// A file, and no device that never ends or pipe that nobody writes to.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path)?;
+    file.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Tries out every template that there is at `commit`, before a run depends on them.
+///
+/// # Errors
+/// The first that cannot be used.
+pub async fn try_templates(repo: &Repo, commit: &Oid, config: &RunConfig) -> Result<(), Trouble> {
+    let mut overrides = Overrides::default();
+    for kind in PromptKind::ALL {
+        add_template(&mut overrides, repo, commit, config, kind).await?;
+    }
+    Ok(crate::prompt::check(&overrides)?)
+}
