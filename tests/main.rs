@@ -6,6 +6,7 @@ mod cli;
 mod codegen;
 mod config;
 mod design;
+mod docs;
 mod git;
 mod keeper;
 mod pipeline;

@@ -79,7 +79,7 @@ async fn it_minds_the_template_the_base_and_what_is_not_committed() {
     let repo = Repository::with_plan(PLAN);
     repo.git(&["branch", "old"]);
     repo.git(&["switch", "--quiet", "--create", "topic"]);
-    let template = "{{ run_name }} on {{ branch }} from {{ base_branch }} to {{ merge_target }}\n{{ task.text }}, line {{ task.line }}\n";
+    let template = "{{ run_name }} on {{ branch }} from {{ base_branch }} to {{ merge_target or 'nowhere' }}\n{% if task %}{{ task.text }}, line {{ task.line }}{% endif %}";
     repo.write(".loop/prompts/implementation.md", template);
     repo.commit_all("Say it in other words");
     repo.git(&["switch", "--quiet", "main"]);
