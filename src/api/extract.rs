@@ -1,12 +1,12 @@
 //! From the bytes of a request to typed values, with the one JSON shape for everything that is wrong with them. A value
 //! that is not understood is never replaced by a default.
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
 use super::error::ApiError;
@@ -114,11 +114,18 @@ fn understood_as_json(headers: &HeaderMap) -> Result<(), ApiError> {
 }
 
 async fn read(body: Body) -> Result<Bytes, ApiError> {
+    let too_large = || {
+        let message = format!("the body is longer than {MAX_BODY_BYTES} bytes");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+    };
+    // One that says so beforehand is not waited for.
+    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+        return Err(too_large());
+    }
     let read = Limited::new(body, MAX_BODY_BYTES).collect().await;
     read.map(|body| body.to_bytes()).map_err(|error| {
         if error.is::<LengthLimitError>() {
-            let message = format!("the body is longer than {MAX_BODY_BYTES} bytes");
-            return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message);
+            return too_large();
         }
         let message = format!("the body did not arrive: {error}");
         ApiError::new(StatusCode::BAD_REQUEST, "body_broken", message)
@@ -126,6 +133,14 @@ async fn read(body: Body) -> Result<Bytes, ApiError> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // A list would be taken for the fields of a struct in their order.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| refused(None, &error))?;
+        return Err(ApiError::invalid(
+            "invalid_body",
+            "the body is not understood: it is not an object",
+        ));
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();

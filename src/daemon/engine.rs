@@ -21,7 +21,8 @@ use crate::core::schedule::{Gate, Schedule};
 use crate::core::time::Time;
 use crate::effect::{Done, World};
 use crate::store::{
-    Answer, Applied, Apply, EffectDone, Reader, StoreError, StoredEffect, StoredEvent, Writer,
+    Answer, Applied, Apply, EffectDone, Reader, StepApplied, StoreError, StoredEffect, StoredEvent,
+    Writer,
 };
 
 /// Messages that may wait for the engine before senders have to wait.
@@ -195,7 +196,10 @@ impl Engine {
         let Some(event) = &done.event else {
             if let Some(step) = &done.step {
                 // What became of the step is told even when its run no longer waits for it.
-                let _ = self.writer.step_event(step.clone(), now).await?;
+                match self.writer.step_event(step.clone(), now).await? {
+                    StepApplied::Moved(_, told) => self.tell(&told),
+                    StepApplied::Ignored(_) | StepApplied::Refused(_) => {}
+                }
             }
             for artifact in &done.artifacts {
                 self.writer.record_artifact(artifact.clone()).await?;

@@ -1,3 +1,14 @@
-//! The HTTP surface over a real engine, a real store and real sockets.
+//! The HTTP surface over a real engine, a real store, real git and real sockets.
 
+mod creating;
+mod events;
+mod guards;
+mod http;
+mod inspecting;
+mod listening;
+mod listing;
 mod openapi;
+mod operating;
+mod output;
+mod server;
+mod token;

@@ -1,6 +1,6 @@
 //! The output of a run: the steps that write something, one after the other. While the last of them works, the stream
 //! waits for its directory to change or for an event of the engine (a step has ended, another one begins); it is over when
-//! the run has ended, nothing of it is alive, and everything was sent.
+//! the run and all its steps have ended, and everything was sent.
 
 use axum::response::Response;
 use axum::response::sse::Event;
@@ -37,7 +37,8 @@ struct Current {
     step: StoredStep,
     phase: Phase,
     tail: Tail,
-    watch: Option<Watch>,
+    /// What is watched, and whether it is the step's own directory.
+    watch: Option<(Watch, bool)>,
 }
 
 struct Output {
@@ -46,6 +47,8 @@ struct Output {
     dialect: Dialect,
     asked: Asked,
     told: watch::Receiver<u64>,
+    /// The engine has told something since the current step was read.
+    news: bool,
     /// Steps up to this generation were sent.
     sent: u64,
     current: Option<Current>,
@@ -76,6 +79,7 @@ pub(in crate::api) fn output(
         app: app.clone(),
         run,
         asked,
+        news: false,
         current: None,
     };
     sse::reply(output, app.state.shutdown.clone(), room)
@@ -98,6 +102,7 @@ impl Pieces for Output {
 impl Output {
     /// Looks once. Whatever happens after the first line is noticed by [`Self::changed`].
     async fn turn(&mut self) -> Result<Turn, ApiError> {
+        self.news |= self.told.has_changed().unwrap_or(true);
         self.told.borrow_and_update();
         match self.current.take() {
             Some(current) => self.go_on(current).await,
@@ -107,9 +112,10 @@ impl Output {
 
     /// Takes up the next step; its end is looked at together with its beginning.
     async fn begin(&mut self) -> Result<Turn, ApiError> {
+        self.news = false;
         // Read before the steps: a run that has ended by now begins no further one.
         let run = self.app.run(&self.run.id).await?;
-        let over = run.state.kind() == Kind::Ended && run.facts.step.is_none();
+        let over = run.state.kind() == Kind::Ended;
         let steps = self.app.state.reader.steps(&self.run.id).await?;
         self.run = run;
         let Some(step) = steps.into_iter().find(|step| step.generation > self.sent) else {
@@ -150,7 +156,7 @@ impl Output {
 
     /// Sends what the step has written since.
     async fn go_on(&mut self, mut current: Current) -> Result<Turn, ApiError> {
-        if !has_ended(&current.step) {
+        if std::mem::take(&mut self.news) && !has_ended(&current.step) {
             let steps = self.app.state.reader.steps(&self.run.id).await?;
             if let Some(now) = steps
                 .into_iter()
@@ -190,16 +196,15 @@ impl Output {
 
     /// Watches the step's directory, or, as long as there is none, the nearest one above it in which it will be made.
     fn keep_watch(&self, current: &mut Current) -> Result<(), ApiError> {
+        if matches!(current.watch, Some((_, true))) {
+            return Ok(());
+        }
         let root = self.app.state.data_dir.as_path();
-        let dir = step_dir(root, &current.step.run_id, current.step.generation);
-        for dir in dir.ancestors() {
-            let watch = self
-                .app
-                .watcher
-                .watch(dir)
-                .map_err(|error| failed(&current.step, &error))?;
-            if watch.is_some() {
-                current.watch = watch;
+        let own = step_dir(root, &current.step.run_id, current.step.generation);
+        for dir in own.ancestors() {
+            let watch = self.app.watcher.watch(dir);
+            if let Some(watch) = watch.map_err(|error| failed(&current.step, &error))? {
+                current.watch = Some((watch, dir == own));
                 return Ok(());
             }
             if dir == root {
@@ -211,17 +216,21 @@ impl Output {
 
     /// Waits for news of the step or of the engine; `None` when the engine is gone.
     async fn changed(&mut self) -> Option<()> {
-        let watch = self
-            .current
-            .as_mut()
-            .and_then(|current| current.watch.as_mut());
-        match watch {
-            Some(watch) => tokio::select! {
-                () = watch.changed() => Some(()),
-                told = self.told.changed() => told.ok(),
+        let watch = self.current.as_mut().and_then(|it| it.watch.as_mut());
+        let told = match watch {
+            Some((watch, _)) => tokio::select! {
+                alive = watch.changed() => {
+                    if !alive && let Some(current) = &mut self.current {
+                        current.watch = None;
+                    }
+                    return Some(());
+                }
+                told = self.told.changed() => told,
             },
-            None => self.told.changed().await.ok(),
-        }
+            None => self.told.changed().await,
+        };
+        self.news = true;
+        told.ok()
     }
 }
 

@@ -140,10 +140,10 @@ impl Inotify {
 }
 
 impl Watch {
-    /// Waits until something has changed since this was last said, or since the watch began.
-    pub(super) async fn changed(&mut self) {
-        // An error: the directory is gone, which is a change; the holder looks, and watches something else.
-        let _ = self.changed.changed().await;
+    /// Waits until something has changed since this was last said, or since the watch began. `false`: the directory
+    /// itself is gone, and the watch is of no further use.
+    pub(super) async fn changed(&mut self) -> bool {
+        self.changed.changed().await.is_ok()
     }
 }
 
@@ -176,12 +176,12 @@ mod tests {
         let mut holders = [0; 2].map(|_| watcher.watch(&dir).expect("watches").expect("is there"));
         fs::write(dir.join("output"), "a").expect("written");
         for holder in &mut holders {
-            holder.changed().await;
+            assert!(holder.changed().await);
         }
         let [first, mut second] = holders;
         drop(first);
         fs::remove_dir_all(&dir).expect("removed");
-        second.changed().await;
+        while second.changed().await {}
         assert!(watcher.watch(&dir).expect("asks").is_none(), "it is gone");
     }
 

@@ -1,0 +1,272 @@
+//! `POST /runs`: what is made, what is refused, and what a repeat comes to.
+
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::server::Server;
+
+async fn no_runs(server: &Server) -> bool {
+    server.get("/runs").await.ok()["runs"] == json!([])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_made_and_told_in_full() {
+    let server = Server::idle().await;
+    let mut body = server.body();
+    body["priority"] = 7.into();
+    body["base_branch"] = "main".into();
+    body["merge_strategy"] = "merge".into();
+    let reply = server.post_json("/runs", &body).await;
+    assert_eq!(reply.status, 201);
+    let place = reply.headers["location"]
+        .to_str()
+        .expect("ASCII")
+        .to_owned();
+    let created = reply.ok();
+    let run = &created["run"];
+    assert_eq!(
+        place,
+        format!("/runs/{}", run["id"].as_str().expect("an id"))
+    );
+    let told = [
+        ("name", json!("thing")),
+        ("name_source", json!("spec_slug")),
+        ("state", json!("queued")),
+        ("status", json!("PENDING")),
+        ("stage", Value::Null),
+        ("workspace_root", json!(server.repo.root)),
+        ("spec_path", json!("specs/thing.md")),
+        ("plan_path", json!("specs/planning/thing-plan.md")),
+        ("agent", json!("scripted")),
+        ("priority", json!(7)),
+        ("iteration", json!(0)),
+        ("tasks_done", json!(1)),
+        ("tasks_total", json!(2)),
+        ("hold", Value::Null),
+        ("failure", Value::Null),
+        ("review_status", Value::Null),
+        ("merge_commit", Value::Null),
+        ("pr_url", Value::Null),
+        ("unverified", json!(true)),
+        (
+            "usage",
+            json!({ "input_tokens": 0, "output_tokens": 0, "cost_usd": null }),
+        ),
+        ("started_at", Value::Null),
+        ("ended_at", Value::Null),
+        ("rev", json!(1)),
+    ];
+    for (key, value) in told {
+        assert_eq!(run[key], value, "{key}");
+    }
+    let worktree = json!({ "base_branch": "main", "run_branch": null, "merge_target_branch": "agent/thing",
+        "merge_strategy": "merge", "worktree_path": null });
+    assert_eq!(run["worktree"], worktree);
+    let time: jiff::Timestamp = run["created_at"]
+        .as_str()
+        .expect("text")
+        .parse()
+        .expect("RFC 3339");
+    assert_eq!(run["updated_at"], run["created_at"]);
+    assert!(time > jiff::Timestamp::UNIX_EPOCH);
+    let plan = json!({ "tasks": 2, "done": 1, "blocked": 0, "human": 1, "skipped": [{ "heading": "Manual QA", "boxes": 1 }] });
+    assert_eq!(created["plan"], plan);
+    let warnings = created["warnings"].as_array().expect("warnings");
+    assert!(
+        warnings
+            .iter()
+            .any(|it| it.as_str().is_some_and(|it| it.contains("verify_cmds"))),
+        "{warnings:?}"
+    );
+    assert_eq!(&server.get(&place).await.ok()["run"], run);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_wrong_request_is_refused_with_the_name_of_what_is_wrong() {
+    let server = Server::idle().await;
+    std::fs::create_dir(server.repo.outside().join("plain")).expect("made");
+    server.repo.write("specs/empty.md", "# Empty\n");
+    server
+        .repo
+        .write("specs/planning/empty-plan.md", "no task\n");
+    server.repo.commit_all("Add a plan without tasks");
+    server.repo.write("specs/new.md", "not committed");
+    let plain = server.repo.outside().join("plain");
+    let long = "x".repeat(5000);
+    let cases: &[(&str, Value, &str)] = &[
+        ("spec_pth", json!("x"), "spec_pth"),
+        ("spec_path", json!(5), "spec_path"),
+        ("spec_path", Value::Null, "spec_path"),
+        ("spec_path", json!(""), "spec_path"),
+        ("spec_path", json!("specs/missing.md"), "specs/missing.md"),
+        ("spec_path", json!("specs/new.md"), "--snapshot"),
+        ("spec_path", json!("../outside.md"), "../outside.md"),
+        ("spec_path", json!("/etc/passwd"), "/etc/passwd"),
+        ("spec_path", json!("specs/../../data/token"), "data/token"),
+        ("spec_path", json!(".git/config"), ".git/config"),
+        ("spec_path", json!("a\0b"), "spec_path"),
+        ("spec_path", json!(long), "spec_path"),
+        ("spec_path", json!("specs/empty.md"), "empty-plan.md"),
+        ("plan_path", json!("specs/none.md"), "specs/none.md"),
+        ("plan_path", json!([]), "plan_path"),
+        ("workspace_root", json!("relative"), "relative"),
+        (
+            "workspace_root",
+            json!("/nowhere/at/all"),
+            "/nowhere/at/all",
+        ),
+        ("workspace_root", json!(plain), "plain"),
+        ("name", json!(""), "name"),
+        ("name", json!("a\nb"), "name"),
+        ("name", json!(long), "name"),
+        ("name_source", json!("dice"), "name_source"),
+        ("name_source", json!("user"), "name_source"),
+        ("merge_strategy", json!("rebase"), "merge_strategy"),
+        ("priority", json!("high"), "priority"),
+        ("priority", json!(3_000_000_000_u64), "priority"),
+        ("after", json!("nobody"), "nobody"),
+        ("agent", json!("nobody-knows"), "nobody-knows"),
+        ("base_branch", json!("no-such-branch"), "no-such-branch"),
+        ("snapshot", json!("yes"), "snapshot"),
+        ("config_override", json!({ "iterations": 0 }), "iterations"),
+        (
+            "config_override",
+            json!({ "max_concurrent_runs": 9 }),
+            "max_concurrent_runs",
+        ),
+        ("config_override", json!([]), "config_override"),
+    ];
+    for (field, value, named) in cases {
+        let mut body = server.body();
+        body[field] = value.clone();
+        let reply = server.post_json("/runs", &body).await;
+        assert_eq!(reply.status, 422, "{field} = {value}: {}", reply.json());
+        let error = reply.json()["error"].to_string();
+        assert!(error.contains(named), "{field} = {value}: {error}");
+    }
+    let mut body = server.body();
+    body.as_object_mut().expect("an object").remove("spec_path");
+    assert!(
+        server
+            .post_json("/runs", &body)
+            .await
+            .refused(422, "invalid_body")
+            .contains("spec_path")
+    );
+    for text in ["", "{", "nonsense", "{} {}", "\u{feff}{}"] {
+        let ask = server
+            .ask(Method::POST, "/runs")
+            .header("content-type", "application/json")
+            .body(text);
+        assert_eq!(ask.send().await.status.as_u16() / 100, 4, "{text}");
+    }
+    let ask = server
+        .ask(Method::POST, "/runs")
+        .header("content-type", "application/json")
+        .body(&b"{\"name\":\"\xff\"}"[..]);
+    ask.send().await.refused(400, "invalid_json");
+    let deep = "[".repeat(200_000);
+    let ask = server
+        .ask(Method::POST, "/runs")
+        .header("content-type", "application/json")
+        .body(deep);
+    assert_eq!(ask.send().await.status.as_u16() / 100, 4);
+    assert!(no_runs(&server).await, "nothing was created");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_problem_of_a_configuration_is_listed_at_once() {
+    let server = Server::idle().await;
+    let mut body = server.body();
+    body["config_override"] = json!({ "iteratons": 3, "max_rewrites": -1, "reviewer": "maybe" });
+    let said = server
+        .post_json("/runs", &body)
+        .await
+        .refused(422, "config_invalid");
+    for key in [
+        "iteratons",
+        "did you mean `iterations`",
+        "max_rewrites",
+        "reviewer",
+    ] {
+        assert!(said.contains(key), "{key}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_of_the_request_wins_over_the_same_key_in_its_settings() {
+    let server = Server::idle().await;
+    let mut body = server.body();
+    body["config_override"] =
+        json!({ "merge_target_branch": "one", "merge_strategy": "none", "verify_cmds": ["true"] });
+    body["merge_target_branch"] = json!("two");
+    let run = server.post_json("/runs", &body).await.ok()["run"].clone();
+    assert_eq!(run["worktree"]["merge_target_branch"], "two");
+    assert_eq!(run["worktree"]["merge_strategy"], "none");
+    assert_eq!(run["unverified"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_with_the_same_key_is_the_same_run_and_another_request_is_refused() {
+    let server = Server::idle().await;
+    let ask = |key: &str, body: String| {
+        let ask = server
+            .ask(Method::POST, "/runs")
+            .header("idempotency-key", key);
+        ask.header("content-type", "application/json")
+            .body(body)
+            .send()
+    };
+    let body = server.body();
+    let first = ask("k", body.to_string()).await;
+    assert_eq!(first.status, 201);
+    let first = first.ok();
+    let spelt = serde_json::to_string_pretty(&body).expect("JSON");
+    let again = ask("k", spelt).await;
+    assert_eq!(
+        again.status, 200,
+        "the spelling of the JSON does not matter"
+    );
+    assert_eq!(again.ok()["run"], first["run"]);
+    let mut other = body.clone();
+    other["name"] = "other".into();
+    let said = ask("k", other.to_string())
+        .await
+        .refused(409, "idempotency_key_taken");
+    assert!(
+        said.contains(first["run"]["id"].as_str().expect("an id")),
+        "{said}"
+    );
+    assert_eq!(ask("l", other.to_string()).await.status, 201);
+    assert_eq!(
+        server.post_json("/runs", &body).await.status,
+        201,
+        "without a key each is its own"
+    );
+    for bad in ["", &"k".repeat(256)] {
+        ask(bad, body.to_string())
+            .await
+            .refused(400, "invalid_header");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_repeats_at_the_same_time_make_one_run() {
+    let server = Server::idle().await;
+    let body = server.body();
+    let asks = (0..8).map(|_| {
+        let ask = server
+            .ask(Method::POST, "/runs")
+            .header("idempotency-key", "same")
+            .json(&body);
+        tokio::spawn(ask.send())
+    });
+    let mut ids = std::collections::BTreeSet::new();
+    let mut made = 0;
+    for ask in asks.collect::<Vec<_>>() {
+        let reply = ask.await.expect("no panic");
+        made += usize::from(reply.status == 201);
+        ids.insert(reply.ok()["run"]["id"].to_string());
+    }
+    assert_eq!((ids.len(), made), (1, 1));
+}

@@ -1,0 +1,319 @@
+//! Who may ask, and what is refused before anything is looked at.
+
+use hyper::Method;
+use serde_json::json;
+
+use super::http::raw;
+use super::server::Server;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_is_open_and_nothing_else_is() {
+    let server = Server::idle().await;
+    let health = server.ask(Method::GET, "/health").without("authorization");
+    let health = health.send().await.ok();
+    assert_eq!(health["service"], "loopd");
+    assert_eq!(health["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(health["api"], 1);
+    let paths = [
+        "/ready",
+        "/metrics",
+        "/openapi.json",
+        "/runs",
+        "/runs/x",
+        "/runs/x/output",
+        "/queue",
+        "/events",
+        "/nothing",
+        "/health/",
+        "/",
+    ];
+    for path in paths {
+        for token in [
+            None,
+            Some(""),
+            Some("Bearer "),
+            Some("Bearer wrong"),
+            Some("Basic x"),
+        ] {
+            let ask = server.ask(Method::GET, path).without("authorization");
+            let ask = match token {
+                Some(token) => ask.header("authorization", token),
+                None => ask,
+            };
+            let reply = ask.send().await;
+            let said = reply.refused(401, "unauthorized");
+            assert!(said.contains("Authorization: Bearer"), "{path}: {said}");
+            assert_eq!(reply.headers["www-authenticate"], "Bearer");
+        }
+    }
+    let prefix = &server.token[..server.token.len() - 1];
+    let almost = server
+        .ask(Method::GET, "/ready")
+        .header("authorization", &format!("Bearer {prefix}"));
+    almost.send().await.refused(401, "unauthorized");
+    let other_case = server
+        .ask(Method::GET, "/ready")
+        .header("authorization", &format!("bearer {}", server.token));
+    assert_eq!(other_case.send().await.ok(), json!({ "ready": true }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_is_not_this_daemons_is_refused_even_for_health() {
+    let server = Server::idle().await;
+    for host in ["evil.example", "localhost.evil.example", "0.0.0.0:7700", ""] {
+        let reply = server
+            .ask(Method::GET, "/health")
+            .header("host", host)
+            .send()
+            .await;
+        let said = reply.refused(403, "host_forbidden");
+        assert!(said.contains("allowed_hosts"), "{said}");
+    }
+    for host in ["localhost", "127.0.0.1:1", "[::1]:7700", "box.example:99"] {
+        server
+            .ask(Method::GET, "/health")
+            .header("host", host)
+            .send()
+            .await
+            .ok();
+    }
+    for head in [
+        "GET /health HTTP/1.1\r\nconnection: close\r\n\r\n".to_owned(),
+        "GET /health HTTP/1.1\r\nhost: localhost\r\nhost: evil.example\r\nconnection: close\r\n\r\n".to_owned(),
+        "GET http://evil.example/health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".to_owned(),
+    ] {
+        let answer = raw(server.address, head.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{head}{answer}");
+        assert!(answer.contains("host_forbidden"), "{head}{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_another_origin_is_refused_and_our_own_is_not() {
+    let server = Server::idle().await;
+    for origin in [
+        "http://evil.example",
+        "http://localhost:3000",
+        "null",
+        "file://",
+    ] {
+        let ask = server.ask(Method::GET, "/queue").header("origin", origin);
+        ask.send().await.refused(403, "origin_forbidden");
+    }
+    let own = format!("http://{}", server.address);
+    server
+        .ask(Method::GET, "/queue")
+        .header("origin", &own)
+        .send()
+        .await
+        .ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_long_is_named() {
+    let server = Server::idle().await;
+    let long = "x".repeat(9000);
+    let reply = server.get(&format!("/runs?cursor={long}")).await;
+    reply.refused(414, "uri_too_long");
+    let reply = server
+        .ask(Method::GET, "/runs")
+        .header("x-note", &long)
+        .send()
+        .await;
+    let said = reply.refused(431, "header_too_long");
+    assert!(said.contains("x-note"), "{said}");
+    // Far too long, and far too many.
+    let many: String = (0..100).map(|n| format!("h{n}: x\r\n")).collect();
+    for headers in [format!("h: {}\r\n", "x".repeat(100_000)), many] {
+        let head = format!(
+            "GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n"
+        );
+        let answer = raw(server.address, head.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    }
+    server.get("/ready").await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_is_bounded_whether_or_not_it_says_its_length() {
+    let server = Server::idle().await;
+    let token = &server.token;
+    let head = format!(
+        "POST /runs HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\nconnection: close\r\n"
+    );
+    let said = format!("{head}content-length: 1048577\r\n\r\n");
+    let answer = raw(server.address, said.as_bytes()).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 413 ") && answer.contains("body_too_large"),
+        "{answer}"
+    );
+    let size = 1_048_577;
+    let unsaid = format!(
+        "{head}transfer-encoding: chunked\r\n\r\n{size:x}\r\n{}\r\n",
+        " ".repeat(size)
+    );
+    let answer = raw(server.address, unsaid.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    // As long as is allowed: read, and refused for what it is.
+    let full = " ".repeat(1_048_576);
+    let reply = server
+        .ask(Method::POST, "/runs")
+        .header("content-type", "application/json")
+        .body(full);
+    reply.send().await.refused(400, "invalid_json");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_not_said_to_be_json_is_refused() {
+    let server = Server::idle().await;
+    let body = server.body().to_string();
+    for kind in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/jsonx",
+        "x",
+    ] {
+        let ask = server
+            .ask(Method::POST, "/runs")
+            .header("content-type", kind)
+            .body(body.clone());
+        ask.send().await.refused(415, "unsupported_media_type");
+    }
+    server
+        .ask(Method::POST, "/runs")
+        .body(body.clone())
+        .send()
+        .await
+        .refused(415, "unsupported_media_type");
+    server
+        .ask(Method::POST, "/runs/x/pause")
+        .body("{}")
+        .send()
+        .await
+        .refused(415, "unsupported_media_type");
+    let ask = server
+        .ask(Method::POST, "/runs")
+        .header("content-type", "application/json")
+        .header("content-encoding", "gzip");
+    ask.body(body.clone())
+        .send()
+        .await
+        .refused(415, "unsupported_media_type");
+    let ask = server
+        .ask(Method::POST, "/runs")
+        .header("content-type", "Application/JSON; charset=utf-8")
+        .body(body);
+    ask.send().await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_exist_is_said_in_json() {
+    let server = Server::idle().await;
+    for path in [
+        "/",
+        "/run",
+        "/runs/",
+        "/runs/x/scrap",
+        "/worktrees",
+        "/runs/a/b/c",
+        "/%2e%2e/etc/passwd",
+    ] {
+        server.get(path).await.refused(404, "no_such_path");
+    }
+    for (method, path) in [
+        (Method::DELETE, "/runs"),
+        (Method::PUT, "/runs/x"),
+        (Method::GET, "/runs/x/pause"),
+        (Method::POST, "/health"),
+    ] {
+        let reply = server.ask(method, path).send().await;
+        reply.refused(405, "method_not_allowed");
+        assert!(reply.headers.contains_key("allow"), "{path}");
+    }
+    server.get("/runs/%ff").await.refused(400, "invalid_path");
+    for reference in [
+        "nobody",
+        "..",
+        "%2e%2e",
+        "%00",
+        "a%20b",
+        "%25",
+        "%2F..%2F..%2Fetc%2Fpasswd",
+        "%27%20OR%201=1",
+    ] {
+        for rest in [
+            "",
+            "/steps",
+            "/artifacts",
+            "/diff",
+            "/why",
+            "/events",
+            "/output",
+        ] {
+            let reply = server.get(&format!("/runs/{reference}{rest}")).await;
+            reply.refused(404, "not_found");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_has_the_id_of_its_request_and_is_not_kept_by_anybody() {
+    let server = Server::idle().await;
+    let reply = server
+        .ask(Method::GET, "/health")
+        .header("x-request-id", "mine-1")
+        .send()
+        .await;
+    assert_eq!(reply.headers["x-request-id"], "mine-1");
+    assert_eq!(reply.headers["cache-control"], "no-store");
+    assert_eq!(reply.headers["x-content-type-options"], "nosniff");
+    for odd in ["a b", "x\"y", &"x".repeat(65)] {
+        let reply = server
+            .ask(Method::GET, "/nothing")
+            .header("x-request-id", odd)
+            .send()
+            .await;
+        assert_ne!(reply.headers["x-request-id"], odd);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retries_that_a_client_had_are_counted_once_and_only_with_the_token() {
+    let server = Server::idle().await;
+    let count = async || {
+        let text = server.get("/metrics").await;
+        assert!(
+            text.headers["content-type"]
+                .to_str()
+                .is_ok_and(|kind| kind.starts_with("application/openmetrics-text"))
+        );
+        let text = String::from_utf8_lossy(&text.body).into_owned();
+        assert!(text.contains("queue_blocked_workspace"), "{text}");
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("readiness_retry_count"));
+        let number = line
+            .and_then(|line| line.rsplit(' ').next())
+            .expect("counted");
+        number.parse::<u64>().expect("a number")
+    };
+    assert_eq!(count().await, 0);
+    let told = |ask: super::http::Ask, retries: &str| {
+        ask.header("x-loopd-readiness-retries", retries).send()
+    };
+    told(server.ask(Method::GET, "/runs"), "3").await.ok();
+    assert_eq!(count().await, 3);
+    told(
+        server.ask(Method::GET, "/runs").without("authorization"),
+        "5",
+    )
+    .await
+    .refused(401, "unauthorized");
+    told(server.ask(Method::GET, "/runs"), "many").await.ok();
+    told(server.ask(Method::GET, "/runs"), "-1").await.ok();
+    assert_eq!(count().await, 3);
+    told(server.ask(Method::GET, "/runs"), "18446744073709551615")
+        .await
+        .ok();
+    assert_eq!(count().await, 1003, "one client cannot spoil the count");
+}
