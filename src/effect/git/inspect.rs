@@ -129,6 +129,22 @@ pub async fn is_ancestor(repo: &Repo, ancestor: &Oid, of: &Oid) -> Result<bool> 
     .await
 }
 
+/// The newest commit that both contain; none, where their histories are strangers. Of several, git's first.
+///
+/// # Errors
+/// Permanent, when either is unknown.
+pub async fn merge_base(repo: &Repo, one: &Oid, other: &Oid) -> Result<Option<Oid>> {
+    let output = repo
+        .call(["merge-base", one.as_str(), other.as_str()])
+        .output()
+        .await?;
+    match output.code {
+        Some(0) => Ok(Oid::parse(String::from_utf8_lossy(&output.stdout).trim())),
+        Some(1) => Ok(None),
+        Some(_) | None => Err(output.error()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

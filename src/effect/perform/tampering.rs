@@ -33,14 +33,26 @@ pub(super) async fn seen(
         )));
     }
     let protected = protected(desk)?;
-    let changed: Vec<String> = git::changed_paths(repo, &start, head)
-        .await?
-        .into_iter()
-        .filter(|path| protected.is_match(path))
-        .map(|path| path.display().to_string())
-        .collect();
+    let mut changed = git::changed_paths(repo, &start, head).await?;
+    changed.retain(|path| protected.is_match(path));
+    if !changed.is_empty()
+        && let Some(taken_in) = taken_in(desk, repo, head).await?
+    {
+        // What came with the target is as its owner wants it: only what differs from there was changed here.
+        let ours = git::changed_paths(repo, &taken_in, head).await?;
+        changed.retain(|path| ours.contains(path));
+    }
+    let changed: Vec<String> = changed.iter().map(|p| p.display().to_string()).collect();
     Ok((!changed.is_empty())
         .then(|| format!("protected paths were changed: {}", changed.join(", "))))
+}
+
+/// How far the target is part of the run branch: a catch-up has brought it in, or the agent that mended a conflict.
+async fn taken_in(desk: &Desk<'_>, repo: &Repo, head: &Oid) -> Result<Option<Oid>, Trouble> {
+    match git::tip(repo, &desk.worktree()?.merge_target_branch).await? {
+        Some(target) => Ok(git::merge_base(repo, head, &target.commit).await?),
+        None => Ok(None),
+    }
 }
 
 fn protected(desk: &Desk<'_>) -> Result<globset::GlobSet, Trouble> {
