@@ -1,7 +1,8 @@
-//! What real agents make of a provider that refuses: the run says what a person has to do, or waits until told.
+//! What real agents make of a provider that refuses: the run says what a person has to do, or waits until told. And what
+//! is left of them when a person stops the run in the midst of a tool.
 
 use agent_loop::core::machine::Kind;
-use agent_loop::core::run::{State, WaitWhy};
+use agent_loop::core::run::{Event, State, WaitWhy};
 use agent_loop::core::time::Time;
 use agent_loop::daemon;
 use agent_loop::store::StoredRun;
@@ -9,7 +10,7 @@ use serde_json::Value;
 
 use super::TWO_TASKS;
 use crate::support::agents::{self, Model, Mood};
-use crate::support::{House, Options, Repository};
+use crate::support::{House, Options, Repository, Turnstile, processes_of};
 
 /// Runs the plan until `wanted`; nothing where the agent is not installed.
 async fn run_until(
@@ -102,4 +103,31 @@ async fn a_run_of_codex_waits_until_its_limit_resets() {
         // It tells the minute.
         assert_parked(&run, &story, Time(resets_at_sec * 1000), 60_000);
     }
+}
+
+/// Agents run their tools in sessions of their own, where no signal to the agent's group reaches them.
+async fn nothing_survives_a_cancel(settings: impl FnOnce(&Repository, &Model) -> Option<Value>) {
+    let repo = Repository::with_plan(TWO_TASKS);
+    let mut tool = Turnstile::new(repo.outside(), "tool");
+    let model = Model::start(Mood::Runs(tool.sh())).await;
+    let Some(settings) = settings(&repo, &model) else {
+        return;
+    };
+    let house = House::open(&repo.outside().join("data"), &Options::default()).await;
+    let id = house.create(&repo, None, settings).await;
+    tool.somebody().await;
+    assert!(!processes_of(&id).is_empty(), "the tool's process is seen");
+    house.operate(&id, Event::Cancel).await;
+    house.settled(&id).await;
+    assert_eq!(processes_of(&id), [], "{}", house.story(&id).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_claude_survives_a_cancel_in_the_midst_of_a_tool() {
+    nothing_survives_a_cancel(agents::claude).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_gemini_survives_a_cancel_in_the_midst_of_a_tool() {
+    nothing_survives_a_cancel(|repo, model| agents::gemini(repo, model, false)).await;
 }

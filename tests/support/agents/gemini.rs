@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use super::model::{asked, items, json_response, stream_response, text};
 use super::play::{self, Answer, Mood};
 
-pub(super) fn answer(mood: Mood, path: &str, body: &Value) -> Response {
+pub(super) fn answer(mood: &Mood, path: &str, body: &Value) -> Response {
     match mood {
-        Mood::Works => works(path, body),
+        Mood::Works => works(path, body, None),
+        Mood::Runs(command) => works(path, body, Some(command)),
         Mood::Unauthorized => error(
             StatusCode::UNAUTHORIZED,
             "UNAUTHENTICATED",
@@ -28,7 +29,7 @@ fn error(status: StatusCode, name: &str, message: &str) -> Response {
     json_response(status, &json!({ "error": error }))
 }
 
-fn works(path: &str, body: &Value) -> Response {
+fn works(path: &str, body: &Value, instead: Option<&str>) -> Response {
     let tools = items(&body["tools"])
         .flat_map(|tool| items(&tool["functionDeclarations"]))
         .map(|tool| (text(&tool["name"]), schema(tool)))
@@ -36,7 +37,7 @@ fn works(path: &str, body: &Value) -> Response {
     let worked = items(&body["contents"])
         .flat_map(|content| items(&content["parts"]))
         .any(|part| part.get("functionResponse").is_some());
-    let part = match play::answer(&asked(body, tools, worked)) {
+    let part = match play::answer(instead, &asked(body, tools, worked)) {
         Answer::Say(said) => json!({ "text": said }),
         Answer::Call(name, args) => json!({ "functionCall": { "name": name, "args": args } }),
     };

@@ -7,26 +7,27 @@ use serde_json::{Value, json};
 use super::model::{asked, items, json_response, stream_response, text};
 use super::play::{self, Answer, Mood};
 
-pub(super) fn answer(mood: Mood, _path: &str, body: &Value) -> Response {
+pub(super) fn answer(mood: &Mood, _path: &str, body: &Value) -> Response {
     match mood {
-        Mood::Works => works(body),
+        Mood::Works => works(body, None),
+        Mood::Runs(command) => works(body, Some(command)),
         Mood::Unauthorized => error(
             StatusCode::UNAUTHORIZED,
             "authentication_error",
             "invalid x-api-key",
         ),
-        Mood::Limited { resets_at_sec } => limited(resets_at_sec),
+        Mood::Limited { resets_at_sec } => limited(*resets_at_sec),
     }
 }
 
-fn works(body: &Value) -> Response {
+fn works(body: &Value, instead: Option<&str>) -> Response {
     let tools = items(&body["tools"])
         .map(|tool| (text(&tool["name"]), tool["input_schema"].clone()))
         .collect();
     let worked = items(&body["messages"])
         .flat_map(|message| items(&message["content"]))
         .any(|block| block["type"] == "tool_result");
-    let (block, stop) = match play::answer(&asked(body, tools, worked)) {
+    let (block, stop) = match play::answer(instead, &asked(body, tools, worked)) {
         Answer::Say(said) => (json!({ "type": "text", "text": said }), "end_turn"),
         Answer::Call(name, input) => {
             let id = format!("toolu_{}", uuid::Uuid::now_v7().simple());

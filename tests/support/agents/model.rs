@@ -81,7 +81,7 @@ async fn take(
         );
     }
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let answer: fn(Mood, &str, &Value) -> Response = if path.ends_with("/messages") {
+    let answer: fn(&Mood, &str, &Value) -> Response = if path.ends_with("/messages") {
         messages::answer
     } else if path.ends_with("/responses") {
         responses::answer
@@ -97,7 +97,7 @@ async fn take(
         .lock()
         .expect("no panic in the model")
         .push(key(&headers));
-    answer(behind.mood, path, &body)
+    answer(&behind.mood, path, &body)
 }
 
 fn key(headers: &HeaderMap) -> String {

@@ -5,10 +5,12 @@
 use serde_json::{Value, json};
 
 /// What the model is like.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Mood {
     /// Does its work.
     Works,
+    /// Asks for this command instead, and never comes to its work.
+    Runs(String),
     /// Knows no such key.
     Unauthorized,
     /// Has no quota left until then, in seconds since the epoch.
@@ -44,8 +46,8 @@ const PLAN: &str = "Plan, the checklist: `";
 /// Printed by the command when no box is left; the command itself does not contain it.
 const NONE_LEFT: &str = "NO_BOX_LEFT";
 
-/// What the model answers when it works.
-pub fn answer(asked: &Asked) -> Answer {
+/// What the model answers when it is willing; `instead` of ticking a box it may ask for another command.
+pub fn answer(instead: Option<&str>, asked: &Asked) -> Answer {
     let shell = asked
         .tools
         .iter()
@@ -61,7 +63,8 @@ pub fn answer(asked: &Asked) -> Answer {
         return Answer::Say("The prompt names no plan.".to_owned());
     };
     if !asked.worked {
-        return Answer::Call(shell.clone(), arguments(schema, &command(plan)));
+        let command = instead.map_or_else(|| command(plan), str::to_owned);
+        return Answer::Call(shell.clone(), arguments(schema, &command));
     }
     Answer::Say(if asked.whole.contains(NONE_LEFT) {
         "The last box is ticked.\n\n<promise>COMPLETE</promise>".to_owned()

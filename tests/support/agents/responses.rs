@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use super::model::{asked, items, json_response, stream_response, text};
 use super::play::{self, Answer, Mood};
 
-pub(super) fn answer(mood: Mood, _path: &str, body: &Value) -> Response {
+pub(super) fn answer(mood: &Mood, _path: &str, body: &Value) -> Response {
     match mood {
-        Mood::Works => works(body),
+        Mood::Works => works(body, None),
+        Mood::Runs(command) => works(body, Some(command)),
         Mood::Unauthorized => {
             let error = json!({ "message": "Incorrect API key provided", "type": "invalid_request_error", "code": "invalid_api_key" });
             json_response(StatusCode::UNAUTHORIZED, &json!({ "error": error }))
@@ -24,14 +25,14 @@ pub(super) fn answer(mood: Mood, _path: &str, body: &Value) -> Response {
     }
 }
 
-fn works(body: &Value) -> Response {
+fn works(body: &Value, instead: Option<&str>) -> Response {
     let tools = items(&body["tools"])
         .filter(|tool| tool["type"] == "function")
         .map(|tool| (text(&tool["name"]), tool["parameters"].clone()))
         .collect();
     let worked = items(&body["input"]).any(|item| item["type"] == "function_call_output");
     let id = uuid::Uuid::now_v7().simple().to_string();
-    let item = match play::answer(&asked(body, tools, worked)) {
+    let item = match play::answer(instead, &asked(body, tools, worked)) {
         Answer::Say(said) => json!({
             "type": "message", "id": format!("msg_{id}"), "role": "assistant", "status": "completed",
             "content": [{ "type": "output_text", "text": said, "annotations": [] }],
