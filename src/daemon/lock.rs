@@ -1,11 +1,13 @@
 //! One daemon for each data directory: a lock that the kernel gives back when the holder dies, and beside it, in the
 //! same file, who holds it. A second daemon says who that is and ends; it never waits and never takes over.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, fcntl_lock};
+use rustix::io::Errno;
 use thiserror::Error;
 
 /// The lock of a data directory, held until this is dropped.
@@ -56,9 +58,11 @@ impl DataDirLock {
             .mode(0o600)
             .open(&path)
             .map_err(io)?;
-        match file.try_lock() {
+        // A record lock belongs to this process alone. A lock of the open file would be shared with a child that is just
+        // being started, and would outlive a killed daemon by that moment.
+        match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(DataDirLock { file }),
-            Err(TryLockError::WouldBlock) => {
+            Err(Errno::AGAIN | Errno::ACCESS) => {
                 let mut holder = String::new();
                 // The holder writes right after locking; an empty file is one that is just starting.
                 let _ = (&mut file).take(1024).read_to_string(&mut holder);
@@ -71,7 +75,7 @@ impl DataDirLock {
                     holder,
                 })
             }
-            Err(TryLockError::Error(source)) => Err(io(source)),
+            Err(error) => Err(io(error.into())),
         }
     }
 

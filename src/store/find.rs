@@ -29,8 +29,8 @@ impl Reader {
             .await
     }
 
-    /// The run that `reference` means: a whole id before anything else, then whatever has it as its name or as a
-    /// prefix or a suffix of its id. Letters of an id may be of either case; those of a name may not.
+    /// The run that `reference` means: a whole id before anything else, then the only run of that name, then
+    /// whatever has it as its name or as a prefix or a suffix of its id. Letters of an id may be of either case; those of a name may not.
     pub async fn find(&self, reference: &str) -> Result<Found, StoreError> {
         let reference = reference.to_owned();
         self.ask("find a run", move |db| find(db, &reference)).await
@@ -44,6 +44,13 @@ fn find(db: &Connection, reference: &str) -> Result<Found, Fault> {
     let part = reference.to_ascii_lowercase();
     if rows::any(db, "SELECT 1 FROM runs WHERE id = ?1", &part)? {
         return Ok(Found::One(RunId(part)));
+    }
+    // A name as it is goes before parts of ids: what somebody named must not be hidden by the digits of another run.
+    let mut named = db.prepare_cached("SELECT id FROM runs WHERE name = ?1 LIMIT 2")?;
+    let rows = named.query_map([reference], |row| Ok(RunId(row.get(0)?)))?;
+    let mut named: Vec<RunId> = rows.collect::<Result<_, _>>()?;
+    if let (Some(only), true) = (named.pop(), named.is_empty()) {
+        return Ok(Found::One(only));
     }
     // No LIKE: a reference is not a pattern.
     let mut select = db.prepare_cached(

@@ -3,6 +3,7 @@
 
 mod catching_up;
 mod completion;
+mod door;
 mod ended;
 mod files;
 mod limits;

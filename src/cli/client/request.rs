@@ -19,6 +19,8 @@ use super::unreachable::{Kind, Unreachable};
 use crate::api::wire;
 use crate::cli::error::Error;
 
+/// How long a command that waits for something waits for a daemon that is being restarted.
+const RESTART: Duration = Duration::from_secs(60);
 /// The longest that a request may take; a diff of a large repository is the slowest.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest reply that is kept in memory.
@@ -201,6 +203,22 @@ impl Client {
                 elapsed: begun.elapsed(),
             }));
         }
+    }
+
+    /// As [`send`](Self::send), for a command that waits for something: a daemon that is being restarted is waited for,
+    /// as a broken stream is.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), and when the daemon stays away for longer than a minute.
+    pub async fn send_patiently(&self, call: Call) -> Result<Reply, Error> {
+        let endpoint = &self.endpoint;
+        let back = wait(RESTART, async |patience| {
+            probe(&endpoint.address, &endpoint.token, patience).await
+        });
+        if let Err(not_ready) = back.await {
+            return Err(endpoint.blame(not_ready));
+        }
+        self.send(call).await
     }
 
     /// Sends a call and waits for the head of its answer; for a stream of events from after `last_id`.

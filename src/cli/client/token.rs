@@ -37,7 +37,8 @@ pub enum TokenError {
 impl TokenSource {
     /// The given token, or the file in the data directory.
     pub fn new(given: Option<&str>, data_dir: Option<&Path>) -> Self {
-        match (given, data_dir) {
+        // A variable that is set to nothing is as good as not set.
+        match (given.filter(|token| !token.is_empty()), data_dir) {
             (Some(token), _) => TokenSource::Given(token.to_owned()),
             (None, Some(dir)) => TokenSource::File(dir.join("token")),
             (None, None) => TokenSource::Nowhere,

@@ -13,7 +13,7 @@ use crate::cli::render::text::{plain, tail};
 /// The run as it is now.
 pub async fn fetch(client: &Client, run: &str) -> Result<Run, Error> {
     let call = Call::get(format!("look at run {run}"), run_path(run, ""));
-    Ok(client.send(call).await?.json::<RunReply>()?.run)
+    Ok(client.send_patiently(call).await?.json::<RunReply>()?.run)
 }
 
 /// Whether the run is over.

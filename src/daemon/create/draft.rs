@@ -11,10 +11,10 @@ use super::place::Place;
 use crate::agent;
 use crate::config::{self, RunConfig, RunDefaults, RunSources, Source};
 use crate::core::plan::Checklist;
-use crate::core::run::{Facts, RunId, Spec, Terms};
+use crate::core::run::{Facts, MergeStrategy, RunId, Spec, Terms};
 use crate::core::time::Time;
 use crate::effect::git::{self, Base, Git, GitError, GitErrorKind, Oid, Repo};
-use crate::effect::{spec_slug, try_templates};
+use crate::effect::{slug, spec_slug, try_templates};
 
 /// A run as it would be created.
 pub(in crate::daemon) struct Draft {
@@ -54,7 +54,16 @@ impl Draft {
             message: error.to_string(),
             hint: None,
         })?;
+        // A base that the workspace's own file names: that file was read at the default one.
+        let base = match &config.base_branch {
+            Some(name) if Some(name) != base_branch.as_ref() => git::named_base(&place.repo, name)
+                .await
+                .map_err(|error| invalid_base(&place, error))?,
+            Some(_) | None => base,
+        };
+        place.log_dir(&config.log_dir)?;
         let spec_path = place.inside("spec", &request.spec_path)?;
+        check_branches(&config, request.name.as_deref(), &spec_path)?;
         let plan_given = request
             .plan_path
             .clone()
@@ -128,6 +137,37 @@ impl Draft {
     pub(in crate::daemon) fn facts(&self, now: Time) -> Facts {
         Facts::new(terms(&self.config), self.plan.reading(), now)
     }
+}
+
+/// Branches that git cannot have beside each other are refused now, and not when all the work is done.
+fn check_branches(
+    config: &RunConfig,
+    name: Option<&str>,
+    spec_path: &str,
+) -> Result<(), CreateError> {
+    if config.merge_strategy == MergeStrategy::None {
+        return Ok(());
+    }
+    let target = config
+        .merge_target_branch
+        .clone()
+        .unwrap_or_else(|| format!("agent/{}", spec_slug(spec_path)));
+    let own = name.map_or_else(|| spec_slug(spec_path), slug);
+    let own = format!("{}{own}", config.run_branch_prefix);
+    let below = |one: &str, other: &str| {
+        one.strip_prefix(other)
+            .is_some_and(|rest| rest.starts_with('/'))
+    };
+    if own == target || below(&own, &target) || below(&target, &own) {
+        return Err(invalid(
+            "branches_collide",
+            format!(
+                "the run's branch {own} and the merge target {target} cannot be beside each other"
+            ),
+            "choose another --run-branch-prefix or --merge-target",
+        ));
+    }
+    Ok(())
 }
 
 /// The run's configuration, with the workspace's own file as it is at the base commit.

@@ -1,6 +1,6 @@
 //! The workspace of a new run: found, and the paths inside it checked, so that no name leads out of it.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::error::{CreateError, invalid, outside};
 use crate::effect::git::{Git, GitErrorKind, Repo};
@@ -56,6 +56,32 @@ impl Place {
                 "move it to a path that is",
             )
         })
+    }
+
+    /// The folder for the files of runs: one of its own below the top, not git's, without characters that would mean
+    /// something else in `info/exclude`, and not a way out of the workspace.
+    pub(super) fn log_dir(&self, given: &str) -> Result<(), CreateError> {
+        let bad = |why: &str| {
+            Err(invalid(
+                "log_dir",
+                format!("log_dir `{given}` {why}"),
+                "name a folder of its own in the workspace, for example logs/loop",
+            ))
+        };
+        if given.contains(['*', '?', '[', ']', '\\', '!', '#', '\n', '\r']) {
+            return bad("has characters that are patterns to git");
+        }
+        let ordinary =
+            |part: Component<'_>| matches!(part, Component::Normal(name) if name != ".git");
+        if given.is_empty() || !Path::new(given).components().all(ordinary) {
+            return bad("is not a folder below the top of the workspace, or is git's own");
+        }
+        let mut there = self.root.join(given);
+        while !there.exists() && there.pop() {}
+        match std::fs::canonicalize(&there) {
+            Ok(real) if !real.starts_with(&self.root) => bad("leads out of the workspace"),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// A path inside the workspace, relative to its top, without a way out of it.

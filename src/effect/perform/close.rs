@@ -29,6 +29,10 @@ pub(super) async fn close(desk: &Desk<'_>) -> Result<Done, Trouble> {
         message: reason,
         ..Row::default()
     };
+    if let Ok(repo) = desk.repo().await {
+        // A run that ends before it had a worktree has files, too.
+        desk.hide_files(&repo).await;
+    }
     desk.report(RowKind::RunEnd, &row, facts.plan);
     let mut artifacts = desk.files.register("report", "report.tsv", now);
     artifacts.extend(desk.files.register("log", "run.log", now));
@@ -46,7 +50,11 @@ pub(super) async fn close(desk: &Desk<'_>) -> Result<Done, Trouble> {
         let repo = desk.repo().await?;
         match git::remove_worktree(&repo, &desk.git_worktree()?).await? {
             Removal::Removed { .. } => closed(true, "removed the worktree"),
-            Removal::Kept { why } => closed(false, &why),
+            Removal::Kept { why } => {
+                tracing::warn!(run = %run.id, why, "kept the worktree of a completed run");
+                desk.files.log(&format!("kept the worktree: {why}"), now);
+                closed(false, &why)
+            }
         }
     } else {
         closed(false, "kept the worktree")

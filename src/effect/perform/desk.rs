@@ -77,6 +77,15 @@ impl<'a> Desk<'a> {
         .await?)
     }
 
+    /// Keeps the mirrored files of runs, and nothing else of that folder, out of the user's `git status`. Only its look
+    /// depends on it, so that a failure is logged and no more.
+    pub(super) async fn hide_files(&self, repo: &Repo) {
+        let pattern = format!("/{}/run-*/", self.config.log_dir.trim_matches('/'));
+        if let Err(error) = git::exclude_line(repo, &pattern).await {
+            tracing::warn!(run = %self.order.run.id, %error, "failed to keep the run's files out of git status");
+        }
+    }
+
     /// The run's worktree as recorded.
     pub(super) fn worktree(&self) -> Result<&Worktree, Trouble> {
         self.facts().worktree.as_ref().ok_or_else(|| {

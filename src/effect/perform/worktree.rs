@@ -12,6 +12,7 @@ use crate::effect::git::{self, Base, Prepared, Repo, Want};
 /// Prepares branch and worktree.
 pub(super) async fn prepare(desk: &Desk<'_>) -> Result<Done, Trouble> {
     let repo = desk.repo().await?;
+    desk.hide_files(&repo).await;
     let run = &desk.order.run;
     let known = match &desk.facts().worktree {
         Some(worktree) => Some(read_record(worktree)?),
@@ -35,15 +36,6 @@ pub(super) async fn prepare(desk: &Desk<'_>) -> Result<Done, Trouble> {
             return Err(trouble(TroubleKind::NeedsPerson, "worktree_held", why));
         }
     };
-    if let Err(error) = git::exclude_line(
-        &repo,
-        &format!("/{}/", desk.config.log_dir.trim_matches('/')),
-    )
-    .await
-    {
-        // Only the look of `git status` depends on it.
-        tracing::warn!(run = %run.id, %error, "failed to keep the run's files out of git status");
-    }
     let worktree = recorded(desk, &made)?;
     Ok(Done::event(
         Event::WorktreeReady {

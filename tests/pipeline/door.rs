@@ -1,0 +1,66 @@
+//! What is refused at the door although each part of it is well-formed: settings that would harm the workspace, or that
+//! could only fail when all the work is done.
+
+use serde_json::json;
+
+use crate::support::{House, Options, Repository, request};
+
+const PLAN: &str = "- [ ] one thing\n";
+
+async fn refusal(settings: serde_json::Value) -> String {
+    let repo = Repository::with_plan(PLAN);
+    let house = House::open(&repo.outside().join("data"), &Options::default()).await;
+    match house.try_create(request(&repo, None, settings)).await {
+        Ok(id) => panic!("run {id} was created"),
+        Err(said) => said,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_runs_go_into_a_folder_of_their_own() {
+    for log_dir in [".git/refs/heads", ".git", "a/.git/b", "lo[gs]/*", "logs!"] {
+        let said = refusal(json!({ "log_dir": log_dir })).await;
+        assert!(said.contains("log_dir"), "{log_dir}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_runs_never_leave_the_workspace_by_a_link() {
+    let repo = Repository::with_plan(PLAN);
+    std::os::unix::fs::symlink(repo.outside(), repo.root.join("out")).expect("a link");
+    let house = House::open(&repo.outside().join("data"), &Options::default()).await;
+    let said = house
+        .try_create(request(&repo, None, json!({ "log_dir": "out/logs" })))
+        .await;
+    assert!(said.is_err_and(|said| said.contains("leads out")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn branches_that_cannot_be_beside_each_other_are_refused() {
+    for settings in [
+        json!({ "run_branch_prefix": "agent/thing/" }),
+        json!({ "run_branch_prefix": "agent/", "merge_target_branch": "agent" }),
+        json!({ "merge_target_branch": "run/thing" }),
+    ] {
+        let said = refusal(settings.clone()).await;
+        assert!(
+            said.contains("cannot be beside each other"),
+            "{settings}: {said}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_without_a_worktree_hides_its_files_too() {
+    let repo = Repository::with_plan(PLAN);
+    let before = repo.checkout();
+    let house = House::open(&repo.outside().join("data"), &Options::default()).await;
+    let template = json!({ "worktree_path_template": ".git/zz" });
+    let id = house.create(&repo, None, template).await;
+    house.rest(&id).await;
+    assert_eq!(
+        repo.checkout(),
+        before,
+        "git status shows nothing of the run"
+    );
+}
