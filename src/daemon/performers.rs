@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::handle::Message;
-use crate::core::run::{Effect, Event, Trouble, TroubleKind};
-use crate::effect::{Done, Order, World, perform};
+use crate::core::run::{Effect, Trouble, TroubleKind};
+use crate::effect::{Order, World, give_up, perform};
 use crate::store::{StoredEffect, StoredRun};
 
 /// Whether the run has gone on since the effect was asked for, so that performing it would be wrong. A stop is addressed
@@ -41,24 +41,24 @@ pub(super) fn spawn(
             effect: effect.clone(),
             run,
         };
-        let performing = tokio::spawn(async move { perform(&world, &order, &stop).await });
+        let performing = {
+            let (world, order) = (Arc::clone(&world), order.clone());
+            tokio::spawn(async move { perform(&world, &order, &stop).await })
+        };
         let done = match performing.await {
             Ok(done) => done,
             // A bug of ours must neither wedge the run nor be hidden: it is trouble like any other, with its text.
-            Err(panic) => Done::event(
-                Event::EffectFailed {
-                    generation: effect.generation,
-                    trouble: Trouble {
-                        kind: TroubleKind::Transient,
-                        code: "internal".to_owned(),
-                        message: format!(
-                            "a bug in loopd: performing {} failed: {panic}",
-                            effect.effect
-                        ),
-                    },
-                },
-                "panicked",
-            ),
+            Err(panic) => {
+                let trouble = Trouble {
+                    kind: TroubleKind::Transient,
+                    code: "internal".to_owned(),
+                    message: format!(
+                        "a bug in loopd: performing {} failed: {panic}",
+                        effect.effect
+                    ),
+                };
+                give_up(&world, &order, trouble).await
+            }
         };
         // The engine is gone only when the daemon ends; the effect is still pending then and is performed again.
         let _ = engine

@@ -18,6 +18,6 @@ pub mod proc;
 pub use files::step_dir;
 pub use hidden::hidden;
 pub use perform::{
-    Beginning, Done, Order, World, first_prompt, perform, slug, snapshot_path, spec_slug,
+    Beginning, Done, Order, World, first_prompt, give_up, perform, slug, snapshot_path, spec_slug,
     try_templates,
 };

@@ -141,7 +141,24 @@ pub async fn perform(world: &World, order: &Order, stop: &CancellationToken) -> 
         Effect::StopStep => stop::stop(&desk).await,
         Effect::CloseRun => close::close(&desk).await,
     };
-    performed.unwrap_or_else(|trouble| failed(order, trouble))
+    match performed {
+        Ok(done) => done,
+        Err(trouble) => give_up(world, order, trouble).await,
+    }
+}
+
+/// What becomes of an effect that met trouble. Whatever its step has begun is ended first, because the machine takes the
+/// report for the end of the step; where that cannot be done, the effect is performed again and finds what it began.
+pub async fn give_up(world: &World, order: &Order, trouble: Trouble) -> Done {
+    let begins_a_step = order.effect.effect.step().is_some();
+    if begins_a_step
+        && let Ok(desk) = Desk::open(world, order)
+        && let Err(worse) = stop::end(&desk).await
+    {
+        tracing::error!(run = %order.run.id, trouble = trouble.message, worse = worse.message, "failed to end a step that met trouble; trying again");
+        return Done::again(worse.message);
+    }
+    failed(order, trouble)
 }
 
 /// What becomes of an effect that met trouble: an event for the machine, except where giving up would lose something.

@@ -17,13 +17,7 @@ pub(super) async fn stop(desk: &Desk<'_>) -> Result<Done, Trouble> {
     else {
         return Ok(Done::nothing("no step was alive"));
     };
-    let dir = desk.step_dir();
-    if let Found::Alive(handle) = keeper::find(&dir)? {
-        // However the keeper ended, what may be left is looked for below.
-        let _ = handle.stop().await?;
-    }
-    // Also where the keeper has ended in good order: what escaped it carries the marker.
-    step::end_rest(desk).await?;
+    end(desk).await?;
     Ok(
         Done::event(Event::StepGone { step: generation }, "gone").with_step(desk.step_report(
             crate::core::step::Event::Canceled {
@@ -32,4 +26,14 @@ pub(super) async fn stop(desk: &Desk<'_>) -> Result<Done, Trouble> {
             },
         )),
     )
+}
+
+/// Makes sure that nothing of the order's step is alive.
+pub(super) async fn end(desk: &Desk<'_>) -> Result<(), Trouble> {
+    if let Found::Alive(handle) = keeper::find(&desk.step_dir())? {
+        // However the keeper ended, what may be left is looked for below.
+        let _ = handle.stop().await?;
+    }
+    // Also where the keeper has ended in good order: what escaped it carries the marker.
+    step::end_rest(desk).await
 }
