@@ -162,8 +162,8 @@ async fn every_stream_ends_when_the_daemon_does_even_one_that_nobody_reads() {
     for stream in idle {
         assert!(stream.rest().await.is_empty());
     }
-    drop(unread);
     server.stop().await;
+    drop(unread);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -124,6 +124,36 @@ async fn a_request_that_is_being_answered_is_finished_and_no_new_one_is_taken() 
     );
 }
 
+#[tokio::test]
+async fn a_request_that_never_ends_is_cut_off_in_the_end() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("socket");
+    let address = format!("unix:{}", path.display());
+    let listener = Listener::bind(&address).await.expect("bound");
+    let begun = CancellationToken::new();
+    let endless = {
+        let begun = begun.clone();
+        move || async move {
+            begun.cancel();
+            std::future::pending::<()>().await
+        }
+    };
+    let router = Router::new().route("/", get(endless));
+    let shutdown = CancellationToken::new();
+    let serving = tokio::spawn(api::serve(listener, router, shutdown.clone()));
+    let mut client = UnixStream::connect(&path).await.expect("connects");
+    let ask = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    client.write_all(ask).await.expect("sends");
+    begun.cancelled().await;
+    // From here on only the clock can help, and it goes on by itself.
+    tokio::time::pause();
+    shutdown.cancel();
+    serving.await.expect("no panic").expect("a good end");
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).await.expect("the end");
+    assert!(answer.is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_http_is_answered_or_closed_and_harms_nobody() {
     let server = Server::idle().await;

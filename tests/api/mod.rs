@@ -10,5 +10,7 @@ mod listing;
 mod openapi;
 mod operating;
 mod output;
+mod repeating;
 mod server;
+mod shapes;
 mod token;

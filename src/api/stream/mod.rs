@@ -8,10 +8,12 @@
 //! | `sse` | the form of a reply, and its end when the daemon ends |
 //! | `events` | public events by their number |
 //! | `output` | the output of a run: one step after the other |
+//! | `current` | the step that is being sent, and where one waits for more of it |
 //! | `tail` | one step's output, from any place on |
 //! | `source`, `decode` | the bytes of a step's files, and the text that they come to |
 //! | `watcher` | which directories have changed |
 
+mod current;
 mod decode;
 mod events;
 mod output;

@@ -1,0 +1,140 @@
+//! The step whose output is being sent: what is read of it, and where one waits for more.
+
+use axum::response::sse::Event;
+
+use super::decode::Decoder;
+use super::source::{Files, Source};
+use super::sse;
+use super::tail::{Read, Tail};
+use super::watcher::Watch;
+use crate::agent::Dialect;
+use crate::api::error::ApiError;
+use crate::api::state::App;
+use crate::api::view;
+use crate::api::wire::{OutputChunk, OutputCursor, OutputFormat, Phase};
+use crate::core::machine::Kind;
+use crate::effect::step_dir;
+use crate::store::StoredStep;
+
+/// A step that writes something.
+pub(super) struct Current {
+    /// As it was stored when it was last looked at.
+    pub step: StoredStep,
+    phase: Phase,
+    tail: Tail,
+    /// What is watched, and whether it is the step's own directory.
+    watch: Option<(Watch, bool)>,
+}
+
+impl Current {
+    /// The output of this step after `from`; `None` for a step that has none. Paths are made of stored ids alone.
+    pub(super) fn begin(
+        app: &App,
+        step: StoredStep,
+        dialect: Dialect,
+        format: OutputFormat,
+        from: u64,
+    ) -> Result<Option<Self>, ApiError> {
+        let phase = view::phase(&step)?;
+        let (files, decoder) = match (phase, format) {
+            (Phase::Implementation | Phase::Review, OutputFormat::Text) => {
+                (Files::One, Decoder::transcript(dialect))
+            }
+            (Phase::Implementation | Phase::Review, OutputFormat::Raw) => {
+                (Files::One, Decoder::raw())
+            }
+            (Phase::Verification, OutputFormat::Text | OutputFormat::Raw) => {
+                (Files::Numbered, Decoder::raw())
+            }
+            (Phase::Watchdog | Phase::Merge, OutputFormat::Text | OutputFormat::Raw) => {
+                return Ok(None);
+            }
+        };
+        let dir = step_dir(&app.state.data_dir, &step.run_id, step.generation);
+        let tail = Tail::new(Source::new(dir, files), decoder, from);
+        Ok(Some(Current {
+            step,
+            phase,
+            tail,
+            watch: None,
+        }))
+    }
+
+    /// Whether nothing more will be written.
+    pub(super) fn has_ended(&self) -> bool {
+        self.step.state.kind() == Kind::Ended
+    }
+
+    /// Looks for more, on a thread that may block.
+    pub(super) async fn read(self) -> Result<(Read, Self), ApiError> {
+        let ended = self.has_ended();
+        let Current {
+            step,
+            phase,
+            mut tail,
+            watch,
+        } = self;
+        let reading = tokio::task::spawn_blocking(move || (tail.next(ended), tail)).await;
+        let (read, tail) = reading.map_err(|error| failed(&step, &error))?;
+        let read = read.map_err(|error| failed(&step, &error))?;
+        let current = Current {
+            step,
+            phase,
+            tail,
+            watch,
+        };
+        Ok((read, current))
+    }
+
+    /// A piece of the output as a message.
+    pub(super) fn message(&self, from: u64, upto: u64, text: String) -> Result<Event, ApiError> {
+        let step_id = self.step.id.0.clone();
+        let place = OutputCursor {
+            step_id: step_id.clone(),
+            offset: upto,
+        };
+        let chunk = OutputChunk {
+            step_id,
+            phase: self.phase,
+            offset: from,
+            text,
+        };
+        sse::message(&place.to_string(), None, &chunk)
+    }
+
+    /// Watches the step's directory, or, as long as there is none, the nearest one above it in which it will be made.
+    pub(super) fn keep_watch(&mut self, app: &App) -> Result<(), ApiError> {
+        if matches!(self.watch, Some((_, true))) {
+            return Ok(());
+        }
+        let root = app.state.data_dir.as_path();
+        let own = step_dir(root, &self.step.run_id, self.step.generation);
+        for dir in own.ancestors() {
+            let watch = app.watcher.watch(dir);
+            if let Some(watch) = watch.map_err(|error| failed(&self.step, &error))? {
+                self.watch = Some((watch, dir == own));
+                return Ok(());
+            }
+            if dir == root {
+                break;
+            }
+        }
+        Err(failed(&self.step, &"the data directory is gone"))
+    }
+
+    /// Waits until something has changed in what is watched; for ever when nothing is.
+    pub(super) async fn changed(&mut self) {
+        let alive = match &mut self.watch {
+            Some((watch, _)) => watch.changed().await,
+            None => std::future::pending().await,
+        };
+        if !alive {
+            self.watch = None;
+        }
+    }
+}
+
+fn failed(step: &StoredStep, error: &dyn std::fmt::Display) -> ApiError {
+    let message = format!("failed to read the output of step {}: {error}", step.id);
+    ApiError::internal(message)
+}
