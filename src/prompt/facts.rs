@@ -105,7 +105,7 @@ impl PromptFacts {
             iteration: 3,
             spec_path: "specs/greeting.md".to_owned(),
             plan_path: "specs/planning/greeting-plan.md".to_owned(),
-            workspace: "/work/repo.run-greeting".to_owned(),
+            workspace: "/home/ada/repo.run-greeting".to_owned(),
             branch: "run/greeting".to_owned(),
             base_branch: "main".to_owned(),
             merge_target: text("agent/greeting"),
