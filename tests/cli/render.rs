@@ -1,7 +1,9 @@
 //! What a person sees: ages, and text that cannot play tricks.
 
+use agent_loop::api::wire::Run;
 use agent_loop::cli::client::unreachable::parse_timeout;
 use agent_loop::cli::commands::doctor::tools::git_version;
+use agent_loop::cli::render;
 use agent_loop::cli::render::text::{Pieces, plain};
 use agent_loop::cli::render::time::{age, until};
 use agent_loop::cli::workspace::{inside, root_of};
@@ -94,4 +96,15 @@ fn a_workspace_is_found_upwards_and_paths_are_told_relative_to_it() {
         PathBuf::from("/x.md"),
         "outside: the daemon refuses it"
     );
+}
+
+#[test]
+fn a_completed_run_that_no_check_proved_says_so() {
+    let mut json = super::fake::run("completed", "COMPLETED");
+    json["unverified"] = true.into();
+    let run: Run = serde_json::from_value(json).expect("a run");
+    assert!(render::run::why(&run).starts_with("unverified"));
+    let json = super::fake::run("completed", "COMPLETED");
+    let run: Run = serde_json::from_value(json).expect("a run");
+    assert_eq!(render::run::why(&run), "");
 }

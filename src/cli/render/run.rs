@@ -8,12 +8,16 @@ use super::text::{plain, step_tail, tail};
 use super::time::{age, moment};
 use crate::api::wire::{Artifact, Run, Status, Step, StepStatus};
 
-/// Why a run is where it is: its hold, its failure, or what it is doing; empty when there is nothing to add.
+/// Why a run is where it is: its hold, its failure, what it is doing, or that no check proved it;
+/// empty when there is nothing to add.
 pub fn why(run: &Run) -> String {
     match (&run.hold, &run.failure, &run.stage) {
         (Some(hold), _, _) => format!("{}: {}", hold.gate, hold.message),
         (None, Some(failure), _) => format!("{}: {}", failure.code, failure.message),
         (None, None, Some(stage)) => stage.clone(),
+        (None, None, None) if run.unverified && run.status == Status::Completed => {
+            "unverified: it had no verify_cmds".to_owned()
+        }
         (None, None, None) => String::new(),
     }
 }
