@@ -29,6 +29,18 @@ impl Reader {
             .await
     }
 
+    /// The request that was served under this idempotency key: its digest, and the run that it made.
+    pub async fn served(&self, key: &str) -> Result<Option<(String, RunId)>, StoreError> {
+        let key = key.to_owned();
+        self.ask("look up an idempotency key", move |db| {
+            let mut select =
+                db.prepare_cached("SELECT request_hash, run_id FROM idempotency WHERE key = ?1")?;
+            let mut rows = select.query_map([&key], |row| Ok((row.get(0)?, RunId(row.get(1)?))))?;
+            Ok(rows.next().transpose()?)
+        })
+        .await
+    }
+
     /// The run that `reference` means: a whole id before anything else, then the only run of that name, then
     /// whatever has it as its name or as a prefix or a suffix of its id. Letters of an id may be of either case; those of a name may not.
     pub async fn find(&self, reference: &str) -> Result<Found, StoreError> {

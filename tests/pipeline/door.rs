@@ -1,6 +1,7 @@
 //! What is refused at the door although each part of it is well-formed: settings that would harm the workspace, or that
 //! could only fail when all the work is done.
 
+use agent_loop::store::Idempotency;
 use serde_json::json;
 
 use crate::support::{House, Options, Repository, request};
@@ -63,4 +64,26 @@ async fn a_run_without_a_worktree_hides_its_files_too() {
         before,
         "git status shows nothing of the run"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_is_answered_although_the_spec_has_gone_since() {
+    let repo = Repository::with_plan(PLAN);
+    let house = House::open(&repo.outside().join("data"), &Options::default()).await;
+    let mut asked = request(&repo, None, json!({}));
+    asked.idempotency = Some(Idempotency {
+        key: "once".to_owned(),
+        request_hash: "same".to_owned(),
+    });
+    let first = house.try_create(asked.clone()).await.expect("created");
+    house.rest(&first).await;
+    repo.git(&["rm", "--quiet", "specs/thing.md"]);
+    repo.commit_all("Gone");
+    assert_eq!(house.try_create(asked.clone()).await.as_ref(), Ok(&first));
+    asked.idempotency = Some(Idempotency {
+        key: "once".to_owned(),
+        request_hash: "other".to_owned(),
+    });
+    let refused = house.try_create(asked).await.expect_err("another request");
+    assert!(refused.contains("idempotency key"), "{refused}");
 }

@@ -79,7 +79,11 @@ impl Creator {
     /// # Errors
     /// See [`CreateError`]; nothing is stored then.
     pub async fn create(&self, request: Request, now: Time) -> Result<CreatedRun, CreateError> {
-        let draft = Draft::of(&self.git, &self.defaults, &request).await?;
+        let draft = match Draft::of(&self.git, &self.defaults, &request).await {
+            Ok(draft) => draft,
+            // What was accepted once is not refused because the workspace has gone on since.
+            Err(error) => return self.served(&request).await?.ok_or(error),
+        };
         let mut after = Vec::new();
         for reference in &request.after {
             after.push(self.dependency(reference).await?);
@@ -117,6 +121,25 @@ impl Creator {
             plan: draft.plan,
             warnings: draft.warnings,
         })
+    }
+
+    /// The run that an earlier request with the same key and content has made.
+    async fn served(&self, request: &Request) -> Result<Option<CreatedRun>, CreateError> {
+        let Some(asked) = &request.idempotency else {
+            return Ok(None);
+        };
+        let Some((hash, id)) = self.reader.served(&asked.key).await? else {
+            return Ok(None);
+        };
+        if hash != asked.request_hash {
+            return Err(CreateError::KeyTaken(id));
+        }
+        Ok(self.reader.run(&id).await?.map(|run| CreatedRun {
+            run,
+            existed: true,
+            plan: Checklist::default(),
+            warnings: Vec::new(),
+        }))
     }
 
     async fn dependency(&self, reference: &str) -> Result<RunId, CreateError> {
