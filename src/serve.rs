@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::{Map, Value};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -130,7 +130,7 @@ fn check(flag: Option<&Path>) -> anyhow::Result<i32> {
         );
     }
     runtime()?.block_on(async {
-        let (writer, reader) = store::open(&dir, Options::default())?;
+        let reader = store::open_reading(&dir, Options::default())?;
         let violations = reader.replay().await?;
         for violation in &violations {
             println!("{violation}");
@@ -141,7 +141,6 @@ fn check(flag: Option<&Path>) -> anyhow::Result<i32> {
                 store::file(&dir).display()
             );
         }
-        writer.close().await;
         Ok(i32::from(!violations.is_empty()))
     })
 }
@@ -164,6 +163,11 @@ async fn run(
     loaded: LoadedDaemon,
     mut lock: DataDirLock,
 ) -> anyhow::Result<()> {
+    // First of all: a signal while the daemon comes up ends it in good order, too.
+    let signals = [
+        signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?,
+        signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?,
+    ];
     let LoadedDaemon {
         daemon,
         run_defaults,
@@ -228,7 +232,7 @@ async fn run(
     tracing::info!(%addr, data_dir = %dir.display(), version = env!("CARGO_PKG_VERSION"), "ready");
     let stopping = reader;
     let serving = tokio::spawn(api::serve(listener, api::router(state), shutdown.clone()));
-    let why = wait_for_end(engine).await?;
+    let why = wait_for_end(engine, signals).await?;
     tracing::info!(why, "ending");
     handle.drain().await;
     if daemon.shutdown == Shutdown::Stop {
@@ -243,9 +247,8 @@ async fn run(
 /// Waits for a signal. An engine that ends by itself is a failure of the daemon.
 async fn wait_for_end(
     engine: tokio::task::JoinHandle<Result<(), store::StoreError>>,
+    [mut term, mut int]: [Signal; 2],
 ) -> anyhow::Result<&'static str> {
-    let mut term = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
-    let mut int = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
     tokio::select! {
         _ = term.recv() => Ok("SIGTERM"),
         _ = int.recv() => Ok("SIGINT"),

@@ -74,6 +74,15 @@ impl Default for Options {
     }
 }
 
+/// Opens the database in `dir` for looking only: nothing of it is changed, also while a daemon uses it.
+///
+/// # Errors
+/// [`StoreError::Newer`] and [`StoreError::Foreign`]; else what the system or SQLite says.
+pub fn open_reading(dir: &Path, options: Options) -> Result<Reader, StoreError> {
+    open::known(dir, options.busy_timeout)?;
+    Reader::start(file(dir).into(), options.busy_timeout)
+}
+
 /// Opens the database in `dir`, makes it where it is missing, brings it up to date and lays the guards.
 ///
 /// # Errors

@@ -53,6 +53,14 @@ pub(super) fn writing(dir: &Path, busy: Duration) -> Result<Connection, StoreErr
     Ok(conn)
 }
 
+/// Makes sure, without changing anything, that the database in `dir` is one that this version can read.
+pub(super) fn known(dir: &Path, busy: Duration) -> Result<(), StoreError> {
+    let path = file(dir);
+    reading(&path, busy)
+        .and_then(|conn| recognise(&conn, &path))
+        .map_err(|fault| fault.tell(&path, "look at"))
+}
+
 /// Opens one more connection that can only read.
 pub(super) fn reading(path: &Path, busy: Duration) -> Result<Connection, Fault> {
     let conn = Connection::open_with_flags(

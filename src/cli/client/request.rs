@@ -45,6 +45,7 @@ pub struct Client {
 }
 
 /// One request.
+#[derive(Clone)]
 pub struct Call {
     method: Method,
     path: String,
@@ -211,6 +212,11 @@ impl Client {
     /// # Errors
     /// As [`send`](Self::send), and when the daemon stays away for longer than a minute.
     pub async fn send_patiently(&self, call: Call) -> Result<Reply, Error> {
+        match self.send(call.clone()).await {
+            Err(Error::Unreachable(away))
+                if matches!(away.kind, Kind::NothingListens | Kind::TimedOut) => {}
+            answered => return answered,
+        }
         let endpoint = &self.endpoint;
         let back = wait(RESTART, async |patience| {
             probe(&endpoint.address, &endpoint.token, patience).await

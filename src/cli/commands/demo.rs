@@ -35,7 +35,13 @@ pub async fn execute(arguments: Arguments, context: &mut Context) -> Result<(), 
         .tempdir()
         .map_err(|e| Error::local("make a scratch directory", e))?;
     let home = scratch.path().to_owned();
-    let done = play(&home, context).await;
+    let done = tokio::select! {
+        done = play(&home, context) => done,
+        interrupted = tokio::signal::ctrl_c() => {
+            let why = interrupted.map_or_else(|e| e, |()| std::io::ErrorKind::Interrupted.into());
+            Err(Error::local("finish the demo", why))
+        }
+    };
     if arguments.keep {
         let kept = scratch.keep();
         context.line(format!("kept: {}", kept.display()))?;

@@ -30,6 +30,11 @@ impl PrivateDaemon {
             .map_err(|e| Error::local("find a free port", e))?
             .port();
         let addr = format!("http://127.0.0.1:{port}");
+        // A demo that is interrupted leaves no step behind, either.
+        let config = home.join("config/loopd");
+        std::fs::create_dir_all(&config)
+            .and_then(|()| std::fs::write(config.join("config.toml"), "shutdown = \"stop\"\n"))
+            .map_err(|e| Error::local("write the demo's configuration", e))?;
         let log = std::fs::File::create(home.join("loopd.log"))
             .map_err(|e| Error::local("write the demo's log", e))?;
         let child = Command::new("/proc/self/exe")

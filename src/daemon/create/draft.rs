@@ -9,7 +9,7 @@ use super::Request;
 use super::error::{CreateError, invalid};
 use super::place::Place;
 use crate::agent;
-use crate::config::{self, RunConfig, RunDefaults, RunSources, Source};
+use crate::config::{self, RunConfig, RunDefaults, RunSources, Sandbox, Source};
 use crate::core::plan::Checklist;
 use crate::core::run::{Facts, MergeStrategy, RunId, Spec, Terms};
 use crate::core::time::Time;
@@ -62,6 +62,13 @@ impl Draft {
             Some(_) | None => base,
         };
         place.log_dir(&config.log_dir)?;
+        if config.sandbox == Sandbox::Required {
+            return Err(invalid(
+                "sandbox_unavailable",
+                "sandbox = \"required\" cannot be kept: this version confines no agent",
+                "run the daemon inside a sandbox of your own, or choose sandbox = \"off\"",
+            ));
+        }
         let spec_path = place.inside("spec", &request.spec_path)?;
         check_branches(&config, request.name.as_deref(), &spec_path)?;
         let plan_given = request

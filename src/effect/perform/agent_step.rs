@@ -341,7 +341,17 @@ pub(super) fn step_event(
 pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Trouble> {
     let text = serde_json::to_vec(value)
         .map_err(|e| trouble(TroubleKind::Permanent, "internal", e.to_string()))?;
-    std::fs::write(path, text).map_err(io_trouble(format!("write {}", path.display())))
+    // Whole or not at all: what is read again after a crash must never be half a file.
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let put = || {
+        let mut file = tempfile::NamedTempFile::new_in(dir)?;
+        file.write_all(&text)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)
+    };
+    put()
+        .map(|_| ())
+        .map_err(io_trouble(format!("write {}", path.display())))
 }
 
 pub(super) fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, Trouble> {

@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
 use super::git::Git;
-use crate::core::run::{Effect, Event, Trouble};
+use crate::core::run::{Effect, Event, Trouble, TroubleKind};
 use crate::core::time::Time;
 use crate::store::{Artifact, Reader, StepReport, StoredEffect, StoredRun, Writer};
 pub use beginning::{Beginning, first_prompt};
@@ -148,15 +148,19 @@ pub async fn perform(world: &World, order: &Order, stop: &CancellationToken) -> 
 }
 
 /// What becomes of an effect that met trouble. Whatever its step has begun is ended first, because the machine takes the
-/// report for the end of the step; where that cannot be done, the effect is performed again and finds what it began.
+/// report for the end of the step; where that cannot be done, a person has to, and is told so.
 pub async fn give_up(world: &World, order: &Order, trouble: Trouble) -> Done {
     let begins_a_step = order.effect.effect.step().is_some();
     if begins_a_step
         && let Ok(desk) = Desk::open(world, order)
         && let Err(worse) = stop::end(&desk).await
     {
-        tracing::error!(run = %order.run.id, trouble = trouble.message, worse = worse.message, "failed to end a step that met trouble; trying again");
-        return Done::again(worse.message);
+        tracing::error!(run = %order.run.id, trouble = trouble.message, worse = worse.message, "failed to end a step that met trouble");
+        let told = Trouble {
+            kind: TroubleKind::NeedsPerson,
+            ..worse
+        };
+        return failed(order, told);
     }
     failed(order, trouble)
 }
