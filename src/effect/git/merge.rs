@@ -132,16 +132,21 @@ pub async fn plan_merge(repo: &Repo, want: &MergeWant<'_>) -> Result<Step> {
             want.target_branch
         ));
     }
-    let old = resolve(repo, &target_ref).await?;
-    let below = old.as_ref().unwrap_or(want.base_commit);
-    if old.is_none()
-        && let Some(blocker) = in_the_way(&branches(repo).await?, want.target_branch)
-    {
-        return held(format!(
-            "{} cannot be made beside the branch {blocker}",
-            want.target_branch
-        ));
+    let mut old = resolve(repo, &target_ref).await?;
+    if old.is_none() {
+        let beside = branches(repo).await?;
+        // Asked again afterwards: another run may just have made the target, which then is in nobody's way.
+        old = resolve(repo, &target_ref).await?;
+        if old.is_none()
+            && let Some(blocker) = in_the_way(&beside, want.target_branch)
+        {
+            return held(format!(
+                "{} cannot be made beside the branch {blocker}",
+                want.target_branch
+            ));
+        }
     }
+    let below = old.as_ref().unwrap_or(want.base_commit);
     if let Some(commit) = already(repo, want, below).await? {
         return Ok(Step::Merged { commit });
     }
