@@ -151,6 +151,13 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
+    let inert = [
+        ("notify", loaded.daemon.notify.is_some()),
+        ("global_log_dir", loaded.daemon.global_log_dir.is_some()),
+    ];
+    for (key, _) in inert.into_iter().filter(|(_, set)| *set) {
+        tracing::warn!("{key} is not in effect yet: it changes nothing in this version");
+    }
     let dir = data_dir(args.data_dir.as_deref())?;
     make_private(&dir)?;
     let lock = DataDirLock::take(&dir)?;

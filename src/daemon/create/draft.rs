@@ -9,7 +9,9 @@ use super::Request;
 use super::error::{CreateError, invalid};
 use super::place::Place;
 use crate::agent;
-use crate::config::{self, RunConfig, RunDefaults, RunSources, Sandbox, Source};
+use crate::config::{
+    self, RunConfig, RunDefaults, RunNamingMode, RunSources, Sandbox, Source, WorktreeProvider,
+};
 use crate::core::plan::Checklist;
 use crate::core::run::{Facts, MergeStrategy, RunId, Spec, Terms};
 use crate::core::time::Time;
@@ -280,6 +282,25 @@ fn warnings(config: &RunConfig) -> Vec<String> {
         warnings.push(
             "no verify_cmds: nothing but the review proves the work, and it will be marked as unverified".to_owned(),
         );
+    }
+    let inert = [
+        (
+            "worktree_provider",
+            config.worktree_provider != WorktreeProvider::Git,
+        ),
+        ("postmortem", config.postmortem),
+        ("skills_enabled", config.skills_enabled),
+        (
+            "run_naming_mode",
+            config.run_naming_mode != RunNamingMode::SpecSlug,
+        ),
+    ];
+    for (key, set) in inert {
+        if set {
+            warnings.push(format!(
+                "{key} is not in effect yet: it changes nothing in this version"
+            ));
+        }
     }
     warnings
 }
