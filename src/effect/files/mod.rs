@@ -1,5 +1,5 @@
 //! The files of a run: what was told to agents, what they and the checks wrote, the report and the summary. They are for
-//! people and scripts; no decision is made from them, and trouble with them never stops a run (it is logged and the file
+//! people and scripts; only the likeness of two transcripts is looked at again, as evidence, and trouble with them never stops a run (it is logged and the file
 //! is missing from the artifacts, which is where it shows).
 //!
 //! | file | what it writes |
