@@ -38,7 +38,11 @@ pub(super) fn perform(step: &Step, args: &Args, stage: &mut Stage) -> Result<Aft
                 Some(path) => format!("echo $$ > '{}'; ", path.display()),
                 None => String::new(),
             };
-            let life = format!("{record}echo started; exec sleep {sec} >&3 2>&3 3>&-");
+            // It says that it lives once everything about it is as it will stay, and in a subshell, because a shell
+            // redirects for a builtin by changing descriptors of its own for a moment.
+            let life = format!(
+                "exec 4>&1 >&3 2>&3; {record}(echo started >&4); exec sleep {sec} 3>&- 4>&-"
+            );
             orphan(&life, *holds_output, *clean_env)
                 .map_err(|error| format!("failed to start an orphan: {error}"))?;
         }
@@ -136,10 +140,16 @@ fn orphan(life: &str, holds_output: bool, clean_env: bool) -> std::io::Result<()
         Stdio::null()
     });
     let mut child = shell.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let mut said = String::new();
     if let Some(output) = child.stdout.take() {
-        std::io::BufReader::new(output).read_line(&mut String::new())?;
+        std::io::BufReader::new(output).read_line(&mut said)?;
     }
-    child.wait()?;
+    let status = child.wait()?;
+    if said.is_empty() {
+        return Err(std::io::Error::other(format!(
+            "it ended before it was under way; its starter: {status}"
+        )));
+    }
     Ok(())
 }
 
