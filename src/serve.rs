@@ -15,9 +15,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::api::{self, ApiState, Token};
 use crate::config::{self, DaemonSources, LoadedDaemon, Shutdown, Source};
-use crate::daemon::{self, Creator, DataDirLock, Engine, Metrics, Planner};
-use crate::effect::World;
+use crate::daemon::{self, Creator, DataDirLock, Engine, Metrics, Notifier, Notify, Planner};
 use crate::effect::git::Git;
+use crate::effect::{self, World};
 use crate::store::{self, Options};
 
 /// The port that everybody expects.
@@ -151,15 +151,13 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    let inert = [
-        ("notify", loaded.daemon.notify.is_some()),
-        ("global_log_dir", loaded.daemon.global_log_dir.is_some()),
-    ];
-    for (key, _) in inert.into_iter().filter(|(_, set)| *set) {
-        tracing::warn!("{key} is not in effect yet: it changes nothing in this version");
-    }
     let dir = data_dir(args.data_dir.as_deref())?;
     make_private(&dir)?;
+    if let Some(root) = &loaded.daemon.global_log_dir {
+        effect::prepare_root(Path::new(root)).with_context(|| {
+            format!("failed to keep files of runs in the global_log_dir {root}")
+        })?;
+    }
     let lock = DataDirLock::take(&dir)?;
     runtime()?.block_on(run(args, &dir, loaded, lock))
 }
@@ -206,7 +204,12 @@ async fn run(
         environment: std::env::vars_os().collect(),
         now: daemon::now,
     });
-    let planner = Planner::new(policy.clone(), dir.to_owned(), daemon.min_free_disk_mb);
+    let disks = std::iter::once(dir.to_owned())
+        .chain(daemon.global_log_dir.as_ref().map(PathBuf::from))
+        .collect();
+    let planner = Planner::new(policy.clone(), disks, daemon.min_free_disk_mb);
+    let notify = daemon.notify.clone().map(Notify::new);
+    let notifier = Notifier::open(Arc::clone(&world), Arc::clone(&metrics), notify).await?;
     let worker = format!("{}-{}", hostname(), std::process::id());
     let (engine, handle) = Engine::new(
         writer.clone(),
@@ -217,6 +220,10 @@ async fn run(
         worker,
     );
     let engine = tokio::spawn(engine.run());
+    if let Some(notifier) = notifier {
+        // Ends with the runtime; the next daemon takes up what was under way.
+        tokio::spawn(notifier.run(handle.told()));
+    }
     let shutdown = CancellationToken::new();
     let state = ApiState {
         engine: handle.clone(),
@@ -226,6 +233,7 @@ async fn run(
             git,
             defaults: Arc::new(run_defaults),
             data_dir: dir.to_owned(),
+            files_root: daemon.global_log_dir.clone(),
         },
         reader: reader.clone(),
         metrics,

@@ -31,8 +31,8 @@ pub static KEYS: &[Key] = &[
     daemon("shutdown", Kind::Choice(Shutdown::WORDS), "\"keep\"", "What a stopping daemon does with steps that still work: they go on and are adopted at the next start, or they are stopped."),
     daemon("retention_days", count(0, 36_500), "30", "Days after which `gc` may remove the branch and the files of an ended run. Not in effect yet."),
     daemon("allowed_hosts", Kind::List(Form::Host), "[]", "Names besides loopback that the `Host` of a request may carry."),
-    daemon("global_log_dir", Kind::Text(Form::PathAbsolute), "\"\"", "Where the files of runs are kept; not set: `runs` in the data directory. Not in effect yet.").optional(),
-    daemon("notify", Kind::Text(Form::Command), "\"\"", "Command, run by `/bin/sh -c`, that is given each event that needs a person as JSON on its standard input. Not in effect yet.").optional(),
+    daemon("global_log_dir", Kind::Text(Form::PathAbsolute), "\"\"", "Directory whose `runs` holds the files of runs; not set: the data directory. A run keeps the place that it was created with.").optional(),
+    daemon("notify", Kind::Text(Form::Command), "\"\"", "Command, run by `/bin/sh -c`, that is given each event that needs a person as JSON on its standard input: a hold that no person made, a failure, and work that is proved and left for a person to merge.").optional(),
 
     run("specs_dir", Kind::Text(Form::PathInside), "\"specs\"", "Folder of the specs."),
     run("plans_dir", Kind::Text(Form::PathInside), "\"specs/planning\"", "Folder of the plans: `<plans_dir>/<spec stem>-plan.md` is taken when no plan is named."),

@@ -31,7 +31,7 @@ pub struct DaemonConfig {
     pub retention_days: u32,
     /// Names besides loopback that a request's `Host` may carry.
     pub allowed_hosts: Vec<String>,
-    /// Where run files go; `None` = the data dir.
+    /// Where the files of new runs go; `None` = the data dir.
     pub global_log_dir: Option<String>,
     /// Command that is given each event that needs a person, as JSON on stdin.
     pub notify: Option<String>,

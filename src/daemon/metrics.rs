@@ -22,6 +22,10 @@ pub struct Metrics {
     pub store_retries: Counter,
     /// Requests that were answered.
     pub http_requests: Counter,
+    /// Events that the notify command was called for.
+    pub notifications: Counter,
+    /// Calls of it that failed.
+    pub notifications_failed: Counter,
     runs: Family<Vec<(&'static str, &'static str)>, Gauge>,
 }
 
@@ -47,6 +51,8 @@ impl Default for Metrics {
             "Reports that the store could not take at the first try",
         );
         let http_requests = counter("http_requests", "Requests that were answered");
+        let notifications = counter("notifications", "Calls of the notify command");
+        let notifications_failed = counter("notifications_failed", "Calls of it that failed");
         let runs = Family::default();
         registry.register("runs", "Runs by state", runs.clone());
         Metrics {
@@ -56,6 +62,8 @@ impl Default for Metrics {
             transitions,
             store_retries,
             http_requests,
+            notifications,
+            notifications_failed,
             runs,
         }
     }

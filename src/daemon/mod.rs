@@ -7,6 +7,7 @@
 //! | `lanes`, `performers` | effects: in order and one at a time for a run, each in a task of its own |
 //! | `create`, `preview` | a new run checked at the door; the prompt that it would begin with |
 //! | `planning` | what the scheduler is asked with |
+//! | `notifier` | tells a person, by a command, of events that need one |
 //! | `lock`, `clock`, `metrics` | the data directory's lock, the wall clock, counters |
 
 mod clock;
@@ -16,6 +17,7 @@ mod handle;
 mod lanes;
 mod lock;
 mod metrics;
+mod notifier;
 mod performers;
 mod planning;
 mod preview;
@@ -27,6 +29,7 @@ pub use engine::Engine;
 pub use handle::{AskError, Gone, Handle};
 pub use lock::{DataDirLock, LockError};
 pub use metrics::Metrics;
+pub use notifier::{Notifier, Notify};
 pub use planning::Planner;
 pub use preview::{Preview, preview};
 pub use shutdown::stop_steps;

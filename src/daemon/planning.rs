@@ -2,7 +2,7 @@
 //! `core::schedule::plan`'s alone; `why` and `queue` are answered by the same call.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::core::run::RunId;
 use crate::core::schedule::{Gate, LowDisk, Policy, Queue, Schedule, plan};
@@ -15,19 +15,19 @@ const DISK_LOOK_MS: u64 = 30_000;
 /// Asks the scheduler.
 pub struct Planner {
     policy: Policy,
-    data_dir: PathBuf,
+    disks: Vec<PathBuf>,
     min_free_disk_mb: u64,
     /// The gates that the world was told of last, by run.
     told: HashMap<RunId, Vec<&'static str>>,
 }
 
 impl Planner {
-    /// A planner for this policy. Nothing starts while the disk of `data_dir` has less than `min_free_disk_mb` MiB free;
-    /// 0 = never mind.
-    pub fn new(policy: Policy, data_dir: PathBuf, min_free_disk_mb: u64) -> Self {
+    /// A planner for this policy. Nothing starts while the disk of one of these directories has less than
+    /// `min_free_disk_mb` MiB free; 0 = never mind.
+    pub fn new(policy: Policy, disks: Vec<PathBuf>, min_free_disk_mb: u64) -> Self {
         Planner {
             policy,
-            data_dir,
+            disks,
             min_free_disk_mb,
             told: HashMap::new(),
         }
@@ -74,10 +74,14 @@ impl Planner {
         if self.min_free_disk_mb == 0 {
             return None;
         }
-        let stat = match rustix::fs::statvfs(&self.data_dir) {
+        self.disks.iter().find_map(|dir| self.low_disk_of(dir, now))
+    }
+
+    fn low_disk_of(&self, dir: &Path, now: Time) -> Option<LowDisk> {
+        let stat = match rustix::fs::statvfs(dir) {
             Ok(stat) => stat,
             Err(error) => {
-                tracing::warn!(dir = %self.data_dir.display(), %error, "failed to look at the disk");
+                tracing::warn!(dir = %dir.display(), %error, "failed to look at the disk");
                 return None;
             }
         };
@@ -86,7 +90,7 @@ impl Planner {
             until: now.plus_ms(DISK_LOOK_MS),
             message: format!(
                 "{free_mb} MiB free on the disk of {}, {} needed (min_free_disk_mb)",
-                self.data_dir.display(),
+                dir.display(),
                 self.min_free_disk_mb
             ),
         })

@@ -19,7 +19,7 @@ pub async fn stop_steps(reader: &Reader, data_dir: &Path) {
         let Some(step) = &run.facts.step else {
             continue;
         };
-        let dir = crate::effect::step_dir(data_dir, &run.id, step.generation);
+        let dir = crate::effect::step_dir(data_dir, &run, step.generation);
         let stopped = match keeper::find(&dir) {
             Ok(Found::Alive(handle)) => handle.stop().await.map(|_| ()),
             Ok(Found::NotStarted | Found::Exited(_) | Found::Lost) => Ok(()),

@@ -7,16 +7,19 @@
 //! | [`keeper`] | the small process that runs a step and outlives the daemon |
 //! | [`git`] | branches, worktrees, marked commits, merges |
 //! | `files` | prompts, logs, report and summary of a run |
+//! | [`notify()`] | a command that tells a person |
 
 pub(crate) mod files;
 pub mod git;
 mod hidden;
 pub mod keeper;
+mod notify;
 mod perform;
 pub mod proc;
 
-pub use files::step_dir;
+pub use files::{prepare_root, run_dir, step_dir};
 pub use hidden::hidden;
+pub use notify::{Notice, notices_dir, notify};
 pub use perform::{
     Beginning, Done, Order, World, first_prompt, give_up, perform, slug, snapshot_path, spec_slug,
     try_templates,

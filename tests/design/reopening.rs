@@ -243,6 +243,7 @@ fn spec(name: &str) -> Spec {
         priority: 0,
         after: Vec::new(),
         snapshot: false,
+        files_root: None,
     }
 }
 

@@ -4,10 +4,12 @@
 mod catching_up;
 mod completion;
 mod door;
+mod elsewhere;
 mod ended;
 mod files;
 mod limits;
 mod merging;
+mod notify;
 mod operator;
 mod queue;
 mod restart;

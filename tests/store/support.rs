@@ -177,6 +177,7 @@ pub fn spec(name: &str) -> Spec {
         priority: 0,
         after: Vec::new(),
         snapshot: false,
+        files_root: None,
     }
 }
 

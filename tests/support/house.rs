@@ -10,7 +10,9 @@ use std::time::Duration;
 use agent_loop::config::RunDefaults;
 use agent_loop::core::run::RunId;
 use agent_loop::core::schedule::{Order, Policy};
-use agent_loop::daemon::{self, Creator, Engine, Handle, Metrics, Planner, Request};
+use agent_loop::daemon::{
+    self, Creator, Engine, Handle, Metrics, Notifier, Notify, Planner, Request,
+};
 use agent_loop::effect::World;
 use agent_loop::effect::git::Git;
 use agent_loop::store::{self, Reader, Writer};
@@ -25,6 +27,10 @@ pub struct Options {
     pub policy: Policy,
     /// What of the daemon's environment agents and checks may see; a throw-away home is added.
     pub environment: Vec<(&'static str, String)>,
+    /// Where the files of new runs are kept, if not with the data.
+    pub files_root: Option<PathBuf>,
+    /// Who is told of events that need a person.
+    pub notify: Option<Notify>,
 }
 
 impl Options {
@@ -47,6 +53,8 @@ impl Default for Options {
                 aging_starts: 8,
             },
             environment: Vec::new(),
+            files_root: None,
+            notify: None,
         }
     }
 }
@@ -57,6 +65,7 @@ pub struct House {
     pub handle: Handle,
     pub reader: Reader,
     pub creator: Creator,
+    pub metrics: Arc<Metrics>,
     writer: Writer,
     /// `None` once it is dead.
     runtime: Option<Runtime>,
@@ -82,14 +91,20 @@ impl House {
             environment: clean_environment(data, options),
             now: daemon::now,
         });
-        let planner = Planner::new(options.policy.clone(), data.to_owned(), 0);
+        let planner = Planner::new(options.policy.clone(), vec![data.to_owned()], 0);
         let metrics = Arc::new(Metrics::default());
+        let notifier = Notifier::open(
+            Arc::clone(&world),
+            Arc::clone(&metrics),
+            options.notify.clone(),
+        );
+        let notifier = notifier.await.expect("a readable store");
         let (engine, handle) = Engine::new(
             writer.clone(),
             reader.clone(),
             planner,
             world,
-            metrics,
+            Arc::clone(&metrics),
             "test".to_owned(),
         );
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -98,18 +113,26 @@ impl House {
             .build()
             .expect("a runtime");
         runtime.spawn(async move { engine.run().await.expect("the engine starts") });
+        if let Some(notifier) = notifier {
+            runtime.spawn(notifier.run(handle.told()));
+        }
         let creator = Creator {
             engine: handle.clone(),
             reader: reader.clone(),
             git,
             defaults: Arc::new(RunDefaults::default()),
             data_dir: data.to_owned(),
+            files_root: options
+                .files_root
+                .as_ref()
+                .map(|root| root.display().to_string()),
         };
         House {
             data: data.to_owned(),
             handle,
             reader,
             creator,
+            metrics,
             writer,
             runtime: Some(runtime),
         }

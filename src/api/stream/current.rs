@@ -1,5 +1,7 @@
 //! The step whose output is being sent: what is read of it, and where one waits for more.
 
+use std::path::PathBuf;
+
 use axum::response::sse::Event;
 
 use super::decode::Decoder;
@@ -14,13 +16,19 @@ use crate::api::view;
 use crate::api::wire::{OutputChunk, OutputCursor, OutputFormat, Phase};
 use crate::core::machine::Kind;
 use crate::effect::step_dir;
-use crate::store::StoredStep;
+use crate::store::{StoredRun, StoredStep};
+
+/// Directories up from a step's own to the one with the files of all runs: `runs/run-ID/steps/N`, all of which are made by
+/// loopd, and what they stand in.
+const ABOVE_A_STEP: usize = 5;
 
 /// A step that writes something.
 pub(super) struct Current {
     /// As it was stored when it was last looked at.
     pub step: StoredStep,
     phase: Phase,
+    /// The step's own directory.
+    dir: PathBuf,
     tail: Tail,
     /// What is watched, and whether it is the step's own directory.
     watch: Option<(Watch, bool)>,
@@ -30,6 +38,7 @@ impl Current {
     /// The output of this step after `from`; `None` for a step that has none. Paths are made of stored ids alone.
     pub(super) fn begin(
         app: &App,
+        run: &StoredRun,
         step: StoredStep,
         dialect: Dialect,
         format: OutputFormat,
@@ -50,11 +59,12 @@ impl Current {
                 return Ok(None);
             }
         };
-        let dir = step_dir(&app.state.data_dir, &step.run_id, step.generation);
-        let tail = Tail::new(Source::new(dir, files), decoder, from);
+        let dir = step_dir(&app.state.data_dir, run, step.generation);
+        let tail = Tail::new(Source::new(dir.clone(), files), decoder, from);
         Ok(Some(Current {
             step,
             phase,
+            dir,
             tail,
             watch: None,
         }))
@@ -71,6 +81,7 @@ impl Current {
         let Current {
             step,
             phase,
+            dir,
             mut tail,
             watch,
         } = self;
@@ -80,6 +91,7 @@ impl Current {
         let current = Current {
             step,
             phase,
+            dir,
             tail,
             watch,
         };
@@ -107,19 +119,17 @@ impl Current {
         if matches!(self.watch, Some((_, true))) {
             return Ok(());
         }
-        let root = app.state.data_dir.as_path();
-        let own = step_dir(root, &self.step.run_id, self.step.generation);
-        for dir in own.ancestors() {
+        for dir in self.dir.ancestors().take(ABOVE_A_STEP) {
             let watch = app.watcher.watch(dir);
             if let Some(watch) = watch.map_err(|error| failed(&self.step, &error))? {
-                self.watch = Some((watch, dir == own));
+                self.watch = Some((watch, dir == self.dir));
                 return Ok(());
             }
-            if dir == root {
-                break;
-            }
         }
-        Err(failed(&self.step, &"the data directory is gone"))
+        Err(failed(
+            &self.step,
+            &"the directory with the files of runs is gone",
+        ))
     }
 
     /// Waits until something has changed in what is watched; for ever when nothing is.

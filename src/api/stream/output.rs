@@ -116,7 +116,7 @@ impl Output {
             Some((of, place)) if of == generation => place,
             Some(_) | None => 0,
         };
-        self.current = Current::begin(&self.app, step, self.dialect, format, from)?;
+        self.current = Current::begin(&self.app, &run, step, self.dialect, format, from)?;
         if self.current.is_none() {
             self.sent = generation;
         }

@@ -66,6 +66,9 @@ pub struct Wait {
     pub message: String,
 }
 
+/// The code of a hold that a person made.
+pub(super) const BY_PERSON: &str = "by_person";
+
 /// Why a paused run needs a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {

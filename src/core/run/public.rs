@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::data::Worktree;
-use super::facts::{Facts, Hold};
+use super::facts::{BY_PERSON, Facts, Hold};
 use super::machine::{Effect, Event, State};
 use super::spec::{MergeStrategy, RunId, Spec, StepId};
 use crate::core::machine::Moved;
@@ -121,6 +121,38 @@ impl PublicEvent {
             PublicEvent::MergeConflict { .. } => "MERGE_CONFLICT",
             PublicEvent::WorktreeCreated { .. } => "WORKTREE_CREATED",
             PublicEvent::WorktreeRemoved { .. } => "WORKTREE_REMOVED",
+        }
+    }
+}
+
+impl PublicEvent {
+    /// Whether it leaves something to do for a person: a hold that no person made, a failure, and work that is proved and
+    /// that nobody merges but a person.
+    pub fn needs_person(&self) -> bool {
+        match self {
+            PublicEvent::RunPaused { hold } => {
+                hold.as_ref().is_none_or(|hold| hold.code != BY_PERSON)
+            }
+            PublicEvent::RunFailed { .. } => true,
+            PublicEvent::RunCompleted { mode } => mode.starts_with(MergeStrategy::None.as_str()),
+            PublicEvent::RunCreated { .. }
+            | PublicEvent::RunQueued { .. }
+            | PublicEvent::RunBlocked { .. }
+            | PublicEvent::RunStarted { .. }
+            | PublicEvent::RunStateChanged { .. }
+            | PublicEvent::RunResumed {}
+            | PublicEvent::RunCanceled {}
+            | PublicEvent::StepStarted { .. }
+            | PublicEvent::StepFinished { .. }
+            | PublicEvent::ReviewFinished { .. }
+            | PublicEvent::VerificationFinished { .. }
+            | PublicEvent::WatchdogRewrite { .. }
+            | PublicEvent::AgentLimited { .. }
+            | PublicEvent::MergeStarted { .. }
+            | PublicEvent::MergeFinished { .. }
+            | PublicEvent::MergeConflict { .. }
+            | PublicEvent::WorktreeCreated { .. }
+            | PublicEvent::WorktreeRemoved { .. } => false,
         }
     }
 }

@@ -109,6 +109,10 @@ pub struct Spec {
     pub after: Vec<RunId>,
     /// The spec and the plan go into the run branch's first commit as they are now.
     pub snapshot: bool,
+    /// The directory whose `runs` holds its files, absolute; `None` means the data directory. A run keeps the place that
+    /// it was created with.
+    #[serde(default)]
+    pub files_root: Option<String>,
 }
 
 /// What the rules of a run decide by; fixed at creation, but for the strategy of a retry.

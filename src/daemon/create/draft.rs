@@ -139,6 +139,7 @@ impl Draft {
             priority: request.priority,
             after,
             snapshot: request.snapshot,
+            files_root: None,
         })
     }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::handle::{AskError, Handle};
 use crate::config::RunDefaults;
 use crate::core::plan::Checklist;
-use crate::core::run::RunId;
+use crate::core::run::{RunId, Spec};
 use crate::core::time::Time;
 use crate::effect::git::Git;
 use crate::effect::snapshot_path;
@@ -69,8 +69,10 @@ pub struct Creator {
     pub git: Git,
     /// The user's layers.
     pub defaults: std::sync::Arc<RunDefaults>,
-    /// Where snapshots are kept.
+    /// The data directory.
     pub data_dir: PathBuf,
+    /// Where the files of new runs are kept instead, absolute (`global_log_dir`).
+    pub files_root: Option<String>,
 }
 
 impl Creator {
@@ -88,7 +90,8 @@ impl Creator {
         for reference in &request.after {
             after.push(self.dependency(reference).await?);
         }
-        let spec = draft.spec(&request, after)?;
+        let mut spec = draft.spec(&request, after)?;
+        spec.files_root.clone_from(&self.files_root);
         let facts = draft.facts(now);
         let config = serde_json::to_string(&draft.config).map_err(|error| CreateError::Io {
             tried: "store the configuration".to_owned(),
@@ -96,7 +99,7 @@ impl Creator {
         })?;
         let id = RunId(Uuid::now_v7().to_string());
         if request.snapshot {
-            keep_snapshot(&self.data_dir, &id, &draft)?;
+            keep_snapshot(&self.data_dir, &id, &spec, &draft)?;
         }
         let new = NewRun {
             id,
@@ -159,9 +162,14 @@ impl Creator {
     }
 }
 
-fn keep_snapshot(data_dir: &Path, id: &RunId, draft: &Draft) -> Result<(), CreateError> {
+fn keep_snapshot(
+    data_dir: &Path,
+    id: &RunId,
+    spec: &Spec,
+    draft: &Draft,
+) -> Result<(), CreateError> {
     for (path, text) in draft.paths.iter().zip(&draft.texts) {
-        let kept = snapshot_path(data_dir, &id.0, path);
+        let kept = snapshot_path(data_dir, id, spec, path);
         let write = || {
             if let Some(dir) = kept.parent() {
                 std::fs::create_dir_all(dir)?;

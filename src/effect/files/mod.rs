@@ -13,6 +13,6 @@ mod report;
 mod summary;
 
 pub(super) use place::private_dir;
-pub use place::{RunFiles, step_dir};
+pub use place::{RunFiles, prepare_root, run_dir, step_dir};
 pub use report::{Row, RowKind};
 pub use summary::Summary;

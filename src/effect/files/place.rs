@@ -9,9 +9,12 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::{ArtifactMode, RunConfig};
-use crate::core::run::RunId;
+use crate::core::run::{RunId, Spec};
 use crate::core::time::Time;
 use crate::store::{Artifact, StoredRun};
+
+/// The folder with a directory for each run, in the data directory or wherever the files of runs are kept.
+const RUNS: &str = "runs";
 
 /// The directories of one run's files.
 #[derive(Clone, Debug)]
@@ -24,13 +27,12 @@ pub struct RunFiles {
 }
 
 impl RunFiles {
-    /// The files of `run` below `data_dir` and the workspace's `log_dir`.
+    /// The files of `run`: in its own directory (see [`run_dir`]) and below the workspace's `log_dir`.
     pub fn of(data_dir: &Path, run: &StoredRun, config: &RunConfig) -> Self {
-        let name = format!("run-{}", run.id);
-        let global = data_dir.join("runs").join(&name);
+        let global = run_dir(data_dir, &run.id, &run.spec);
         let workspace = Path::new(&run.spec.workspace_root)
             .join(&config.log_dir)
-            .join(&name);
+            .join(dir_name(&run.id));
         let places = match config.artifact_mode {
             ArtifactMode::Mirror => vec![("global", global.clone()), ("workspace", workspace)],
             ArtifactMode::Workspace => vec![("workspace", workspace)],
@@ -137,13 +139,31 @@ impl RunFiles {
     }
 }
 
+fn dir_name(run: &RunId) -> String {
+    format!("run-{run}")
+}
+
+/// The directory of a run's files: where its creation put it, whatever the configuration says since.
+pub fn run_dir(data_dir: &Path, run: &RunId, spec: &Spec) -> PathBuf {
+    let root = spec.files_root.as_deref().map_or(data_dir, Path::new);
+    root.join(RUNS).join(dir_name(run))
+}
+
 /// The directory of a step of a run.
-pub fn step_dir(data_dir: &Path, run: &RunId, generation: u64) -> PathBuf {
-    data_dir
-        .join("runs")
-        .join(format!("run-{run}"))
+pub fn step_dir(data_dir: &Path, run: &StoredRun, generation: u64) -> PathBuf {
+    run_dir(data_dir, &run.id, &run.spec)
         .join("steps")
         .join(generation.to_string())
+}
+
+/// Makes sure that the files of runs can be kept below `root`.
+///
+/// # Errors
+/// The directory cannot be made, or nothing can be written in it.
+pub fn prepare_root(root: &Path) -> std::io::Result<()> {
+    let runs = root.join(RUNS);
+    private_dir(&runs)?;
+    tempfile::tempfile_in(&runs).map(|_| ())
 }
 
 /// Makes a directory that only its owner may enter.

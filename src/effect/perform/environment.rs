@@ -40,13 +40,16 @@ const ALWAYS: &[&str] = &[
 ];
 
 /// An environment in the making: later entries replace earlier ones.
-pub(super) struct Environment {
+pub(in crate::effect) struct Environment {
     entries: BTreeMap<OsString, OsString>,
 }
 
 impl Environment {
     /// What passes the list, and the names or globs in `pass`.
-    pub(super) fn of(daemon: &[(OsString, OsString)], pass: &[String]) -> Result<Self, Trouble> {
+    pub(in crate::effect) fn of(
+        daemon: &[(OsString, OsString)],
+        pass: &[String],
+    ) -> Result<Self, Trouble> {
         let allowed = globs(
             ALWAYS
                 .iter()
@@ -75,7 +78,7 @@ impl Environment {
     }
 
     /// The whole, as a keeper takes it.
-    pub(super) fn into_entries(self) -> Vec<(OsText, OsText)> {
+    pub(in crate::effect) fn into_entries(self) -> Vec<(OsText, OsText)> {
         self.entries
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()))

@@ -7,7 +7,7 @@ mod beginning;
 mod checks;
 mod close;
 mod desk;
-mod environment;
+pub(super) mod environment;
 mod implement;
 mod judge;
 mod merge;

@@ -7,6 +7,7 @@ use super::desk::{Desk, read_record};
 use super::trouble::{io_trouble, trouble};
 use crate::config::{WorktreeNames, render_worktree_path};
 use crate::core::run::{Event, RunId, Spec, Trouble, TroubleKind, Worktree};
+use crate::effect::files::run_dir;
 use crate::effect::git::{self, Base, Prepared, Repo, Want};
 
 /// Prepares branch and worktree.
@@ -135,7 +136,7 @@ fn snapshot_files(desk: &Desk<'_>) -> Result<Vec<(PathBuf, Vec<u8>)>, Trouble> {
     [&spec.spec_path, &spec.plan_path]
         .into_iter()
         .map(|path| {
-            let kept = snapshot_path(&desk.world.data_dir, &desk.order.run.id.0, path);
+            let kept = snapshot_path(&desk.world.data_dir, &desk.order.run.id, spec, path);
             let bytes = std::fs::read(&kept)
                 .map_err(io_trouble(format!("read the snapshot {}", kept.display())))?;
             Ok((PathBuf::from(path), bytes))
@@ -144,12 +145,8 @@ fn snapshot_files(desk: &Desk<'_>) -> Result<Vec<(PathBuf, Vec<u8>)>, Trouble> {
 }
 
 /// Where the snapshot of a workspace file is kept until the run branch's first commit holds it.
-pub fn snapshot_path(data_dir: &Path, run_id: &str, path: &str) -> PathBuf {
-    data_dir
-        .join("runs")
-        .join(format!("run-{run_id}"))
-        .join("snapshot")
-        .join(path)
+pub fn snapshot_path(data_dir: &Path, run: &RunId, spec: &Spec, path: &str) -> PathBuf {
+    run_dir(data_dir, run, spec).join("snapshot").join(path)
 }
 
 /// The name of the repository, for the worktree's path.

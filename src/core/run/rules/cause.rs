@@ -1,7 +1,7 @@
 //! A decision is an answer of the table together with its cause. The cause is what a person reads as hold or failure;
 //! both come from one function each, so that what was decided and what is said of it cannot drift apart.
 
-use super::super::facts::{Facts, Failure, Hold};
+use super::super::facts::{BY_PERSON, Facts, Failure, Hold};
 use super::super::machine::Event;
 use crate::core::time::Time;
 
@@ -80,7 +80,7 @@ impl Facts {
                 message: self.last_message.clone(),
             },
             Event::Pause => Cause {
-                code: "by_person".to_owned(),
+                code: BY_PERSON.to_owned(),
                 message: "paused by a person; `loopctl resume` lets it go on".to_owned(),
             },
             Event::Claim { .. }

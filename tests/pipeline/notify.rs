@@ -1,0 +1,294 @@
+//! `notify`: a person is told by a command of what needs one; of nothing else, not for ever, and whatever becomes of the
+//! daemon.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use agent_loop::core::run::{Event, State};
+use agent_loop::daemon::Notify;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use super::ONE_TASK;
+use crate::support::{House, Options, PATIENCE, Repository, Turnstile, is_alive, processes_of};
+
+/// An agent that crashes: the run fails.
+const CRASH: &str = "[[turn]]\nsteps = [{ exit = 7 }]\n";
+/// An agent that finds the task blocked: the run is held.
+const BLOCKED: &str = "[[turn]]\nsteps = [{ sh = \"sed -i 's/\\\\[ \\\\]/[~]/' specs/planning/thing-plan.md && git commit -qam blocked\" }]\n";
+
+fn options(notify: Option<Notify>) -> Options {
+    Options {
+        notify,
+        environment: vec![
+            ("LOOPD_TOKEN", "secret".to_owned()),
+            ("OTHER", "x".to_owned()),
+        ],
+        ..Options::caps(3, 3)
+    }
+}
+
+/// A command that appends what it is given to a file.
+fn keeping(log: &std::path::Path) -> Notify {
+    Notify::new(format!("cat >> '{}'", log.display()))
+}
+
+async fn house(repo: &Repository, notify: Option<Notify>) -> House {
+    House::open(&repo.outside().join("data"), &options(notify)).await
+}
+
+/// What was kept by the command so far.
+fn kept(log: &std::path::Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines = text.lines().map(|line| serde_json::from_str(line));
+    lines.map(|line| line.expect("a line is JSON")).collect()
+}
+
+/// Waits until the answer is there. What the notify command does is stored nowhere else that could be waited for.
+async fn until<T>(mut answer: impl FnMut() -> Option<T>) -> T {
+    let waiting = async {
+        loop {
+            if let Some(answer) = answer() {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, waiting).await;
+    waited.expect("it comes to pass")
+}
+
+/// Waits until so many calls are over: nothing of them is left on the disk.
+async fn over(house: &House, calls: u64) {
+    let dir = house.data.join("notify");
+    until(|| {
+        let left = std::fs::read_dir(&dir).expect("a directory").flatten();
+        let busy = left.filter(|entry| entry.path().is_dir()).count();
+        (house.metrics.notifications.get() == calls && busy == 0).then_some(())
+    })
+    .await;
+}
+
+fn retries(settings: Value) -> Value {
+    let mut all = json!({ "agent_retries": 0, "reviewer": false });
+    let (Some(all), Some(more)) = (all.as_object_mut(), settings.as_object()) else {
+        panic!("settings are an object");
+    };
+    all.extend(more.clone());
+    json!(all)
+}
+
+#[tokio::test]
+async fn a_person_is_told_of_what_needs_one_and_of_nothing_else() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let log = repo.outside().join("told");
+    let house = self::house(&repo, Some(keeping(&log))).await;
+    let merged = house.create(&repo, None, retries(json!({}))).await;
+    house.rests(&merged, State::Completed).await;
+    let left = json!({ "merge_strategy": "none" });
+    let left = house.create(&repo, None, retries(left)).await;
+    house.rests(&left, State::Completed).await;
+    let mut stile = Turnstile::new(repo.outside(), "agent");
+    let script = format!("[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n", stile.sh());
+    let paused = house.create(&repo, Some(&script), retries(json!({}))).await;
+    stile.somebody().await;
+    let _ = house.operate(&paused, Event::Pause).await;
+    let _ = house.operate(&paused, Event::Cancel).await;
+    let held = house.create(&repo, Some(BLOCKED), retries(json!({}))).await;
+    let message = house.held(&held, "plan_blocked").await;
+    let failed = house.create(&repo, Some(CRASH), retries(json!({}))).await;
+    house.failed(&failed, "agent_failed").await;
+    over(&house, 3).await;
+
+    let told = kept(&log);
+    let said: Vec<(&str, &str)> = told
+        .iter()
+        .map(|it| {
+            let text = |key: &str| it[key].as_str().unwrap_or_default();
+            (text("type"), text("run_id"))
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            ("RUN_COMPLETED", left.0.as_str()),
+            ("RUN_PAUSED", &held.0),
+            ("RUN_FAILED", &failed.0),
+        ]
+    );
+    assert_eq!(told[1]["payload"]["hold"]["message"], json!(message));
+    assert_eq!(told[1]["run_name"], "thing");
+    assert_eq!(told[1]["workspace_root"], json!(repo.root));
+    let event = &house.events(&held).await;
+    let event = event.iter().find(|it| it.kind == "RUN_PAUSED");
+    assert_eq!(told[1]["seq"], json!(event.expect("it is stored").seq));
+    assert_eq!(house.metrics.notifications_failed.get(), 0);
+}
+
+#[tokio::test]
+async fn a_command_that_fails_hangs_or_leaves_processes_behind_harms_nobody() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let log = repo.outside().join("told");
+    // The first call says something and fails; the second hangs, with a child in a session of its own.
+    let command = format!(
+        "cat >> '{0}'; if [ -e '{0}.once' ]; then setsid sleep 1000 & sleep 1000; fi; : > '{0}.once'; env > '{0}.env'; exit 3",
+        log.display()
+    );
+    let notify = Notify {
+        timeout: Duration::from_millis(1500),
+        ..Notify::new(command)
+    };
+    let house = self::house(&repo, Some(notify)).await;
+    for calls in [1, 2] {
+        let id = house.create(&repo, Some(CRASH), retries(json!({}))).await;
+        house.failed(&id, "agent_failed").await;
+        over(&house, calls).await;
+    }
+    assert_eq!(house.metrics.notifications_failed.get(), 2);
+    assert_eq!(kept(&log).len(), 2);
+    let marked = processes_of(&agent_loop::core::run::RunId("notify.".to_owned()));
+    let ours = marked
+        .iter()
+        .filter(|(_, line)| line.contains("sleep 1000"));
+    assert_eq!(ours.count(), 0, "{marked:?}");
+    let env = std::fs::read_to_string(repo.outside().join("told.env")).expect("it was written");
+    assert!(env.contains("\nPATH=") || env.starts_with("PATH="), "{env}");
+    assert!(!env.contains("secret") && !env.contains("OTHER"), "{env}");
+
+    let id = house.create(&repo, None, retries(json!({}))).await;
+    house.rests(&id, State::Completed).await;
+}
+
+#[tokio::test]
+async fn only_so_many_are_told_at_once_and_all_of_them_are() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let log = repo.outside().join("told");
+    let mut stile = Turnstile::new(repo.outside(), "notify");
+    let notify = Notify {
+        at_once: 2,
+        ..Notify::new(format!("{}; cat >> '{}'", stile.sh(), log.display()))
+    };
+    let house = self::house(&repo, Some(notify)).await;
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.push(house.create(&repo, Some(CRASH), retries(json!({}))).await);
+    }
+    for id in &ids {
+        house.failed(id, "agent_failed").await;
+    }
+    // Whoever was told first goes through; then at most two stand there at a time.
+    let mut told = 0;
+    while told < 4 {
+        stile.somebody().await;
+        let calls = std::fs::read_dir(house.data.join("notify")).expect("a directory");
+        let calls = calls.flatten().filter(|entry| entry.path().is_dir());
+        assert!(calls.count() <= 2, "more than two at once");
+        stile.open();
+        told += 1;
+    }
+    over(&house, 4).await;
+    let mut seen: Vec<String> = kept(&log)
+        .iter()
+        .map(|it| it["run_id"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    seen.sort();
+    let mut wanted: Vec<String> = ids.iter().map(|id| id.0.clone()).collect();
+    wanted.sort();
+    assert_eq!(seen, wanted);
+}
+
+/// The keeper of the one call that is under way.
+fn keeper_of_a_call(house: &House) -> Option<(PathBuf, u32)> {
+    let entries = std::fs::read_dir(house.data.join("notify")).ok()?.flatten();
+    let dir = entries
+        .map(|entry| entry.path())
+        .find(|path| path.is_dir())?;
+    let record = std::fs::read_to_string(dir.join("keeper.json")).ok()?;
+    let record: Value = serde_json::from_str(&record).ok()?;
+    let pid = u32::try_from(record["pid"].as_u64()?).ok()?;
+    Some((dir, pid))
+}
+
+#[tokio::test]
+async fn a_call_that_outlives_the_daemon_is_waited_for_and_one_that_was_killed_is_made_again() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let log = repo.outside().join("told");
+    let mut stile = Turnstile::new(repo.outside(), "notify");
+    let notify = Notify::new(format!("{}; cat >> '{}'", stile.sh(), log.display()));
+    let house = self::house(&repo, Some(notify.clone())).await;
+    let id = house.create(&repo, Some(CRASH), retries(json!({}))).await;
+    house.failed(&id, "agent_failed").await;
+    stile.somebody().await;
+    house.die().await;
+
+    // It goes on under its keeper; the next daemon finds it instead of calling again.
+    let house = self::house(&repo, Some(notify.clone())).await;
+    stile.open();
+    over(&house, 1).await;
+    assert_eq!(kept(&log).len(), 1);
+    assert!(stile.is_empty(), "nobody else was called");
+
+    let id = house.create(&repo, Some(CRASH), retries(json!({}))).await;
+    house.failed(&id, "agent_failed").await;
+    stile.somebody().await;
+    let (dir, keeper) = keeper_of_a_call(&house).expect("it is under way");
+    house.die().await;
+    let pid = Pid::from_raw(i32::try_from(keeper).expect("a pid")).expect("a pid");
+    kill_process(pid, Signal::KILL).expect("it is ours");
+    until(|| (!is_alive(keeper)).then_some(())).await;
+    assert!(!dir.join("exit.json").exists(), "it died without a word");
+
+    let house = self::house(&repo, Some(notify)).await;
+    stile.somebody().await;
+    stile.open();
+    over(&house, 1).await;
+    assert_eq!(kept(&log).len(), 2, "told once more, and of this one alone");
+    assert_eq!(kept(&log)[1]["run_id"], json!(id.0));
+}
+
+#[tokio::test]
+async fn a_restart_tells_nothing_twice_and_nothing_from_before_it_was_asked_to() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let log = repo.outside().join("told");
+    let fail = async |house: &House| {
+        let id = house.create(&repo, Some(CRASH), retries(json!({}))).await;
+        house.failed(&id, "agent_failed").await;
+        id
+    };
+    let house = self::house(&repo, None).await;
+    fail(&house).await;
+    house.die().await;
+
+    let house = self::house(&repo, Some(keeping(&log))).await;
+    let second = fail(&house).await;
+    over(&house, 1).await;
+    assert_eq!(kept(&log)[0]["run_id"], json!(second.0));
+    let last = house.reader.last_event().await.expect("a readable store");
+    let event = kept(&log)[0]["seq"].as_u64().unwrap_or_default();
+    until(|| noted(&house).filter(|noted| (event..=last).contains(noted))).await;
+    house.die().await;
+
+    // The first of the third daemon to be told of is what happens in it.
+    let house = self::house(&repo, Some(keeping(&log))).await;
+    let third = fail(&house).await;
+    over(&house, 1).await;
+    assert_eq!(kept(&log).len(), 2);
+    assert_eq!(kept(&log)[1]["run_id"], json!(third.0));
+    house.die().await;
+
+    // While nobody is told, it is not kept for later.
+    let house = self::house(&repo, None).await;
+    fail(&house).await;
+    house.die().await;
+    let house = self::house(&repo, Some(keeping(&log))).await;
+    let fifth = fail(&house).await;
+    over(&house, 1).await;
+    assert_eq!(kept(&log).len(), 3);
+    assert_eq!(kept(&log)[2]["run_id"], json!(fifth.0));
+}
+
+/// Up to which event people were told, as it is noted on the disk.
+fn noted(house: &House) -> Option<u64> {
+    let text = std::fs::read_to_string(house.data.join("notify/told")).ok()?;
+    text.trim().parse().ok()
+}
