@@ -15,7 +15,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::api::{self, ApiState, Token};
 use crate::config::{self, DaemonSources, LoadedDaemon, Shutdown, Source};
-use crate::daemon::{self, Creator, DataDirLock, Engine, Metrics, Notifier, Notify, Planner};
+use crate::daemon::{
+    self, Cleaner, Creator, DataDirLock, Engine, Metrics, Notifier, Notify, Planner,
+};
 use crate::effect::git::Git;
 use crate::effect::{self, World};
 use crate::store::{self, Options};
@@ -225,7 +227,13 @@ async fn run(
         tokio::spawn(notifier.run(handle.told()));
     }
     let shutdown = CancellationToken::new();
+    let cleaner = Cleaner {
+        engine: handle.clone(),
+        reader: reader.clone(),
+        git: git.clone(),
+    };
     let state = ApiState {
+        cleaner,
         engine: handle.clone(),
         creator: Creator {
             engine: handle.clone(),

@@ -51,7 +51,8 @@ pub(super) fn complete(mut document: OpenApi) -> OpenApi {
         .content("application/json", error)
         .build();
     for item in document.paths.paths.values_mut() {
-        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+        let operations = [&mut item.get, &mut item.post, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
             let responses = &mut operation.responses.responses;
             responses.insert("default".to_owned(), refusal.clone().into());
             // The standard demands a word on each, which is the route's own where it says nothing better.

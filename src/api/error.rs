@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::wire::{Candidate, ErrorBody, ErrorDetail};
 use crate::core::run::{RunId, Trouble, TroubleKind};
-use crate::daemon::{AskError, CreateError, Gone};
+use crate::daemon::{AskError, CleanError, CreateError, Gone};
 use crate::effect::git::{GitError, GitErrorKind};
 use crate::store::StoreError;
 
@@ -165,6 +165,29 @@ impl From<Trouble> for ApiError {
             TroubleKind::NeedsPerson | TroubleKind::Permanent => {
                 ApiError::invalid(&trouble.code, trouble.message)
             }
+        }
+    }
+}
+
+impl From<CleanError> for ApiError {
+    fn from(error: CleanError) -> Self {
+        let message = error.to_string();
+        match error {
+            CleanError::BadPath { .. } => ApiError::invalid("invalid_path", message),
+            CleanError::NotOurs { hint, .. } => {
+                ApiError::new(StatusCode::NOT_FOUND, "not_ours", message).hint(hint)
+            }
+            CleanError::Refused { hint, .. } => {
+                ApiError::new(StatusCode::CONFLICT, "refused", message).hint(hint)
+            }
+            CleanError::Kept { path, .. } => {
+                let error = ApiError::new(StatusCode::CONFLICT, "worktree_kept", message);
+                error.hint(format!(
+                    "commit or put away what is left in {path}, then ask again; `git worktree remove --force` is for you to decide"
+                ))
+            }
+            CleanError::Ask(error) => error.into(),
+            CleanError::Git(error) => error.into(),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::token::Token;
 use crate::core::run::RunId;
 use crate::core::schedule::Policy;
 use crate::core::time::Time;
-use crate::daemon::{Creator, Handle, Metrics};
+use crate::daemon::{Cleaner, Creator, Handle, Metrics};
 use crate::store::{Found, Reader, StoredRun};
 
 /// Streams at a time. Each is a client that stays; those who are idle cost a file descriptor and little else.
@@ -26,6 +26,8 @@ pub struct ApiState {
     pub engine: Handle,
     /// Checks and creates runs.
     pub creator: Creator,
+    /// Shows and removes what runs leave behind.
+    pub cleaner: Cleaner,
     /// Answers every question.
     pub reader: Reader,
     /// Counters.

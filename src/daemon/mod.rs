@@ -6,10 +6,12 @@
 //! | `handle` | how everybody else speaks with it |
 //! | `lanes`, `performers` | effects: in order and one at a time for a run, each in a task of its own |
 //! | `create`, `preview` | a new run checked at the door; the prompt that it would begin with |
+//! | `clean` | what runs leave behind: shown, and removed with proof |
 //! | `planning` | what the scheduler is asked with |
 //! | `notifier` | tells a person, by a command, of events that need one |
 //! | `lock`, `clock`, `metrics` | the data directory's lock, the wall clock, counters |
 
+mod clean;
 mod clock;
 mod create;
 mod engine;
@@ -23,6 +25,7 @@ mod planning;
 mod preview;
 mod shutdown;
 
+pub use clean::{CleanError, Cleaner, Listing, Removed, Shown, Stray};
 pub use clock::now;
 pub use create::{CreateError, CreatedRun, Creator, Request};
 pub use engine::Engine;

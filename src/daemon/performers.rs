@@ -12,10 +12,10 @@ use crate::effect::{Order, World, give_up, perform};
 use crate::store::{StoredEffect, StoredRun};
 
 /// Whether the run has gone on since the effect was asked for, so that performing it would be wrong. A stop is addressed
-/// to its step and the close to an ended run: both hold whatever has happened since.
+/// to its step and the clean-up to an ended run: both hold whatever has happened since.
 pub(super) fn superseded(effect: &StoredEffect, run: &StoredRun) -> bool {
     match effect.effect {
-        Effect::StopStep | Effect::CloseRun => false,
+        Effect::StopStep | Effect::CloseRun | Effect::RemoveWorktrees => false,
         Effect::PrepareWorktree
         | Effect::StartAgent
         | Effect::StartReview

@@ -14,6 +14,7 @@
 //! branches and directories.
 
 mod apply;
+mod cleaning;
 mod codec;
 mod columns;
 mod crash;

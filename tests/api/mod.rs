@@ -14,3 +14,4 @@ mod repeating;
 mod server;
 mod shapes;
 mod token;
+mod worktrees;

@@ -46,6 +46,7 @@ impl Server {
         let state = ApiState {
             engine: house.handle.clone(),
             creator: house.creator.clone(),
+            cleaner: house.cleaner.clone(),
             reader: house.reader.clone(),
             metrics: Arc::new(Metrics::default()),
             policy: options.policy,

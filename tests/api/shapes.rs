@@ -110,7 +110,7 @@ async fn what_does_not_exist_is_said_in_json() {
         "/run",
         "/runs/",
         "/runs/x/scrap",
-        "/worktrees",
+        "/worktrees/x",
         "/runs/a/b/c",
         "/%2e%2e/etc/passwd",
     ] {

@@ -16,3 +16,4 @@ mod sse;
 mod token;
 mod unreachable;
 mod wire;
+mod worktrees;

@@ -120,6 +120,9 @@ pub fn what_a_person_may_say() -> Vec<Event> {
             merge_strategy: None,
         },
         Event::Reset,
+        Event::RemoveWorktree {
+            path: answers::worktree().path,
+        },
     ]
 }
 

@@ -49,6 +49,9 @@ pub fn canonical(world: &mut World) {
     (facts.ticket, facts.rewrites) = (0, 0);
     facts.current.rewrite = facts.current.rewrite.map(|_| 1);
     facts.abandoned.clear();
+    facts.emptied.clear();
+    facts.removals.clear();
+    facts.resets = 0;
     facts.notes.signals.clear();
     facts.last_message = word();
     facts.due = facts.due.map(|_| NOW);

@@ -27,7 +27,8 @@ fn sometimes_every_declared_edge_is_taken() {
     assert!(missing.is_empty(), "never taken: {missing:#?}");
 }
 
-/// A run to its end, told in every state that a step is gone of which it knows nothing.
+/// A run to its end, told in every state that a step is gone of which it knows nothing, and of a removal that came to
+/// nothing.
 fn late_news() -> BTreeSet<usize> {
     let quiet = Scope {
         person: &[],
@@ -36,9 +37,14 @@ fn late_news() -> BTreeSet<usize> {
     let mut world = World::new(terms());
     let mut taken = BTreeSet::new();
     loop {
-        let told = world.tell(REAL, &Event::StepGone { step: 999 });
-        assert_eq!(told.broken, [""; 0]);
-        taken.extend(told.edge.and_then(place));
+        let nothing = Event::WorktreesRemoved {
+            removals: Vec::new(),
+        };
+        for late in [Event::StepGone { step: 999 }, nothing] {
+            let told = world.tell(REAL, &late);
+            assert_eq!(told.broken, [""; 0]);
+            taken.extend(told.edge.and_then(place));
+        }
         let step = if is_startable(&world) {
             claim(&world, REAL)
         } else {

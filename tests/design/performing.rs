@@ -1,11 +1,12 @@
 //! What a lane may do next, and every answer that performing an effect may have: the half of `acts` that stands for the
 //! daemon's performers. What it says of a run is true of the branch and the target in `world`.
 
-use agent_loop::core::run::{Effect, Event, Mode, State};
+use agent_loop::core::machine::Kind;
+use agent_loop::core::run::{Effect, Event, Mode, Removal, State};
 
 use super::acts::{Act, Next, silently};
 use super::answers::{self, Agent, Merge, Review};
-use super::world::{Machine, NO_PLACE, Pending, Scope, TREE, TWO, Told, World};
+use super::world::{Machine, NO_PLACE, Pending, Scope, TREE, TWO, Told, World, stays};
 
 /// Whether the effect runs a process under a keeper.
 fn has_process(effect: Effect) -> bool {
@@ -66,7 +67,7 @@ fn answered(world: &World, done: &Pending, machine: Machine, scope: &Scope, all:
         let world = next;
         all.push(Next { act, world, told });
     };
-    let fallible = !matches!(done.effect, Effect::StopStep | Effect::CloseRun);
+    let fallible = !stays(done.effect);
     if has_process(done.effect) && scope.loses {
         report(&|_| Some(Event::StepLost { generation }));
     }
@@ -131,7 +132,34 @@ fn answered(world: &World, done: &Pending, machine: Machine, scope: &Scope, all:
                 note: None,
             })
         }),
+        Effect::RemoveWorktrees => {
+            for proved in [true, false] {
+                report(&|it| Some(unwanted(it, proved)));
+            }
+        }
     }
+}
+
+/// What is wanted no more goes where the proof holds, and only while nothing of the run is alive.
+fn unwanted(it: &mut World, proved: bool) -> Event {
+    let at_rest = it.state.kind() == Kind::Ended && it.facts.step.is_none();
+    let removed = proved && at_rest;
+    let present = it.facts.worktree.as_ref().map(|it| it.path.clone());
+    let wanted = it.facts.unwanted.iter();
+    let removals: Vec<Removal> = wanted
+        .map(|path| Removal {
+            path: path.clone(),
+            removed,
+            note: String::new(),
+        })
+        .collect();
+    if removals
+        .iter()
+        .any(|it| it.removed && Some(&it.path) == present.as_ref())
+    {
+        it.placed = false;
+    }
+    Event::WorktreesRemoved { removals }
 }
 
 fn implemented(it: &mut World, agent: Agent, generation: u64) -> Event {

@@ -144,6 +144,19 @@ const STUCK: Scope = Scope {
     ..GO
 };
 
+const CLEANING: Scope = Scope {
+    agent: &[Agent::Finishes, Agent::Auth],
+    person: &[
+        EventName::Pause,
+        EventName::Resume,
+        EventName::Cancel,
+        EventName::Retry,
+        EventName::Reset,
+        EventName::RemoveWorktree,
+    ],
+    ..CALM
+};
+
 pub const SCOPES: &[Named] = &[
     ("all that a person may say", reviewed, CALM),
     ("a merge meets everything", reviewed, MERGES),
@@ -154,6 +167,7 @@ pub const SCOPES: &[Named] = &[
     ("a limit that fails the run", fails_on_limit, AUTH),
     ("no merge is wanted", unmerged, TAMPERING),
     ("a run that gets stuck", stubborn, STUCK),
+    ("a worktree is wanted no more", terms, CLEANING),
 ];
 
 pub fn graph(named: &Named, machine: Machine, until: Option<&str>) -> Graph {

@@ -2,6 +2,7 @@
 //! way when checks fail, reviewers reject, people interfere and daemons die.
 
 mod catching_up;
+mod cleaning;
 mod completion;
 mod door;
 mod elsewhere;

@@ -44,6 +44,7 @@ fn part(words: &str) -> Option<Part> {
                 "exclude_line",
                 "prepare_worktree",
                 "remove_worktree",
+                "retire_branch",
             ],
         }),
         "the wire types" => Some(Part {

@@ -11,7 +11,7 @@ use agent_loop::config::RunDefaults;
 use agent_loop::core::run::RunId;
 use agent_loop::core::schedule::{Order, Policy};
 use agent_loop::daemon::{
-    self, Creator, Engine, Handle, Metrics, Notifier, Notify, Planner, Request,
+    self, Cleaner, Creator, Engine, Handle, Metrics, Notifier, Notify, Planner, Request,
 };
 use agent_loop::effect::World;
 use agent_loop::effect::git::Git;
@@ -66,6 +66,7 @@ pub struct House {
     pub reader: Reader,
     pub creator: Creator,
     pub metrics: Arc<Metrics>,
+    pub cleaner: Cleaner,
     writer: Writer,
     /// `None` once it is dead.
     runtime: Option<Runtime>,
@@ -119,7 +120,7 @@ impl House {
         let creator = Creator {
             engine: handle.clone(),
             reader: reader.clone(),
-            git,
+            git: git.clone(),
             defaults: Arc::new(RunDefaults::default()),
             data_dir: data.to_owned(),
             files_root: options
@@ -127,12 +128,18 @@ impl House {
                 .as_ref()
                 .map(|root| root.display().to_string()),
         };
+        let cleaner = Cleaner {
+            engine: handle.clone(),
+            reader: reader.clone(),
+            git,
+        };
         House {
             data: data.to_owned(),
             handle,
             reader,
             creator,
             metrics,
+            cleaner,
             writer,
             runtime: Some(runtime),
         }

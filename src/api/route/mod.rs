@@ -10,6 +10,7 @@ mod list;
 mod operate;
 mod output;
 mod why;
+mod worktrees;
 
 use std::time::Duration;
 
@@ -50,6 +51,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(operate::cancel))
         .routes(routes!(operate::retry))
         .routes(routes!(operate::reset))
+        .routes(routes!(worktrees::worktrees, worktrees::remove))
         .route_layer(from_fn_with_state(admission, guard::admit));
     let streams = OpenApiRouter::new()
         .routes(routes!(events::events))

@@ -125,10 +125,10 @@ fn refused(run: &StoredRun, name: EventName, why: &str) -> ApiError {
     })
 }
 
-/// What a person can ask of a run in this state.
+/// What a person can ask of a run in this state: what leads it elsewhere.
 fn allowed(state: RunState) -> Vec<&'static str> {
     let moves = |name: &&EventName| match cell(state, **name) {
-        Cell::Moves(_) => name.source() == Source::Operator,
+        Cell::Moves(to) => name.source() == Source::Operator && to.iter().any(|to| *to != state),
         Cell::Refused(_) | Cell::Ignored(_) => false,
     };
     EventName::ALL

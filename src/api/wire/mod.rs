@@ -9,6 +9,7 @@ mod request;
 mod run;
 mod schedule;
 mod step;
+mod worktree;
 
 pub use error::{Candidate, ErrorBody, ErrorDetail};
 pub use event::{BadCursor, EventRecord, OutputChunk, OutputCursor};
@@ -20,6 +21,7 @@ pub use run::{
 };
 pub use schedule::{Gate, HeldRun, PolicyView, QueueReply, QueuedRun, WhyReply};
 pub use step::{Artifact, ArtifactList, Phase, Step, StepList, StepStatus};
+pub use worktree::{RemovedWorktree, StrayWorktree, WorktreeEntry, WorktreeList, WorktreeQuery};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -75,6 +75,14 @@ impl Call {
         }
     }
 
+    /// Asks for something to be removed.
+    pub fn delete(doing: impl Into<String>, path: impl Into<String>) -> Self {
+        Call {
+            method: Method::DELETE,
+            ..Call::get(doing, path)
+        }
+    }
+
     /// The same call with a body.
     ///
     /// # Errors

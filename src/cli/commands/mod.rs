@@ -22,6 +22,8 @@ pub mod retry;
 pub mod run;
 pub mod tail;
 pub mod why;
+pub mod worktree_rm;
+pub mod worktrees;
 
 mod operate;
 mod output;
@@ -65,6 +67,10 @@ pub enum Command {
     Retry(retry::Arguments),
     /// Start a run again on a new branch from today's base
     Reset(reset::Arguments),
+    /// List the worktrees that loopd made, and whether they could be removed
+    Worktrees(worktrees::Arguments),
+    /// Remove a worktree of an ended run, with proof that nothing is lost
+    WorktreeRm(worktree_rm::Arguments),
     /// Run a whole spec in a scratch repository with the scripted agent
     Demo(demo::Arguments),
     /// Print a lifecycle: the matrix of its table, or the diagram
@@ -100,6 +106,8 @@ impl Command {
             Command::Cancel(arguments) => cancel::execute(arguments, context).await,
             Command::Retry(arguments) => retry::execute(arguments, context).await,
             Command::Reset(arguments) => reset::execute(arguments, context).await,
+            Command::Worktrees(arguments) => worktrees::execute(arguments, context).await,
+            Command::WorktreeRm(arguments) => worktree_rm::execute(arguments, context).await,
             Command::Demo(arguments) => demo::execute(arguments, context).await,
             Command::Machine(arguments) => machine::execute(arguments, context),
             Command::Doctor(arguments) => doctor::execute(arguments, context).await,

@@ -8,3 +8,4 @@ pub mod style;
 pub mod table;
 pub mod text;
 pub mod time;
+pub mod worktrees;

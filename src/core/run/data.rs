@@ -25,6 +25,17 @@ pub struct Worktree {
     pub record: String,
 }
 
+/// What became of a worktree that was to be removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removal {
+    /// Its absolute path.
+    pub path: String,
+    /// Its directory is gone, now or already.
+    pub removed: bool,
+    /// What was done beside it, or why it stays and what to do.
+    pub note: String,
+}
+
 /// How the implementing agent ended, judged by what it left behind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AgentReport {

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::agent_result::ResultClass;
-use super::data::{CheckFailure, Trouble, Worktree};
+use super::data::{CheckFailure, Removal, Trouble, Worktree};
 use super::spec::Terms;
 use crate::core::plan::PlanReading;
 use crate::core::time::Time;
@@ -170,6 +170,19 @@ pub struct Facts {
     pub worktree_removed: bool,
     /// Worktrees left behind by resets, for the clean-up.
     pub abandoned: Vec<Worktree>,
+    /// Worktrees left behind by resets whose directories are gone; their branches stay.
+    #[serde(default)]
+    pub emptied: Vec<Worktree>,
+    /// How often the run was reset: each reset has a branch and a worktree of its own, also where the one before was
+    /// never reported.
+    #[serde(default)]
+    pub resets: u32,
+    /// Paths of worktrees that are wanted no more, until it is reported what became of them.
+    #[serde(default)]
+    pub unwanted: Vec<String>,
+    /// What became of each worktree when it was last to be removed.
+    #[serde(default)]
+    pub removals: Vec<Removal>,
     /// The run branch's tip as last reported.
     pub head: Option<String>,
     /// The plan at the run branch's tip.
@@ -259,6 +272,10 @@ impl Facts {
             worktree: None,
             worktree_removed: false,
             abandoned: Vec::new(),
+            emptied: Vec::new(),
+            resets: 0,
+            unwanted: Vec::new(),
+            removals: Vec::new(),
             head: None,
             plan,
             current: Current::default(),
@@ -293,6 +310,12 @@ impl Facts {
             started_at: None,
             ended_at: None,
         }
+    }
+
+    /// The worktrees whose directories are not known to be gone: the present one and those that resets left behind.
+    pub fn worktrees(&self) -> impl Iterator<Item = &Worktree> {
+        let present = self.worktree.iter().filter(|_| !self.worktree_removed);
+        present.chain(&self.abandoned)
     }
 
     /// The agent that works now: the fallback while the first one is limited.

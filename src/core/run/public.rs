@@ -240,6 +240,14 @@ fn what_was_reported(
                     path: w.path.clone(),
                 }),
         ),
+        Event::WorktreesRemoved { removals } => {
+            let gone = removals.iter().filter(|it| it.removed);
+            // What was gone already is no news.
+            let news = gone.filter(|it| before.worktrees().any(|known| known.path == it.path));
+            told.extend(news.map(|it| PublicEvent::WorktreeRemoved {
+                path: it.path.clone(),
+            }));
+        }
         Event::Claim { worker } => told.push(PublicEvent::RunStarted {
             worker_id: worker.clone(),
         }),
@@ -248,6 +256,7 @@ fn what_was_reported(
             ..
         }
         | Event::Judged { .. }
+        | Event::RemoveWorktree { .. }
         | Event::TargetMoved { .. }
         | Event::TargetHeld { .. }
         | Event::BranchMoved { .. }

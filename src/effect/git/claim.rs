@@ -35,13 +35,23 @@ pub(super) fn mark(owner: &Owner, branch: &str) -> String {
     format!("{}{branch}", marks(owner))
 }
 
+/// The branch that an owner has claimed, and its first commit.
+pub(super) async fn claimed_by(repo: &Repo, owner: &Owner) -> Result<Option<(String, Oid)>> {
+    let prefix = marks(owner);
+    let found = below(repo, &prefix).await?.into_iter().next();
+    Ok(found.map(|(name, start)| {
+        (
+            name.strip_prefix(&prefix).unwrap_or(&name).to_owned(),
+            start,
+        )
+    }))
+}
+
 /// What an earlier, interrupted preparation claimed. The branch is made again, should only the mark have survived.
 pub(super) async fn claimed(safe: &Safe<'_>, owner: &Owner) -> Result<Option<Claimed>> {
-    let prefix = marks(owner);
-    let Some((name, start)) = below(safe.repo, &prefix).await?.into_iter().next() else {
+    let Some((branch, start)) = claimed_by(safe.repo, owner).await? else {
         return Ok(None);
     };
-    let branch = name.strip_prefix(&prefix).unwrap_or(&name).to_owned();
     let full = branch_ref(&branch);
     if resolve(safe.repo, &full).await?.is_none() {
         create_all(safe, &[(&full, &start)], &owner.words()).await?;

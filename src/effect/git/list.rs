@@ -2,11 +2,12 @@
 //!
 //! The user's own worktrees are not listed, and nothing is removed here.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{
-    Drivers, Oid, Repo, Result,
-    admin::{Admin, Head, all},
+    Drivers, Oid, Repo, Result, Worktree,
+    admin::{Admin, Head, all, find},
+    claim::claimed_by,
     index::OwnIndex,
     refs::{resolve, tree_of},
     safe::Safe,
@@ -31,7 +32,44 @@ pub struct Listed {
     pub dirty: Option<bool>,
 }
 
-/// Lists them by path. Drivers that the repository's configuration names are not run for it: a file that one of them
+/// A worktree that carries loopd's mark, as far as it is known without looking into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marked {
+    /// The working tree.
+    pub path: PathBuf,
+    /// The run that it was made for.
+    pub run_id: String,
+    /// The branch that it is on; none, when it is on none.
+    pub branch: Option<String>,
+}
+
+/// Lists what carries loopd's mark, by path, without reading any working tree.
+///
+/// # Errors
+/// When git cannot read the repository.
+pub async fn marked_worktrees(repo: &Repo) -> Result<Vec<Marked>> {
+    let mut marked = Vec::new();
+    for admin in all(repo)? {
+        if let Some(owner) = &admin.owner {
+            marked.push(Marked {
+                run_id: owner.run_id.clone(),
+                branch: short(admin.head(repo).await?),
+                path: admin.path,
+            });
+        }
+    }
+    marked.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(marked)
+}
+
+fn short(head: Head) -> Option<String> {
+    match head {
+        Head::Branch(name) => name.strip_prefix("refs/heads/").map(str::to_owned),
+        Head::Detached(_) | Head::Unreadable => None,
+    }
+}
+
+/// Lists them by path, with a look into each. Drivers that the repository's configuration names are not run for it: a file that one of them
 /// translates may count as changed.
 ///
 /// # Errors
@@ -54,10 +92,7 @@ pub async fn list_worktrees(repo: &Repo) -> Result<Vec<Listed>> {
             Some(commit) => dirty(&safe, &admin, &commit).await.ok(),
             None => None,
         };
-        let branch = match head {
-            Head::Branch(name) => name.strip_prefix("refs/heads/").map(str::to_owned),
-            Head::Detached(_) | Head::Unreadable => None,
-        };
+        let branch = short(head);
         let (path, complete) = (admin.path, admin.complete);
         listed.push(Listed {
             path,
@@ -71,6 +106,35 @@ pub async fn list_worktrees(repo: &Repo) -> Result<Vec<Listed>> {
     }
     listed.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(listed)
+}
+
+/// The record of a worktree that carries the mark of this run and of which the run was never told: its preparation was
+/// cut off, or its report came too late. None, where it is not the run's, or the branch that it was made for is not known
+/// any more. Drivers are taken as the repository names them now; who changed them since is not known.
+///
+/// # Errors
+/// When git cannot read the repository.
+pub async fn unrecorded(repo: &Repo, run_id: &str, path: &Path) -> Result<Option<Worktree>> {
+    let Some(admin) = find(repo, path)? else {
+        return Ok(None);
+    };
+    let Some(owner) = admin.owner.filter(|owner| owner.run_id == run_id) else {
+        return Ok(None);
+    };
+    let Some((run_branch, start_commit)) = claimed_by(repo, &owner).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Worktree {
+        run_id: owner.run_id,
+        reset: owner.reset,
+        base_branch: String::new(),
+        // A snapshot on top of the base adds a spec and a plan: the rules of what is ignored are the same.
+        base_commit: start_commit.clone(),
+        start_commit,
+        run_branch,
+        path: admin.path,
+        drivers: Safe::beginning(repo).await?.drivers,
+    }))
 }
 
 async fn dirty(safe: &Safe<'_>, admin: &Admin, commit: &Oid) -> Result<bool> {

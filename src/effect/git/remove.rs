@@ -28,46 +28,55 @@ pub enum Removal {
     },
 }
 
+/// Whether a worktree could be removed as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Removable {
+    /// There is nothing (any more).
+    Gone,
+    /// Everything in it is in a commit or ignored by the base commit's own rules.
+    Yes,
+    /// It has to stay as it is.
+    No {
+        /// What would be lost, or why it is not known to be ours.
+        why: String,
+    },
+}
+
+/// What a look at a worktree came to.
+enum Look {
+    Gone,
+    /// It can go; its HEAD is at this commit.
+    Disposable(Oid),
+    Kept(String),
+}
+
+/// Looks whether the worktree could be removed now, by the same proof that [`remove_worktree`] needs. Nothing is changed,
+/// and nothing keeps somebody from changing the worktree right after.
+///
+/// # Errors
+/// When git or the disk cannot be read.
+pub async fn removable(repo: &Repo, worktree: &Worktree) -> Result<Removable> {
+    let safe = Safe::trusting(repo, &worktree.drivers).await?;
+    Ok(match look(repo, worktree, &safe).await? {
+        Look::Gone => Removable::Gone,
+        Look::Disposable(_) => Removable::Yes,
+        Look::Kept(why) => Removable::No { why },
+    })
+}
+
 /// Removes the worktree. Call it only when every process of the run is known to be gone.
 ///
 /// # Errors
 /// When git or the disk cannot be read; then nothing was removed.
 pub async fn remove_worktree(repo: &Repo, worktree: &Worktree) -> Result<Removal> {
     let _lane = repo.lane().await;
-    let kept = |why: String| Ok(Removal::Kept { why });
-    let there = fs::symlink_metadata(&worktree.path).is_ok();
-    let Some(admin) = find(repo, &worktree.path)? else {
-        if there {
-            return kept(
-                "git does not know it as a worktree (any more); look at it and remove it by hand"
-                    .into(),
-            );
-        }
-        return Ok(Removal::Removed { rescue: None });
-    };
-    if admin.owner.as_ref() != Some(&worktree.owner()) {
-        return kept("it does not carry the mark of its run".into());
-    }
     let safe = Safe::trusting(repo, &worktree.drivers).await?;
-    if let Some(what) = unfinished(repo, &admin).await? {
-        return kept(what);
-    }
-    let head = match admin.head(repo).await? {
-        Head::Branch(name) => resolve(repo, &name).await?,
-        Head::Detached(commit) => Some(commit),
-        Head::Unreadable => None,
+    let head = match look(repo, worktree, &safe).await? {
+        Look::Gone => return Ok(Removal::Removed { rescue: None }),
+        Look::Kept(why) => return Ok(Removal::Kept { why }),
+        Look::Disposable(head) => head,
     };
-    let Some(head) = head else {
-        return kept("its HEAD leads to no commit".into());
-    };
-    if there {
-        if !admin.linked_from(&worktree.path) {
-            return kept("its .git does not lead to the run's worktree any more".into());
-        }
-        if let Some(why) = unsaved(&safe, &worktree.path, &head, &worktree.base_commit).await? {
-            return kept(why);
-        }
-    }
     let rescue = rescue(&safe, worktree, &head).await?;
     let args = ["worktree", "remove", "--force", "--force", "--"].map(OsStr::new);
     safe.call(args.into_iter().chain([worktree.path.as_os_str()]))
@@ -75,6 +84,43 @@ pub async fn remove_worktree(repo: &Repo, worktree: &Worktree) -> Result<Removal
         .ok()
         .await?;
     Ok(Removal::Removed { rescue })
+}
+
+/// The proof, or why there is none.
+async fn look(repo: &Repo, worktree: &Worktree, safe: &Safe<'_>) -> Result<Look> {
+    let kept = |why: &str| Ok(Look::Kept(why.to_owned()));
+    let there = fs::symlink_metadata(&worktree.path).is_ok();
+    let Some(admin) = find(repo, &worktree.path)? else {
+        if there {
+            return kept(
+                "git does not know it as a worktree (any more); look at it and remove it by hand",
+            );
+        }
+        return Ok(Look::Gone);
+    };
+    if admin.owner.as_ref() != Some(&worktree.owner()) {
+        return kept("it does not carry the mark of its run");
+    }
+    if let Some(what) = unfinished(repo, &admin).await? {
+        return Ok(Look::Kept(what));
+    }
+    let head = match admin.head(repo).await? {
+        Head::Branch(name) => resolve(repo, &name).await?,
+        Head::Detached(commit) => Some(commit),
+        Head::Unreadable => None,
+    };
+    let Some(head) = head else {
+        return kept("its HEAD leads to no commit");
+    };
+    if there {
+        if !admin.linked_from(&worktree.path) {
+            return kept("its .git does not lead to the run's worktree any more");
+        }
+        if let Some(why) = unsaved(safe, &worktree.path, &head, &worktree.base_commit).await? {
+            return Ok(Look::Kept(why));
+        }
+    }
+    Ok(Look::Disposable(head))
 }
 
 /// What git keeps for this worktree alone and would drop with it.

@@ -181,7 +181,10 @@ impl<'a> Desk<'a> {
 }
 
 /// The git room's own record of a worktree.
-pub(super) fn read_record(worktree: &Worktree) -> Result<git::Worktree, Trouble> {
+///
+/// # Errors
+/// It was written by another version, or is damaged.
+pub fn read_record(worktree: &Worktree) -> Result<git::Worktree, Trouble> {
     serde_json::from_str(&worktree.record).map_err(|error| {
         trouble(
             TroubleKind::Permanent,

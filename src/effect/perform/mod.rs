@@ -20,6 +20,7 @@ mod stop;
 mod tampering;
 mod template;
 mod trouble;
+mod unwanted;
 mod worktree;
 
 use std::ffi::OsString;
@@ -33,6 +34,7 @@ use crate::core::time::Time;
 use crate::store::{Artifact, Reader, StepReport, StoredEffect, StoredRun, Writer};
 pub use beginning::{Beginning, first_prompt};
 use desk::Desk;
+pub use desk::read_record;
 pub use template::try_templates;
 pub use worktree::{slug, snapshot_path, spec_slug};
 
@@ -140,6 +142,7 @@ pub async fn perform(world: &World, order: &Order, stop: &CancellationToken) -> 
         Effect::RewritePrompt => rewrite::rewrite(&desk).await,
         Effect::StopStep => stop::stop(&desk).await,
         Effect::CloseRun => close::close(&desk).await,
+        Effect::RemoveWorktrees => unwanted::remove(&desk).await,
     };
     match performed {
         Ok(done) => done,
@@ -179,6 +182,8 @@ fn failed(order: &Order, trouble: Trouble) -> Done {
             },
             outcome,
         ),
+        // Whoever asked is waiting for an answer.
+        Effect::RemoveWorktrees => unwanted::none_of(&order.run.facts.unwanted, &outcome),
         Effect::PrepareWorktree
         | Effect::StartAgent
         | Effect::StartReview

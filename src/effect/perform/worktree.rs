@@ -6,7 +6,7 @@ use super::Done;
 use super::desk::{Desk, read_record};
 use super::trouble::{io_trouble, trouble};
 use crate::config::{WorktreeNames, render_worktree_path};
-use crate::core::run::{Event, RunId, Spec, Trouble, TroubleKind, Worktree};
+use crate::core::run::{Event, Facts, RunId, Spec, Trouble, TroubleKind, Worktree};
 use crate::effect::files::run_dir;
 use crate::effect::git::{self, Base, Prepared, Repo, Want};
 
@@ -26,7 +26,7 @@ pub(super) async fn prepare(desk: &Desk<'_>) -> Result<Done, Trouble> {
     );
     let place = placing(&run.spec, &run.id, &name);
     let want = Want {
-        reset: u32::try_from(desk.facts().abandoned.len()).unwrap_or(u32::MAX),
+        reset: resets(desk.facts()),
         known: known.as_ref(),
         snapshot: &snapshot,
         ..wanted(&run.spec, &run.id, &slug, &place)
@@ -45,6 +45,12 @@ pub(super) async fn prepare(desk: &Desk<'_>) -> Result<Done, Trouble> {
         },
         "ready",
     ))
+}
+
+/// How often the run was reset. A run of an earlier version did not count, but had one abandoned worktree for each.
+fn resets(facts: &Facts) -> u32 {
+    let abandoned = u32::try_from(facts.abandoned.len()).unwrap_or(u32::MAX);
+    facts.resets.max(abandoned)
 }
 
 fn recorded(desk: &Desk<'_>, made: &git::Worktree) -> Result<Worktree, Trouble> {

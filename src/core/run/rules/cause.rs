@@ -88,6 +88,8 @@ impl Facts {
             | Event::ChecksDone { .. }
             | Event::Merged { .. }
             | Event::Closed { .. }
+            | Event::RemoveWorktree { .. }
+            | Event::WorktreesRemoved { .. }
             | Event::StepGone { .. }
             | Event::RetryDue
             | Event::Resume { .. }

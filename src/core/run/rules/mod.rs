@@ -4,6 +4,7 @@
 
 mod agents;
 mod cause;
+mod cleaning;
 mod evidence;
 mod merging;
 mod operator;
@@ -48,6 +49,7 @@ impl Rules for Facts {
 
     fn record_worktree(&mut self, event: &Event, _now: Time) {
         if let Event::WorktreeReady { worktree, .. } = event {
+            self.removals.retain(|it| it.path != worktree.path);
             self.worktree = Some(worktree.clone());
             self.worktree_removed = false;
         }
@@ -119,6 +121,18 @@ impl Rules for Facts {
         } = event
         {
             self.worktree_removed |= *worktree_removed;
+        }
+    }
+
+    fn wish_removal(&mut self, event: &Event, _now: Time) {
+        if let Event::RemoveWorktree { path } = event {
+            self.unwant(path);
+        }
+    }
+
+    fn record_removals(&mut self, event: &Event, _now: Time) {
+        if let Event::WorktreesRemoved { removals } = event {
+            self.worktrees_left(removals);
         }
     }
 

@@ -76,6 +76,7 @@ impl Facts {
             self.terms.merge_strategy = *strategy;
         }
         self.ticket += 1;
+        self.unwanted.clear();
         self.queued_at = now;
         self.ended_at = None;
         self.failure = None;
@@ -98,8 +99,13 @@ impl Facts {
 
     /// Nothing of the old branch counts any more; it is kept, and its worktree is left to the clean-up.
     pub(super) fn start_from_scratch(&mut self) {
-        self.abandoned.extend(self.worktree.take());
+        let left = match self.worktree_removed {
+            true => &mut self.emptied,
+            false => &mut self.abandoned,
+        };
+        left.extend(self.worktree.take());
         self.worktree_removed = false;
+        self.resets += 1;
         self.head = None;
         self.notes = Notes::default();
         self.approved_tree = None;

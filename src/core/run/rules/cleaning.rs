@@ -1,0 +1,30 @@
+//! What is known of worktrees that are wanted no more. Whether one may go is proved where git is; here it is only noted
+//! what was wished for and what became of it.
+
+use super::super::data::Removal;
+use super::super::facts::Facts;
+
+impl Facts {
+    /// The worktree at this path is wanted no more.
+    pub(super) fn unwant(&mut self, path: &str) {
+        if !self.unwanted.iter().any(|wanted| wanted == path) {
+            self.unwanted.push(path.to_owned());
+        }
+    }
+
+    /// Takes over what became of worktrees. A report that comes when the run has been started anew counts as well: the
+    /// directory is gone, whatever the run does now.
+    pub(super) fn worktrees_left(&mut self, removals: &[Removal]) {
+        for told in removals {
+            self.unwanted.retain(|path| *path != told.path);
+            self.removals.retain(|known| known.path != told.path);
+            self.removals.push(told.clone());
+            if told.removed {
+                let present = self.worktree.as_ref();
+                self.worktree_removed |= present.is_some_and(|it| it.path == told.path);
+                let at = |it: &mut super::super::data::Worktree| it.path == told.path;
+                self.emptied.extend(self.abandoned.extract_if(.., at));
+            }
+        }
+    }
+}
