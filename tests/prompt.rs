@@ -66,6 +66,10 @@ fn every_prompt_reads_as_committed() {
         ],
         ..example.clone()
     };
+    let task = PromptFacts {
+        review_range: None,
+        ..example.clone()
+    };
     let cases = [
         ("implementation", PromptKind::Implementation, &example),
         ("implementation_first", PromptKind::Implementation, &first()),
@@ -80,6 +84,8 @@ fn every_prompt_reads_as_committed() {
         ("rewrite", PromptKind::Rewrite, &example),
         ("fresh_start", PromptKind::FreshStart, &all_signals),
         ("conflict", PromptKind::Conflict, &conflict),
+        ("continue", PromptKind::Continue, &task),
+        ("continue_review", PromptKind::Continue, &example),
         ("postmortem", PromptKind::Postmortem, &example),
     ];
     for (name, kind, facts) in cases {

@@ -60,9 +60,6 @@ impl AgentSpec {
                 Part::Fixed(args) => (true, *args),
                 Part::Model(args) => (call.model.is_some(), *args),
                 Part::Resume(args) => (call.resume.is_some(), *args),
-                Part::NewSession(args) => {
-                    (call.resume.is_none() && call.new_session.is_some(), *args)
-                }
                 Part::MaxTurns(args) => (call.max_turns.is_some(), *args),
                 Part::MaxCost(args) => (call.max_cost_usd.is_some(), *args),
                 Part::Review(args) => (call.role == Role::Review, *args),
@@ -73,7 +70,6 @@ impl AgentSpec {
                 Part::Fixed(_)
                 | Part::Model(_)
                 | Part::Resume(_)
-                | Part::NewSession(_)
                 | Part::MaxTurns(_)
                 | Part::MaxCost(_)
                 | Part::Review(_) => &[],
@@ -104,7 +100,7 @@ impl AgentSpec {
             (
                 "{session}",
                 session.map(OsString::from),
-                "only a resumed call has one",
+                "this call has no session",
             ),
             (
                 "{max_turns}",
@@ -177,6 +173,9 @@ impl AgentSpec {
             "--state-dir".into(),
             call.state_dir.clone().into(),
         ];
+        if let Some(session) = &call.resume {
+            args.extend(["--resume".into(), session.into()]);
+        }
         if let Some(script) = self.args.first() {
             args.extend(["--script".into(), script.into()]);
         }

@@ -104,7 +104,7 @@ pub struct Call {
     pub iteration: u32,
     /// The session to go on with.
     pub resume: Option<String>,
-    /// The id (UUID) for a new session, for agents that take one; not used when resuming.
+    /// The id (UUID) of a new session, for commands whose `args` take `{session}`; not used when resuming.
     pub new_session: Option<String>,
     /// A directory that outlives the call and belongs to the run.
     pub state_dir: PathBuf,

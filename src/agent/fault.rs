@@ -19,6 +19,8 @@ pub enum Fault {
     Auth,
     /// The work is refused as it is; a repeat ends the same way.
     Refused,
+    /// The session that it was to go on with is not known, or cannot be opened.
+    NoSession,
     /// Somebody stopped the agent.
     Interrupted,
     /// Anything else: may pass.
@@ -83,11 +85,26 @@ const REFUSED: [&str; 15] = [
     "command not found",
 ];
 
+/// What agents say of a session that they cannot go on with.
+const NO_SESSION: [&str; 8] = [
+    "no conversation found with session",
+    "no rollout found for",
+    "error resuming session",
+    "invalid session identifier",
+    "no previous sessions found",
+    "no saved session found",
+    "session not found",
+    "no session found",
+];
+
 impl Fault {
     /// From an error's HTTP status, where it has one, and its text.
     pub fn new(status: Option<u16>, text: &str) -> Fault {
         let lower = text.to_lowercase();
         let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+        if says(&NO_SESSION) {
+            return Fault::NoSession;
+        }
         let status = status.or_else(|| status_in(&lower));
         if status == Some(402) || says(&UNPAID) {
             return Fault::Refused;

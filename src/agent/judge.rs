@@ -88,9 +88,10 @@ impl Tally {
             Some(known) => Some(known.clone()),
         };
         match waiting {
-            Some((fault @ (Fault::Limited { .. } | Fault::Auth | Fault::Refused), why)) => {
-                classed(dialect, &fault, &humane(&why), clock)
-            }
+            Some((
+                fault @ (Fault::Limited { .. } | Fault::Auth | Fault::Refused | Fault::NoSession),
+                why,
+            )) => classed(dialect, &fault, &humane(&why), clock),
             Some((Fault::Interrupted | Fault::Other, why)) => {
                 let message = format!("{over} while it tried again: {}", humane(&why));
                 (ResultClass::TimedOut, message)
@@ -204,6 +205,10 @@ fn classed(dialect: Dialect, fault: &Fault, said: &str, clock: Clock) -> (Result
         Fault::Refused => (
             ResultClass::Refused,
             format!("the agent refuses this work: {said}; {}", way_out(said)),
+        ),
+        Fault::NoSession => (
+            ResultClass::SessionGone,
+            format!("the agent cannot go on with its session: {said}"),
         ),
         Fault::Interrupted => (
             ResultClass::Crashed,

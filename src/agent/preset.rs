@@ -28,8 +28,6 @@ pub(super) enum Part {
     Model(&'static [&'static str]),
     /// When a session is resumed.
     Resume(&'static [&'static str]),
-    /// When a session is begun under an id of ours.
-    NewSession(&'static [&'static str]),
     /// When turns are limited.
     MaxTurns(&'static [&'static str]),
     /// When cost is limited.
@@ -71,7 +69,6 @@ pub(super) const PRESETS: [Preset; 10] = [
             ]),
             Part::Model(&["--model", "{model}"]),
             Part::Resume(&["--resume", "{session}"]),
-            Part::NewSession(&["--session-id", "{session}"]),
             Part::MaxTurns(&["--max-turns", "{max_turns}"]),
             Part::MaxCost(&["--max-budget-usd", "{max_cost}"]),
             Part::Review(&["--disallowedTools", "Edit,Write,NotebookEdit"]),
@@ -113,7 +110,6 @@ pub(super) const PRESETS: [Preset; 10] = [
             Part::Fixed(&["--yolo", "--skip-trust", "-o", "stream-json"]),
             Part::Model(&["-m", "{model}"]),
             Part::Resume(&["--resume", "{session}"]),
-            Part::NewSession(&["--session-id", "{session}"]),
             Part::Own,
         ],
         env: &[],
@@ -147,7 +143,6 @@ pub(super) const PRESETS: [Preset; 10] = [
             Part::Fixed(&["--yolo", "-o", "stream-json"]),
             Part::Model(&["-m", "{model}"]),
             Part::Resume(&["--resume", "{session}"]),
-            Part::NewSession(&["--session-id", "{session}"]),
             Part::MaxTurns(&["--max-session-turns", "{max_turns}"]),
             Part::Own,
         ],

@@ -123,9 +123,15 @@ impl AgentSpec {
                 .parts
                 .iter()
                 .any(|part| matches!(part, Part::Resume(_))),
-            DriverKind::Exec => self.args.iter().any(|arg| arg.contains("{session}")),
-            DriverKind::Acp => true,
-            DriverKind::Scripted => false,
+            DriverKind::Exec => self.is_named_sessions(),
+            DriverKind::Acp | DriverKind::Scripted => true,
         }
+    }
+
+    /// Whether a new session has the name that loopd gives it, which nobody tells afterwards: a command that takes it in
+    /// its arguments.
+    pub fn is_named_sessions(&self) -> bool {
+        self.preset.driver == DriverKind::Exec
+            && self.args.iter().any(|arg| arg.contains("{session}"))
     }
 }

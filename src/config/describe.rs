@@ -117,7 +117,7 @@ const PROMPTS: &str = "
 ## Prompts
 
 A workspace can replace the template of a prompt (Jinja syntax): `.loop/prompts/NAME.md`, where NAME is `implementation`,
-`review`, `rewrite`, `fresh_start`, `conflict` or `postmortem`; for the implementation prompt `prompt_file` comes first.
+`review`, `rewrite`, `fresh_start`, `conflict`, `continue` or `postmortem`; for the implementation prompt `prompt_file` comes first.
 Templates (at most 64 KiB) are read at the run's base commit and tried out when the run is created. A name that is not known is an error
 that lists the known ones; what may be absent has to stand in `{% if … %}`. The filter `fenced` puts text of tools into a
 code fence that it cannot close and cuts it to 48 KiB, or to the bytes it is given; `quoted` makes a block quote; `clip`

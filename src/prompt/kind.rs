@@ -13,18 +13,21 @@ pub enum PromptKind {
     FreshStart,
     /// An iteration that settles a merge conflict.
     Conflict,
+    /// A further try in the session of the one before: short, since the session knows the rest.
+    Continue,
     /// The analysis of an ended run.
     Postmortem,
 }
 
 impl PromptKind {
     /// Every kind.
-    pub const ALL: [PromptKind; 6] = [
+    pub const ALL: [PromptKind; 7] = [
         PromptKind::Implementation,
         PromptKind::Review,
         PromptKind::Rewrite,
         PromptKind::FreshStart,
         PromptKind::Conflict,
+        PromptKind::Continue,
         PromptKind::Postmortem,
     ];
 
@@ -46,6 +49,7 @@ impl PromptKind {
             PromptKind::Rewrite => "rewrite",
             PromptKind::FreshStart => "fresh_start",
             PromptKind::Conflict => "conflict",
+            PromptKind::Continue => "continue",
             PromptKind::Postmortem => "postmortem",
         }
     }
@@ -59,6 +63,7 @@ impl PromptKind {
             PromptKind::Rewrite => ".loop/prompts/rewrite.md",
             PromptKind::FreshStart => ".loop/prompts/fresh_start.md",
             PromptKind::Conflict => ".loop/prompts/conflict.md",
+            PromptKind::Continue => ".loop/prompts/continue.md",
             PromptKind::Postmortem => ".loop/prompts/postmortem.md",
         }
     }
@@ -71,6 +76,7 @@ impl PromptKind {
             PromptKind::Rewrite => include_str!("templates/rewrite.md.j2"),
             PromptKind::FreshStart => include_str!("templates/fresh_start.md.j2"),
             PromptKind::Conflict => include_str!("templates/conflict.md.j2"),
+            PromptKind::Continue => include_str!("templates/continue.md.j2"),
             PromptKind::Postmortem => include_str!("templates/postmortem.md.j2"),
         }
     }

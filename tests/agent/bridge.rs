@@ -96,7 +96,7 @@ fn recorded_conversations_are_led_the_same_way_and_come_to_the_same() {
         ("codex-resume", "done", NOTHING, (1000, 50)),
         ("opencode-resume", "done", NOTHING, (1000, 50)),
         ("qwen-resume", "done", NOTHING, (0, 0)),
-        ("gemini-resume", "crashed", "", (0, 0)),
+        ("gemini-resume", "session_gone", "", (0, 0)),
         ("claude-limit", "limited", "", (0, 0)),
         ("codex-limit", "limited", "", (0, 0)),
         ("gemini-limit", "limited", "", (0, 0)),
@@ -227,7 +227,9 @@ fn a_model_is_asked_for_in_the_way_that_the_agent_offers() {
         (r#""x":1"#, None),
     ] {
         let (mut client, _) = Client::start(order());
-        client.take(&message(r#"{"id":1,"result":{"protocolVersion":1}}"#));
+        client.take(&message(
+            r#"{"id":1,"result":{"protocolVersion":1,"agentCapabilities":{"loadSession":true}}}"#,
+        ));
         let step = client.take(&message(&format!(
             "{{\"id\":2,\"result\":{{\"sessionId\":\"s\",{offer}}}}}"
         )));
@@ -244,6 +246,46 @@ fn a_model_is_asked_for_in_the_way_that_the_agent_offers() {
                 assert!(matches!(step.events[1], Event::Error { .. }));
             }
         }
+    }
+}
+
+#[test]
+fn an_agent_that_cannot_load_sessions_has_none_to_go_on_with() {
+    let (mut client, _) = Client::start(order());
+    client.take(&message(r#"{"id":1,"result":{"protocolVersion":1}}"#));
+    let step = client.take(&message(r#"{"id":2,"result":{"sessionId":"s"}}"#));
+    let told = format!("{:?}", step.events);
+    assert!(!told.contains("Session"), "{told}");
+    let (mut client, _) = Client::start(Order {
+        resume: Some("s".to_owned()),
+        ..order()
+    });
+    let step = client.take(&message(r#"{"id":1,"result":{"protocolVersion":1}}"#));
+    assert!(step.over);
+    let told = format!("{:?}", step.events);
+    assert!(told.contains("NoSession"), "{told}");
+}
+
+#[test]
+fn whatever_an_agent_says_of_a_session_that_it_does_not_load_another_may_do() {
+    for (error, fault) in [
+        (
+            r#"{"code":-32602,"message":"resource not found"}"#,
+            "NoSession",
+        ),
+        (r#"{"code":404,"message":"gone"}"#, "NoSession"),
+        (r#"{"code":-32000,"message":"log in"}"#, "Auth"),
+    ] {
+        let (mut client, _) = Client::start(Order {
+            resume: Some("s".to_owned()),
+            ..order()
+        });
+        client.take(&message(
+            r#"{"id":1,"result":{"protocolVersion":1,"agentCapabilities":{"loadSession":true}}}"#,
+        ));
+        let step = client.take(&message(&format!(r#"{{"id":2,"error":{error}}}"#)));
+        let told = format!("{:?}", step.events);
+        assert!(step.over && told.contains(fault), "{told}");
     }
 }
 
@@ -283,7 +325,7 @@ fn bridge(dir: &TempDir, prompt: &str) -> Command {
         say() {{ printf '%s\n' "$1"; }}
         while read -r line; do
           case "$line" in
-            *'"initialize"'*) say '{{"id":1,"result":{{"protocolVersion":1}}}}' ;;
+            *'"initialize"'*) say '{{"id":1,"result":{{"protocolVersion":1,"agentCapabilities":{{"loadSession":true}}}}}}' ;;
             *'"session/new"'*) say '{{"id":2,"result":{{"sessionId":"s1"}}}}' ;;
             *'"session/prompt"'*) {prompt} ;;
             *'"session/cancel"'*) say '{{"id":3,"result":{{"stopReason":"cancelled"}}}}' ;;

@@ -114,8 +114,10 @@ fn model_session_limits_and_role_are_passed_where_the_agent_knows_them() {
         new_session: Some("n1".into()),
         ..call()
     };
-    assert!(command("claude", &none, &fresh).ends_with("--session-id n1"));
-    assert!(!command("pi", &none, &fresh).contains("n1"));
+    let own = defined("mine", "command = 'my-agent'\nargs = ['-s', '{session}']");
+    assert_eq!(command("mine", &own, &fresh), "my-agent -s n1");
+    assert_eq!(command("mine", &own, &full), "my-agent -s s1");
+    assert!(!command("claude", &none, &fresh).contains("n1"));
 }
 
 #[test]

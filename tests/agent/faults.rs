@@ -15,6 +15,7 @@ fn kind(text: &str) -> &'static str {
         Fault::Limited { reset: _ } => "limited",
         Fault::Auth => "auth",
         Fault::Refused => "refused",
+        Fault::NoSession => "no session",
         Fault::Interrupted => "interrupted",
         Fault::Other => "other",
     }
@@ -54,6 +55,11 @@ fn errors_are_told_apart_by_status_and_words() {
             "prompt is too long: 250000 tokens > 200000 maximum",
         ),
         ("refused", "status 404: model gone"),
+        (
+            "no session",
+            "No conversation found with session ID: 00000000-0000-4000-8000-000000000001",
+        ),
+        ("no session", "404 session not found: ses_1"),
         ("other", "status 529 <unknown status code>: Overloaded"),
         ("other", "500 internal"),
         ("other", "wrote 401 files"),

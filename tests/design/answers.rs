@@ -21,7 +21,13 @@ pub enum Agent {
     CrashesWithWork,
     Limited,
     LimitedInThePast,
+    Estranged,
     Auth,
+}
+
+/// The session of every agent that has one to go on with.
+fn session(has: bool) -> Option<String> {
+    has.then(|| "s".to_owned())
 }
 
 impl Agent {
@@ -37,6 +43,7 @@ impl Agent {
         Agent::CrashesWithWork,
         Agent::Limited,
         Agent::LimitedInThePast,
+        Agent::Estranged,
         Agent::Auth,
     ];
 
@@ -64,6 +71,7 @@ impl Agent {
             | Agent::CrashesWithWork
             | Agent::Limited
             | Agent::LimitedInThePast
+            | Agent::Estranged
             | Agent::Auth => before,
         }
     }
@@ -82,6 +90,7 @@ impl Agent {
             Agent::LimitedInThePast => ResultClass::Limited {
                 resets_at: Some(Time(1)),
             },
+            Agent::Estranged => ResultClass::SessionGone,
             Agent::Auth => ResultClass::Auth,
         }
     }
@@ -100,7 +109,8 @@ impl Agent {
             task: Some("the task".to_owned()),
             denied: Vec::new(),
             usage: Usage::default(),
-            session: None,
+            usage_of_session: false,
+            session: session(matches!(self, Agent::Crashes | Agent::Limited)),
         }
     }
 }
@@ -112,6 +122,7 @@ pub enum Review {
     Rejects,
     SaysNothing,
     Limited,
+    Estranged,
     Auth,
 }
 
@@ -121,6 +132,7 @@ impl Review {
         Review::Rejects,
         Review::SaysNothing,
         Review::Limited,
+        Review::Estranged,
         Review::Auth,
     ];
 
@@ -136,6 +148,7 @@ impl Review {
             Review::Rejects => (ResultClass::Done, verdict(false)),
             Review::SaysNothing => (ResultClass::Done, None),
             Review::Limited => (ResultClass::Limited { resets_at: None }, None),
+            Review::Estranged => (ResultClass::SessionGone, None),
             Review::Auth => (ResultClass::Auth, None),
         };
         ReviewReport {
@@ -147,6 +160,8 @@ impl Review {
             tree: tip.to_owned(),
             plan,
             usage: Usage::default(),
+            usage_of_session: false,
+            session: session(matches!(self, Review::SaysNothing | Review::Limited)),
         }
     }
 }

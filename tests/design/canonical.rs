@@ -79,6 +79,7 @@ pub fn canonical(world: &mut World) {
     if kind == Kind::Ended {
         // What follows begins from its branch and its approval alone.
         facts.history.clear();
+        facts.resumes = None;
         facts.current = Current::default();
         (facts.stage, facts.iteration, facts.mode) = (Stage::Implement, 0, Mode::Task);
         facts.verified_tree = facts.verified_tree.as_ref().map(|_| word());

@@ -36,11 +36,15 @@ fn late_news() -> BTreeSet<usize> {
     };
     let mut world = World::new(terms());
     let mut taken = BTreeSet::new();
+    let gone = Event::StepGone {
+        step: 999,
+        left: None,
+    };
     loop {
         let nothing = Event::WorktreesRemoved {
             removals: Vec::new(),
         };
-        for late in [Event::StepGone { step: 999 }, nothing] {
+        for late in [gone.clone(), nothing] {
             let told = world.tell(REAL, &late);
             assert_eq!(told.broken, [""; 0]);
             taken.extend(told.edge.and_then(place));

@@ -168,7 +168,7 @@ fn a_reset_forgets_the_stage_while_the_old_step_still_holds_its_slot() {
         (Stage::Implement, &live)
     );
     let step = live.map_or(0, |it| it.generation);
-    story.hears(Event::StepGone { step }).claim();
+    story.hears(Event::StepGone { step, left: None }).claim();
     assert_eq!(story.effects, [Effect::PrepareWorktree, Effect::StartAgent]);
 }
 
@@ -186,6 +186,11 @@ fn a_worktree_that_is_ready_after_the_cancel_is_made_sure_of_by_the_retry() {
     assert!(matches!(answer, Outcome::Ignored(_)), "{answer:?}");
     let merge_strategy = None;
     story.hears(Event::Retry { merge_strategy });
-    story.hears(Event::StepGone { step: generation }).claim();
+    story
+        .hears(Event::StepGone {
+            step: generation,
+            left: None,
+        })
+        .claim();
     assert_eq!(story.effects, [Effect::PrepareWorktree, Effect::StartAgent]);
 }

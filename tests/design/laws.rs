@@ -22,6 +22,8 @@ pub const EXIT: &str = "an active run has a living step or a time for the next";
 pub const PHASE: &str = "a step belongs to its state";
 pub const GATE: &str = "only a run that waits has a gate with a time";
 pub const ITERATIONS: &str = "no iteration is begun beyond the limit";
+pub const SESSION: &str = "a session is gone on with by the same step of the same agent only";
+pub const AFRESH: &str = "a session that was refused is not tried again";
 pub const COUNTERS: &str = "every counter is bounded";
 
 /// Collects the names of broken laws.
@@ -71,7 +73,7 @@ pub fn broken(state: State, before: &Facts, event: &Event, answer: &Answer) -> V
         ONCE,
     );
     let ends_it = |live: u64| match event {
-        Event::StepGone { step } => *step == live,
+        Event::StepGone { step, .. } => *step == live,
         _ => report && !beside && event.generation() == Some(live),
     };
     if let Some(live) = &before.step {
@@ -88,6 +90,15 @@ pub fn broken(state: State, before: &Facts, event: &Event, answer: &Answer) -> V
         });
         broken.unless(free && begun && starts.len() == 1, ONE_STEP);
     }
+    let same = before.stage == after.stage
+        && before.iteration == after.iteration
+        && before.on_fallback == after.on_fallback;
+    broken.unless(
+        starts.is_empty() || after.resumes.is_none() || same,
+        SESSION,
+    );
+    let again = before.resumes.is_none() || after.resumes.is_some();
+    broken.unless(moved.answer != Some("afresh") || !again, AFRESH);
     let stopped = moved.effects.iter().any(|e| e.stops());
     let leaves = state.kind() == Kind::Active && moved.to.kind() != Kind::Active;
     broken.unless(!leaves || after.step.is_none() || stopped, SLOT);

@@ -18,6 +18,7 @@ mod quotient;
 mod reopening;
 mod scopes;
 mod search;
+mod sessions;
 mod story;
 mod walk;
 mod world;

@@ -69,7 +69,12 @@ fn answered(world: &World, done: &Pending, machine: Machine, scope: &Scope, all:
     };
     let fallible = !stays(done.effect);
     if has_process(done.effect) && scope.loses {
-        report(&|_| Some(Event::StepLost { generation }));
+        report(&|_| {
+            Some(Event::StepLost {
+                generation,
+                left: None,
+            })
+        });
     }
     for kind in scope.troubles.iter().filter(|_| fallible) {
         let trouble = answers::trouble(*kind);
@@ -123,7 +128,7 @@ fn answered(world: &World, done: &Pending, machine: Machine, scope: &Scope, all:
         Effect::RewritePrompt => report(&|_| None),
         Effect::StopStep => report(&|_| {
             let step = done.step?;
-            Some(Event::StepGone { step })
+            Some(Event::StepGone { step, left: None })
         }),
         Effect::CloseRun => report(&|it| {
             let worktree_removed = it.state == State::Completed;
@@ -188,7 +193,7 @@ fn reviewed(it: &mut World, review: Review, generation: u64) -> Event {
             }
             it.approved = None;
         }
-        Review::SaysNothing | Review::Limited | Review::Auth => {}
+        Review::SaysNothing | Review::Limited | Review::Estranged | Review::Auth => {}
     }
     let report = review.report(&it.tip, it.plan);
     Event::ReviewDone { generation, report }

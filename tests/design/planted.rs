@@ -2,7 +2,7 @@
 //! have to see every one of them, by the law that it breaks; otherwise the laws would prove nothing.
 
 use agent_loop::core::machine::{Moved, Outcome};
-use agent_loop::core::run::{self, Effect, Event, EventName, Facts, State};
+use agent_loop::core::run::{self, Effect, Event, EventName, Facts, Session, State, Totals};
 use agent_loop::core::time::Time;
 
 use super::answers::Agent;
@@ -77,6 +77,13 @@ macro_rules! planted {
 planted! {
     a_stale_generation_that_is_accepted_is_caught breaks laws::STALE; |s, f, e| {
         before(s, f, e, |f| f.generation = e.generation().unwrap_or(f.generation))
+    }
+    a_session_that_another_agent_is_to_go_on_with_is_caught breaks laws::SESSION; |s, f, e| {
+        let session = || Some(Session { id: "s".to_owned(), counted: Totals::default() });
+        after(s, f, e, |it| if it.answer == Some("fallback") { it.facts.resumes = session() })
+    }
+    a_refused_session_that_is_tried_again_is_caught breaks laws::AFRESH; |s, f, e| {
+        after(s, f, e, |it| if it.answer == Some("afresh") { it.facts.resumes = f.resumes.clone() })
     }
     an_edge_that_skips_the_checks_is_caught breaks laws::DECLARED; |s, f, e| after(s, f, e, |it| {
         if s == State::Running && it.to == State::Verifying {

@@ -87,7 +87,10 @@ fn noises(world: &World) -> Vec<Event> {
     all.extend(what_a_person_may_say());
     all.extend(reports(now));
     all.retain(foreign);
-    all.push(Event::StepGone { step: now + 100 });
+    all.push(Event::StepGone {
+        step: now + 100,
+        left: None,
+    });
     for age in 1..=3 {
         all.extend(now.checked_sub(age).map(reports).into_iter().flatten());
     }
@@ -142,7 +145,10 @@ fn reports(generation: u64) -> Vec<Event> {
             message: text(),
         },
         Event::BranchMoved { generation },
-        Event::StepLost { generation },
+        Event::StepLost {
+            generation,
+            left: None,
+        },
         Event::EffectFailed {
             generation,
             trouble,

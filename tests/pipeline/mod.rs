@@ -15,6 +15,7 @@ mod operator;
 mod queue;
 mod restart;
 mod review;
+mod sessions;
 mod trouble;
 mod trust;
 mod verification;

@@ -223,7 +223,7 @@ async fn step_dir(house: &House, id: &RunId, phase: &str) -> std::path::PathBuf 
     house.dir(id).join("steps").join(last.to_string())
 }
 
-async fn kill_keeper(house: &House, id: &RunId, phase: &str) {
+pub(super) async fn kill_keeper(house: &House, id: &RunId, phase: &str) {
     let dir = step_dir(house, id, phase).await;
     kill(&dir).await;
 }

@@ -2,6 +2,7 @@
 //! model played. What the recorded streams of `agent` cannot show is here: that the command lines are still right.
 //! Agents that are not installed are not tried, and said to be so; see `support/agents`.
 
+mod sessions;
 mod troubles;
 mod whole_runs;
 

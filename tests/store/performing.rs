@@ -57,7 +57,15 @@ async fn a_stop_is_addressed_to_the_step_that_is_not_yet_gone_and_supersedes_its
         "open until it is known to be gone"
     );
 
-    bench.moves("a", Event::StepGone { step: 1 }).await;
+    bench
+        .moves(
+            "a",
+            Event::StepGone {
+                step: 1,
+                left: None,
+            },
+        )
+        .await;
     assert_eq!(bench.steps("a").await[0].state, step::State::Canceled);
     assert_eq!(bench.replay().await, []);
 }

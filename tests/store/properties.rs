@@ -74,6 +74,8 @@ fn event(sent: &Sent, state: State, facts: &Facts) -> Option<Event> {
                     cost_usd: Some(0.1),
                     ..Usage::default()
                 },
+                usage_of_session: false,
+                session: None,
             },
         },
         What::Checks(passed) => {
@@ -110,7 +112,10 @@ fn event(sent: &Sent, state: State, facts: &Facts) -> Option<Event> {
             message: text("m"),
         },
         What::BranchMoved => Event::BranchMoved { generation },
-        What::Lost => Event::StepLost { generation },
+        What::Lost => Event::StepLost {
+            generation,
+            left: None,
+        },
         What::Trouble(kind) => Event::EffectFailed {
             generation,
             trouble: Trouble {
@@ -123,7 +128,10 @@ fn event(sent: &Sent, state: State, facts: &Facts) -> Option<Event> {
             worktree_removed: *worktree_removed,
             note: None,
         },
-        What::Gone => Event::StepGone { step: generation },
+        What::Gone => Event::StepGone {
+            step: generation,
+            left: None,
+        },
         What::RetryDue => Event::RetryDue,
         What::Pause => Event::Pause,
         What::Resume(accept) => Event::Resume {

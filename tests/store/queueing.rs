@@ -136,7 +136,15 @@ async fn a_slot_is_held_by_an_active_state_and_by_a_step_that_is_not_known_to_be
     let waiting = queue(&bench).await.waiting;
     assert!(waiting[0].step_alive && waiting[0].id == "a");
     for id in ["a", "b"] {
-        bench.moves(id, Event::StepGone { step: 1 }).await;
+        bench
+            .moves(
+                id,
+                Event::StepGone {
+                    step: 1,
+                    left: None,
+                },
+            )
+            .await;
     }
     assert_eq!(held().await, ["c"]);
 }

@@ -268,6 +268,7 @@ pub fn agent_ended(generation: u64, result: ResultClass) -> Event {
             output_tokens: 20,
             cost_usd: Some(0.1 + 0.2),
         },
+        usage_of_session: false,
         session: None,
         result,
     };

@@ -59,6 +59,8 @@ pub struct Client {
     /// The id of the request that is not answered yet.
     asked: u64,
     session: String,
+    /// The agent can open a session of an earlier call.
+    loads: bool,
     /// The request that will ask for the model, once the mode is set.
     model: Option<(&'static str, Value)>,
     updates: Updates,
@@ -74,6 +76,7 @@ impl Client {
             phase: Phase::Initialize,
             asked: 0,
             session: String::new(),
+            loads: false,
             model: None,
             canceled: false,
         };
@@ -156,6 +159,15 @@ impl Client {
                 return;
             }
             let (fault, message) = outcome::failure(error);
+            let fault = match fault {
+                // Whatever an agent says of a session that it does not open, another may do.
+                Fault::Other | Fault::Refused
+                    if self.phase == Phase::Session && self.order.resume.is_some() =>
+                {
+                    Fault::NoSession
+                }
+                said => said,
+            };
             self.finish(End::Failed { fault, message }, step);
             return;
         }
@@ -190,6 +202,12 @@ impl Client {
             let fault = Fault::Refused;
             return self.finish(End::Failed { fault, message }, step);
         }
+        self.loads = result.pointer("/agentCapabilities/loadSession") == Some(&Value::Bool(true));
+        if self.order.resume.is_some() && !self.loads {
+            let fault = Fault::NoSession;
+            let message = "the agent cannot load sessions".to_owned();
+            return self.finish(End::Failed { fault, message }, step);
+        }
         self.phase = Phase::Session;
         let cwd = self.order.cwd.clone();
         match self.order.resume.clone() {
@@ -209,9 +227,11 @@ impl Client {
         if let Some(session) = result.get("sessionId").and_then(Value::as_str) {
             self.session = session.to_owned();
         }
-        step.events.push(Event::Session {
-            id: self.session.clone(),
-        });
+        if self.loads {
+            step.events.push(Event::Session {
+                id: self.session.clone(),
+            });
+        }
         if let Some(model) = self.order.model.clone() {
             self.choose_model(&model, result, step);
         } else if let Some(model) = result

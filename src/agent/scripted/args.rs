@@ -14,12 +14,14 @@ pub(super) struct Args {
     pub(super) iteration: u32,
     pub(super) state_dir: PathBuf,
     pub(super) script: Option<PathBuf>,
+    /// The session to go on with.
+    pub(super) resume: Option<String>,
 }
 
 impl Args {
     pub(super) fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Args, String> {
         let (mut role, mut prompt_file, mut plan) = (None, None, None);
-        let (mut iteration, mut state_dir, mut script) = (None, None, None);
+        let (mut iteration, mut state_dir, mut script, mut resume) = (None, None, None, None);
         while let Some(name) = args.next() {
             let name = name.to_string_lossy().into_owned();
             let value = args.next().ok_or_else(|| format!("{name} needs a value"))?;
@@ -40,6 +42,7 @@ impl Args {
                 }
                 "--state-dir" => state_dir = Some(PathBuf::from(value)),
                 "--script" => script = Some(PathBuf::from(value)),
+                "--resume" => resume = Some(value.to_string_lossy().into_owned()),
                 _ => return Err(format!("{name} is no argument of the built-in agent")),
             }
         }
@@ -50,6 +53,7 @@ impl Args {
             iteration: iteration.ok_or("--iteration is missing")?,
             state_dir: state_dir.ok_or("--state-dir is missing")?,
             script,
+            resume,
         })
     }
 }

@@ -96,6 +96,7 @@ pub(super) fn perform(step: &Step, args: &Args, stage: &mut Stage) -> Result<Aft
         | Step::End(_)
         | Step::Limit { .. }
         | Step::Auth
+        | Step::NoSession
         | Step::Exit(_)
         | Step::Lie => {}
     }

@@ -39,11 +39,14 @@ pub(super) fn play(args: &Args, stage: &mut Stage) -> Result<i32, String> {
         },
     };
     let mut played = Played::load(&args.state_dir)?;
-    let turn = script.choose(args.role, args.iteration, &prompt, &mut played);
+    let turn = script.choose(args, &prompt, &mut played);
     played.save(&args.state_dir)?;
 
     stage.emit(&Event::Session {
-        id: format!("scripted-{}", played.calls()),
+        id: match &args.resume {
+            Some(session) => session.clone(),
+            None => format!("scripted-{}", played.calls()),
+        },
     });
     stage.emit(&Event::Model {
         name: "scripted".to_owned(),
@@ -176,6 +179,14 @@ fn perform(step: &Step, args: &Args, stage: &mut Stage) -> Result<After, String>
                 fault: Fault::Auth,
                 message: "401 the script has no credentials".to_owned(),
             }));
+        }
+        Step::NoSession => {
+            if let Some(session) = &args.resume {
+                return Ok(After::End(End::Failed {
+                    fault: Fault::NoSession,
+                    message: format!("the script has no session {session}"),
+                }));
+            }
         }
         Step::Exit(code) => return Ok(After::Exit(*code)),
         Step::Lie => say(

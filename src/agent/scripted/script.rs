@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::args::Args;
 use super::state::Played;
 use crate::agent::driver::Role;
 use crate::agent::event::End;
@@ -66,6 +67,9 @@ pub struct When {
     /// When the prompt contains this.
     #[serde(default)]
     pub prompt_contains: Option<String>,
+    /// When the call goes on with an earlier session, or when it does not.
+    #[serde(default)]
+    pub resumed: Option<bool>,
 }
 
 /// One thing that the agent does. Paths are as seen from the worktree.
@@ -143,6 +147,8 @@ pub enum Step {
     },
     /// Has no valid credentials.
     Auth,
+    /// Does not know the session that it was to go on with, where it was to.
+    NoSession,
     /// Ends at once with this exit status, and without a result.
     Exit(i32),
     /// Ends at once by this signal, and without a result.
@@ -206,13 +212,8 @@ impl Script {
     }
 
     /// The turn of this call, which is then counted as played; `None` for what is done without a script.
-    pub(super) fn choose(
-        &self,
-        role: Role,
-        iteration: u32,
-        prompt: &str,
-        played: &mut Played,
-    ) -> Option<&Turn> {
+    pub(super) fn choose(&self, args: &Args, prompt: &str, played: &mut Played) -> Option<&Turn> {
+        let role = args.role;
         let mine = || {
             self.turns
                 .iter()
@@ -223,7 +224,7 @@ impl Script {
             let holds = turn
                 .when
                 .as_ref()
-                .is_some_and(|when| when.holds(iteration, prompt));
+                .is_some_and(|when| when.holds(args, prompt));
             holds && played.times(*index) < turn.times
         });
         if let Some((index, turn)) = out_of_order {
@@ -244,8 +245,11 @@ impl Script {
 }
 
 impl When {
-    fn holds(&self, iteration: u32, prompt: &str) -> bool {
-        self.iteration.is_none_or(|wanted| wanted == iteration)
+    fn holds(&self, args: &Args, prompt: &str) -> bool {
+        self.iteration.is_none_or(|wanted| wanted == args.iteration)
+            && self
+                .resumed
+                .is_none_or(|wanted| wanted == args.resume.is_some())
             && self
                 .prompt_contains
                 .as_ref()

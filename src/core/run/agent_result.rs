@@ -26,6 +26,8 @@ pub enum ResultClass {
     /// The agent or its provider refuses this work as it is (a prompt that is too long, a folder that is not trusted,
     /// an option that is not allowed, an empty account); a repeat would end the same way.
     Refused,
+    /// The agent does not know the session that it was to go on with, or cannot open it; a fresh one may do.
+    SessionGone,
     /// The agent ended without a result, or with an error that may pass.
     Crashed,
     /// The step's time was over, or the agent was silent and idle for too long.
@@ -44,6 +46,7 @@ impl ResultClass {
             ResultClass::Limited { resets_at: _ } => "limited",
             ResultClass::Auth => "auth",
             ResultClass::Refused => "refused",
+            ResultClass::SessionGone => "session_gone",
             ResultClass::Crashed => "crashed",
             ResultClass::TimedOut => "timed_out",
             ResultClass::Canceled => "canceled",

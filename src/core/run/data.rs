@@ -64,6 +64,9 @@ pub struct AgentReport {
     pub denied: Vec<String>,
     /// What the agent reported to have used.
     pub usage: Usage,
+    /// The usage counts from the start of the session, and not of this call.
+    #[serde(default)]
+    pub usage_of_session: bool,
     /// The agent's session, where it can be resumed.
     pub session: Option<String>,
 }
@@ -96,6 +99,23 @@ pub struct ReviewReport {
     pub plan: PlanReading,
     /// What the agent reported to have used.
     pub usage: Usage,
+    /// The usage counts from the start of the session, and not of this call.
+    #[serde(default)]
+    pub usage_of_session: bool,
+    /// The agent's session, where it can be resumed.
+    #[serde(default)]
+    pub session: Option<String>,
+}
+
+/// What an agent had said when its step was stopped, or lost with its keeper.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Left {
+    /// The agent's session, where it can be resumed.
+    pub session: Option<String>,
+    /// What it reported to have used.
+    pub usage: Usage,
+    /// The usage counts from the start of the session, and not of this call.
+    pub usage_of_session: bool,
 }
 
 /// One check that failed.

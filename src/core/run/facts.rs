@@ -139,6 +139,15 @@ pub struct Totals {
     pub cost_micro_usd: Option<u64>,
 }
 
+/// A session of an agent: what it remembers of a call, for a later one to go on with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The agent's own name of it.
+    pub id: String,
+    /// What is counted of it already, where the agent counts from its start.
+    pub counted: Totals,
+}
+
 /// Everything that is known of a run besides its state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
@@ -237,8 +246,10 @@ pub struct Facts {
     pub usage: Totals,
     /// The commit that the merge target was moved to.
     pub merge_commit: Option<String>,
-    /// The session of the last agent step, where the agent has one.
-    pub session: Option<String>,
+    /// The session that the next try of the step at hand goes on with; `None` for one that is told everything. See
+    /// `rules/sessions.rs`.
+    #[serde(default)]
+    pub resumes: Option<Session>,
     /// Rises when the run takes a new place in the queue; a pause or a limit keeps the place.
     pub ticket: u32,
     /// The worker that claimed it last.
@@ -303,7 +314,7 @@ impl Facts {
             failure: None,
             usage: Totals::default(),
             merge_commit: None,
-            session: None,
+            resumes: None,
             ticket: 0,
             worker: None,
             queued_at: now,

@@ -1,6 +1,8 @@
 //! The machine of the run, generated from `machines/run.toml` by `machines/build.rs`; only the imports stand here.
 
-use super::data::{AgentReport, ChecksReport, Evidence, Removal, ReviewReport, Trouble, Worktree};
+use super::data::{
+    AgentReport, ChecksReport, Evidence, Left, Removal, ReviewReport, Trouble, Worktree,
+};
 use super::spec::MergeStrategy;
 
 include!(concat!(env!("OUT_DIR"), "/run.rs"));

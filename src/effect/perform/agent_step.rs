@@ -22,22 +22,55 @@ use crate::store::Artifact;
 
 /// Lines of the transcript that `.tail.txt` holds.
 const TAIL_LINES: usize = 200;
+/// The file in a step's directory that its [`Begin`] is written to.
+const BEGIN: &str = "begin.json";
 /// Bytes of standard error that the parser looks at.
 const STDERR_TAIL: u64 = 64 * 1024;
 
-/// What was known when the step began; written before the agent starts, read again when it has ended.
+/// How the work stood when the step began.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Begin {
+pub(super) struct Opening {
     /// The run branch's tip.
     pub head: String,
     /// The task that was selected; `None` to mend, to confirm or to review.
     pub task: Option<String>,
 }
 
+/// What was known when the step began; written before the agent starts, read again when it has ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Begin {
+    /// How the work stood.
+    #[serde(flatten)]
+    pub opening: Opening,
+    /// The agent's name.
+    pub agent: String,
+    /// The session that it goes on with.
+    pub resumes: Option<String>,
+    /// The name that its new session was given.
+    pub named: Option<String>,
+}
+
+impl Begin {
+    /// The session that a later call can go on with, given the one that the agent told.
+    pub(super) fn session(&self, spec: &AgentSpec, told: Option<&String>) -> Option<String> {
+        let given = self.resumes.as_ref().or(self.named.as_ref());
+        let given = given.filter(|_| spec.is_named_sessions());
+        told.or(given).filter(|_| spec.can_resume()).cloned()
+    }
+}
+
+/// What was written of the step's begin; `None` for a step that has none.
+pub(super) fn read_begin(dir: &Path) -> Result<Option<Begin>, Trouble> {
+    let path = dir.join(BEGIN);
+    path.exists().then(|| read_json(&path)).transpose()
+}
+
 /// What an agent's call came to.
 pub(super) struct Heard {
     pub begin: Begin,
     pub report: Report,
+    /// The session that a later call can go on with.
+    pub session: Option<String>,
     pub record: CommandRecord,
     /// Processes that outlived the agent and were ended.
     pub left_behind: Vec<String>,
@@ -52,21 +85,31 @@ pub(super) enum Called {
     LetGo,
 }
 
-/// Calls the agent for `role`, or takes up the call that is under way. `prepare` makes the prompt when there is none yet.
+/// Calls the agent for `role`, or takes up the call that is under way. `prepare` makes the prompt when there is none yet;
+/// it is told whether the agent goes on with an earlier session.
 pub(super) async fn call(
     desk: &Desk<'_>,
     role: Role,
     stop: &CancellationToken,
-    prepare: impl AsyncFnOnce() -> Result<(Begin, String), Trouble>,
+    prepare: impl AsyncFnOnce(bool) -> Result<(Opening, String), Trouble>,
 ) -> Result<Called, Trouble> {
-    let spec = agent_of(desk)?;
+    let spec = agent_of(desk, desk.facts().agent(&desk.order.run.spec.agent))?;
     let outcome = step::drive(desk, stop, async |dir: &Path| {
-        let (begin, prompt) = prepare().await?;
-        write_json(&dir.join("begin.json"), &begin)?;
+        let resumes = desk.facts().resumes.as_ref().map(|it| it.id.clone());
+        let resumes = resumes.filter(|_| spec.can_resume());
+        let (opening, prompt) = prepare(resumes.is_some()).await?;
+        let begin = Begin {
+            opening,
+            agent: spec.name().to_owned(),
+            named: (resumes.is_none() && spec.is_named_sessions())
+                .then(|| uuid::Uuid::now_v7().to_string()),
+            resumes,
+        };
+        write_json(&dir.join(BEGIN), &begin)?;
         let prompt_file = dir.join("prompt.txt");
         std::fs::write(&prompt_file, &prompt)
             .map_err(io_trouble(format!("write {}", prompt_file.display())))?;
-        job(desk, role, &spec, dir, prompt_file).await
+        job(desk, role, &spec, &begin, dir, prompt_file).await
     })
     .await?;
     let record = match outcome {
@@ -75,13 +118,13 @@ pub(super) async fn call(
         Outcome::LetGo => return Ok(Called::LetGo),
     };
     let dir = desk.step_dir();
-    let begin: Begin = read_json(&dir.join("begin.json"))?;
+    let begin: Begin = read_json(&dir.join(BEGIN))?;
     let heard = listen(desk, role, &spec, begin, record, &dir).await?;
     Ok(Called::Heard(Box::new(heard)))
 }
 
-fn agent_of(desk: &Desk<'_>) -> Result<AgentSpec, Trouble> {
-    let name = desk.facts().agent(&desk.order.run.spec.agent);
+/// The agent of this name, as the run's configuration has it.
+pub(super) fn agent_of(desk: &Desk<'_>, name: &str) -> Result<AgentSpec, Trouble> {
     Ok(agent::resolve(name, &desk.config.agents)?)
 }
 
@@ -89,6 +132,7 @@ async fn job(
     desk: &Desk<'_>,
     role: Role,
     spec: &AgentSpec,
+    begin: &Begin,
     dir: &Path,
     prompt_file: PathBuf,
 ) -> Result<Job, Trouble> {
@@ -111,8 +155,8 @@ async fn job(
         prompt_file,
         plan: cwd.join(&desk.order.run.spec.plan_path),
         iteration: desk.facts().iteration,
-        resume: None,
-        new_session: None,
+        resume: begin.resumes.clone(),
+        new_session: begin.named.clone(),
         state_dir,
         self_exe: desk.world.self_exe.clone(),
         root: rustix::process::geteuid().is_root(),
@@ -213,11 +257,15 @@ async fn listen(
         Role::Implement => "prompt.txt",
         Role::Review => "review-prompt.txt",
     };
-    artifacts.extend(
-        desk.files
-            .adopt("prompt", prompt_name, &dir.join("prompt.txt"), now),
-    );
+    // The short words of a further try are with its step; here stands what the agent was told of its work.
+    if begin.resumes.is_none() {
+        artifacts.extend(
+            desk.files
+                .adopt("prompt", prompt_name, &dir.join("prompt.txt"), now),
+        );
+    }
     Ok(Heard {
+        session: begin.session(spec, report.session.as_ref()),
         begin,
         report,
         record,
@@ -322,12 +370,15 @@ pub(super) fn step_event(
         ResultClass::Limited { .. }
         | ResultClass::Auth
         | ResultClass::Refused
+        | ResultClass::SessionGone
         | ResultClass::Crashed
         | ResultClass::TimedOut => {
             let run = &desk.order.run;
             let answer = crate::core::run::step(run.state, &run.facts, event, desk.now());
             match answer {
-                crate::core::machine::Outcome::Moved(moved) if moved.answer == Some("again") => {
+                crate::core::machine::Outcome::Moved(moved)
+                    if matches!(moved.answer, Some("again" | "afresh")) =>
+                {
                     Step::Retried { exit_code, message }
                 }
                 crate::core::machine::Outcome::Moved(_)

@@ -50,7 +50,7 @@ pub(super) async fn checks(desk: &Desk<'_>, stop: &CancellationToken) -> Result<
     .await?;
     let record = match outcome {
         Outcome::Exited(record) => record,
-        Outcome::Lost => return Ok(step::lost(desk)),
+        Outcome::Lost => return Ok(step::lost(desk, None)),
         Outcome::LetGo => return Ok(step::let_go(desk)),
     };
     settle(desk, &repo, &worktree, &record).await

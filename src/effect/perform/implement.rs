@@ -6,12 +6,12 @@ use std::path::Path;
 use tokio_util::sync::CancellationToken;
 
 use super::Done;
-use super::agent_step::{self, Begin, Called, Heard};
+use super::agent_step::{self, Called, Heard, Opening};
 use super::desk::Desk;
 use super::step;
 use super::tampering;
 use super::trouble::trouble;
-use super::{products, prompting};
+use super::{products, prompting, session};
 use crate::agent::Role;
 use crate::core::plan::{self, Next, TOKEN};
 use crate::core::run::{AgentReport, Event, Mode, Trouble, TroubleKind};
@@ -24,18 +24,18 @@ const COMMITS_LOOKED_AT: usize = 1000;
 /// One implementation.
 pub(super) async fn implement(desk: &Desk<'_>, stop: &CancellationToken) -> Result<Done, Trouble> {
     let repo = desk.repo().await?;
-    let called = agent_step::call(desk, Role::Implement, stop, async || {
-        begin(desk, &repo).await
+    let called = agent_step::call(desk, Role::Implement, stop, async |resumed| {
+        begin(desk, &repo, resumed).await
     })
     .await?;
     match called {
         Called::Heard(heard) => settle(desk, &repo, *heard).await,
-        Called::Lost => Ok(step::lost(desk)),
+        Called::Lost => Ok(step::lost(desk, session::left(desk).await)),
         Called::LetGo => Ok(step::let_go(desk)),
     }
 }
 
-async fn begin(desk: &Desk<'_>, repo: &Repo) -> Result<(Begin, String), Trouble> {
+async fn begin(desk: &Desk<'_>, repo: &Repo, resumed: bool) -> Result<(Opening, String), Trouble> {
     let worktree = desk.git_worktree()?;
     // What a stopped or lost agent left uncommitted is work, too: it is kept before anybody goes on.
     keep_leftovers(desk, repo, &worktree).await?;
@@ -47,7 +47,11 @@ async fn begin(desk: &Desk<'_>, repo: &Repo) -> Result<(Begin, String), Trouble>
         Next::Task { text, .. } => Some(text.clone()),
         Next::Mend | Next::Confirm | Next::Blocked { .. } => None,
     };
-    let prompt = prompting::implementation(desk, repo, &checklist, &selected).await?;
+    let prompt = if resumed {
+        prompting::continuation(desk, repo, &checklist, &selected, None).await?
+    } else {
+        prompting::implementation(desk, repo, &checklist, &selected).await?
+    };
     if facts.iteration == 1 {
         desk.report(RowKind::RunStart, &Row::default(), facts.plan);
     }
@@ -60,11 +64,11 @@ async fn begin(desk: &Desk<'_>, repo: &Repo) -> Result<(Begin, String), Trouble>
         ..Row::default()
     };
     desk.report(RowKind::IterationStart, &row, facts.plan);
-    let begin = Begin {
+    let opening = Opening {
         head: tip.commit.to_string(),
         task,
     };
-    Ok((begin, prompt))
+    Ok((opening, prompt))
 }
 
 async fn settle(desk: &Desk<'_>, repo: &Repo, heard: Heard) -> Result<Done, Trouble> {
@@ -95,10 +99,11 @@ async fn settle(desk: &Desk<'_>, repo: &Repo, heard: Heard) -> Result<Done, Trou
             plan: reading,
             tampered,
             claimed_complete,
-            task: heard.begin.task.clone(),
+            task: heard.begin.opening.task.clone(),
             denied,
             usage: report.usage,
-            session: report.session.clone(),
+            usage_of_session: report.usage_of_session,
+            session: heard.session.clone(),
         },
     };
     let message = format!("{}; {commits} commits", report.class.as_str());

@@ -15,6 +15,7 @@ mod products;
 mod prompting;
 mod review;
 mod rewrite;
+mod session;
 mod step;
 mod stop;
 mod tampering;

@@ -82,6 +82,20 @@ pub(super) async fn review(
     render(&subject, repo, PromptKind::Review, &facts).await
 }
 
+/// The prompt of a further try in the session of the one before. `range`: the commits to review, of a review.
+pub(super) async fn continuation(
+    desk: &Desk<'_>,
+    repo: &Repo,
+    plan: &Checklist,
+    next: &Next,
+    range: Option<String>,
+) -> Result<String, Trouble> {
+    let subject = desk.subject()?;
+    let mut facts = gathered(&subject, plan, next);
+    facts.review_range = range;
+    render(&subject, repo, PromptKind::Continue, &facts).await
+}
+
 /// What the next iteration is for, as the machine decided and the plan at the tip says.
 pub(super) fn selected(facts: &Facts, plan: &Checklist) -> Next {
     match facts.mode {

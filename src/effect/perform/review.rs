@@ -4,12 +4,12 @@
 use tokio_util::sync::CancellationToken;
 
 use super::Done;
-use super::agent_step::{self, Begin, Called, Heard};
+use super::agent_step::{self, Called, Heard, Opening};
 use super::desk::{Desk, oid};
 use super::implement::{commit_plan, keep_leftovers, worked_between};
-use super::{prompting, step};
+use super::{prompting, session, step};
 use crate::agent::{self, Role};
-use crate::core::plan::{self, Checklist};
+use crate::core::plan::{self, Checklist, Next};
 use crate::core::run::{Event, ReviewReport, Trouble, Verdict};
 use crate::effect::files::{Row, RowKind};
 use crate::effect::git::{self, Repo};
@@ -21,31 +21,37 @@ const DIFF_BYTES: usize = 4 << 20;
 /// One review.
 pub(super) async fn review(desk: &Desk<'_>, stop: &CancellationToken) -> Result<Done, Trouble> {
     let repo = desk.repo().await?;
-    let called =
-        agent_step::call(desk, Role::Review, stop, async || begin(desk, &repo).await).await?;
+    let called = agent_step::call(desk, Role::Review, stop, async |resumed| {
+        begin(desk, &repo, resumed).await
+    })
+    .await?;
     match called {
         Called::Heard(heard) => settle(desk, &repo, *heard).await,
-        Called::Lost => Ok(step::lost(desk)),
+        Called::Lost => Ok(step::lost(desk, session::left(desk).await)),
         Called::LetGo => Ok(step::let_go(desk)),
     }
 }
 
-async fn begin(desk: &Desk<'_>, repo: &Repo) -> Result<(Begin, String), Trouble> {
+async fn begin(desk: &Desk<'_>, repo: &Repo, resumed: bool) -> Result<(Opening, String), Trouble> {
     let tip = git::head(repo, &desk.git_worktree()?).await?;
     let (_, checklist) = desk.plan_at(repo, &tip.commit).await?;
     let since = desk.iteration_start()?;
-    let prompt =
-        prompting::review(desk, repo, &checklist, since.as_str(), tip.commit.as_str()).await?;
+    let prompt = if resumed {
+        let range = format!("{since}..{}", tip.commit);
+        prompting::continuation(desk, repo, &checklist, &Next::Mend, Some(range)).await?
+    } else {
+        prompting::review(desk, repo, &checklist, since.as_str(), tip.commit.as_str()).await?
+    };
     let row = Row {
         iteration: desk.facts().iteration,
         ..Row::default()
     };
     desk.report(RowKind::ReviewStart, &row, desk.facts().plan);
-    let begin = Begin {
+    let opening = Opening {
         head: tip.commit.to_string(),
         task: None,
     };
-    Ok((begin, prompt))
+    Ok((opening, prompt))
 }
 
 async fn settle(desk: &Desk<'_>, repo: &Repo, heard: Heard) -> Result<Done, Trouble> {
@@ -57,7 +63,7 @@ async fn settle(desk: &Desk<'_>, repo: &Repo, heard: Heard) -> Result<Done, Trou
         findings: v.findings,
     });
     let tip = git::head(repo, &worktree).await?;
-    let meddled = worked_between(repo, &oid(&heard.begin.head)?, &tip.commit).await? > 0;
+    let meddled = worked_between(repo, &oid(&heard.begin.opening.head)?, &tip.commit).await? > 0;
     let verdict = match verdict {
         Some(v) if v.approved && meddled => Some(Verdict {
             approved: false,
@@ -87,6 +93,8 @@ async fn settle(desk: &Desk<'_>, repo: &Repo, heard: Heard) -> Result<Done, Trou
             tree: tip.tree.to_string(),
             plan: checklist.reading(),
             usage: report.usage,
+            usage_of_session: report.usage_of_session,
+            session: heard.session.clone(),
         },
     };
     let row = Row {
@@ -104,7 +112,7 @@ async fn settle(desk: &Desk<'_>, repo: &Repo, heard: Heard) -> Result<Done, Trou
     };
     desk.report(RowKind::ReviewEnd, &row, checklist.reading());
     let mut artifacts = heard.artifacts;
-    artifacts.extend(diff(desk, repo, &heard.begin.head).await?);
+    artifacts.extend(diff(desk, repo, &heard.begin.opening.head).await?);
     let mut step = desk.step_report(agent_step::step_event(desk, &event, report, &heard.record));
     if let Some(step) = &mut step {
         step.output_path = Some(heard.log_path.display().to_string());

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::desk::Desk;
 use super::trouble::{io_trouble, trouble};
-use crate::core::run::{Event, Trouble, TroubleKind};
+use crate::core::run::{Event, Left, Trouble, TroubleKind};
 use crate::core::step;
 use crate::effect::files::private_dir;
 use crate::effect::git;
@@ -161,10 +161,11 @@ pub(super) fn marker(desk: &Desk<'_>) -> String {
 }
 
 /// What the run and the step are told of a lost step.
-pub(super) fn lost(desk: &Desk<'_>) -> Done {
+pub(super) fn lost(desk: &Desk<'_>, left: Option<Left>) -> Done {
     Done::event(
         Event::StepLost {
             generation: desk.generation(),
+            left,
         },
         "lost",
     )

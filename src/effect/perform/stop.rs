@@ -2,7 +2,7 @@
 //! that it is gone. Until this succeeds the step holds its run's slot.
 
 use super::desk::Desk;
-use super::{Done, step};
+use super::{Done, session, step};
 use crate::core::run::{Event, StepId, Trouble};
 use crate::effect::keeper::{self, Found};
 
@@ -18,14 +18,15 @@ pub(super) async fn stop(desk: &Desk<'_>) -> Result<Done, Trouble> {
         return Ok(Done::nothing("no step was alive"));
     };
     end(desk).await?;
-    Ok(
-        Done::event(Event::StepGone { step: generation }, "gone").with_step(desk.step_report(
-            crate::core::step::Event::Canceled {
-                exit_code: None,
-                message: "stopped".to_owned(),
-            },
-        )),
-    )
+    let gone = Event::StepGone {
+        step: generation,
+        left: session::left(desk).await,
+    };
+    let canceled = crate::core::step::Event::Canceled {
+        exit_code: None,
+        message: "stopped".to_owned(),
+    };
+    Ok(Done::event(gone, "gone").with_step(desk.step_report(canceled)))
 }
 
 /// Makes sure that nothing of the order's step is alive.

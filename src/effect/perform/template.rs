@@ -32,6 +32,7 @@ pub async fn add_template(
         | PromptKind::Rewrite
         | PromptKind::FreshStart
         | PromptKind::Conflict
+        | PromptKind::Continue
         | PromptKind::Postmortem => None,
     };
     let path = configured.unwrap_or(kind.workspace_path());

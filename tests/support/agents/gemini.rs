@@ -11,6 +11,10 @@ pub(super) fn answer(mood: &Mood, path: &str, body: &Value) -> Response {
     match mood {
         Mood::Works => works(path, body, None),
         Mood::Runs(command) => works(path, body, Some(command)),
+        Mood::Stumbles if play::breaks_down(body) => {
+            error(StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", "no idea")
+        }
+        Mood::Stumbles => works(path, body, None),
         Mood::Unauthorized => error(
             StatusCode::UNAUTHORIZED,
             "UNAUTHENTICATED",

@@ -11,6 +11,10 @@ pub(super) fn answer(mood: &Mood, _path: &str, body: &Value) -> Response {
     match mood {
         Mood::Works => works(body, None),
         Mood::Runs(command) => works(body, Some(command)),
+        Mood::Stumbles if play::breaks_down(body) => {
+            error(StatusCode::BAD_REQUEST, "invalid_request_error", "no idea")
+        }
+        Mood::Stumbles => works(body, None),
         Mood::Unauthorized => error(
             StatusCode::UNAUTHORIZED,
             "authentication_error",

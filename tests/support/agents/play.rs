@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 pub enum Mood {
     /// Does its work.
     Works,
+    /// Breaks down at every call, and works in every further try of one.
+    Stumbles,
     /// Asks for this command instead, and never comes to its work.
     Runs(String),
     /// Knows no such key.
@@ -37,6 +39,8 @@ pub enum Answer {
     Call(String, Value),
 }
 
+/// What the prompt of a further try begins with.
+const GO_ON: &str = "# Go on: ";
 /// The names under which agents offer a shell.
 const SHELLS: [&str; 3] = ["Bash", "exec_command", "run_shell_command"];
 /// A sentence of the review prompt alone.
@@ -45,6 +49,11 @@ const REVIEW: &str = "You review work that another agent has done";
 const PLAN: &str = "Plan, the checklist: `";
 /// Printed by the command when no box is left; the command itself does not contain it.
 const NONE_LEFT: &str = "NO_BOX_LEFT";
+
+/// Whether a model that stumbles breaks down at this request.
+pub fn breaks_down(body: &Value) -> bool {
+    !body.to_string().contains(GO_ON)
+}
 
 /// What the model answers when it is willing; `instead` of ticking a box it may ask for another command.
 pub fn answer(instead: Option<&str>, asked: &Asked) -> Answer {

@@ -11,6 +11,12 @@ pub(super) fn answer(mood: &Mood, _path: &str, body: &Value) -> Response {
     match mood {
         Mood::Works => works(body, None),
         Mood::Runs(command) => works(body, Some(command)),
+        Mood::Stumbles if play::breaks_down(body) => {
+            let error =
+                json!({ "message": "no idea", "type": "invalid_request_error", "code": null });
+            json_response(StatusCode::BAD_REQUEST, &json!({ "error": error }))
+        }
+        Mood::Stumbles => works(body, None),
         Mood::Unauthorized => {
             let error = json!({ "message": "Incorrect API key provided", "type": "invalid_request_error", "code": "invalid_api_key" });
             json_response(StatusCode::UNAUTHORIZED, &json!({ "error": error }))

@@ -1,7 +1,7 @@
 //! What follows an agent step: an implementation or a review. The result class of an agent only says whether it makes
 //! sense to look at its work; the work itself is judged by git, the plan and the checks.
 
-use super::super::agent_result::{ResultClass, Usage};
+use super::super::agent_result::ResultClass;
 use super::super::data::{AgentReport, ReviewReport};
 use super::super::facts::Facts;
 use super::super::machine::{AfterAgent, AfterReview};
@@ -16,6 +16,8 @@ enum Standing {
     Judge,
     /// The provider refuses more for now.
     Limited,
+    /// The session cannot be gone on with; that says nothing about the work.
+    Stranger,
     /// A repeat would end the same way.
     Fatal(Cause),
     /// Try again, as often as allowed.
@@ -26,18 +28,18 @@ impl Facts {
     /// Notes what an implementation left behind.
     pub(super) fn agent_reported(&mut self, report: &AgentReport) {
         self.step_ended();
-        self.add_usage(report.usage);
+        let counted = self.add_usage(report.usage, report.usage_of_session);
         self.heard(&report.result, &report.message);
+        self.keep_session(&report.result, report.session.as_ref(), counted, true);
         self.plan = report.plan;
         self.head = Some(report.head.clone());
-        self.session = report.session.clone();
         self.current.record.commits = report.commits;
         self.current.record.claimed_complete = report.claimed_complete;
         self.current.record.task = report.task.clone();
         self.current.record.tree = Some(report.tree.clone());
         // What the tip shows counts: tampering that was taken back holds nobody.
         self.current.tampered = report.tampered.clone();
-        let unlucky = matches!(self.standing(), Standing::Unlucky);
+        let unlucky = matches!(self.standing(), Standing::Unlucky | Standing::Stranger);
         if !unlucky || self.current.record.commits > 0 {
             self.attempt = 0;
         }
@@ -46,8 +48,10 @@ impl Facts {
     /// Notes a verdict, or that there was none.
     pub(super) fn review_reported(&mut self, report: &ReviewReport) {
         self.step_ended();
-        self.add_usage(report.usage);
+        let counted = self.add_usage(report.usage, report.usage_of_session);
         self.heard(&report.result, &report.message);
+        let over = report.verdict.is_some();
+        self.keep_session(&report.result, report.session.as_ref(), counted, over);
         self.plan = report.plan;
         self.head = Some(report.head.clone());
         self.last_verdict = report.verdict.as_ref().map(|v| v.approved);
@@ -77,17 +81,6 @@ impl Facts {
         }
     }
 
-    fn add_usage(&mut self, usage: Usage) {
-        let t = &mut self.usage;
-        t.input_tokens = t.input_tokens.saturating_add(usage.input_tokens);
-        t.output_tokens = t.output_tokens.saturating_add(usage.output_tokens);
-        if let Some(usd) = usage.cost_usd {
-            // A float is kept out of the facts, so that a replay of the journal compares exactly.
-            let micro = (usd.max(0.0) * 1e6).round() as u64;
-            t.cost_micro_usd = Some(t.cost_micro_usd.unwrap_or(0).saturating_add(micro));
-        }
-    }
-
     fn heard(&mut self, result: &ResultClass, message: &str) {
         self.last_result = Some(result.clone());
         self.last_message = message.to_owned();
@@ -105,6 +98,9 @@ impl Facts {
                 message: self.last_message.clone(),
             })
         };
+        if self.is_session_refused() {
+            return Standing::Stranger;
+        }
         match self.last_result {
             Some(ResultClass::Done | ResultClass::MaxTurns | ResultClass::Budget) => {
                 Standing::Judge
@@ -118,9 +114,13 @@ impl Facts {
             }
             Some(ResultClass::Auth) => fatal("agent_auth"),
             Some(ResultClass::Refused) => fatal("agent_refused"),
-            Some(ResultClass::Crashed | ResultClass::TimedOut | ResultClass::Canceled) | None => {
-                Standing::Unlucky
-            }
+            Some(
+                ResultClass::SessionGone
+                | ResultClass::Crashed
+                | ResultClass::TimedOut
+                | ResultClass::Canceled,
+            )
+            | None => Standing::Unlucky,
         }
     }
 
@@ -152,6 +152,7 @@ impl Facts {
         };
         match self.standing() {
             Standing::Judge => judge(),
+            Standing::Stranger => Decision::go(AfterAgent::Afresh),
             Standing::Limited if self.may_fall_back() => Decision::go(AfterAgent::Fallback),
             Standing::Limited => Decision::go(AfterAgent::Park),
             Standing::Fatal(cause) => Decision {
@@ -180,6 +181,7 @@ impl Facts {
             return Decision::go(AfterReview::Check);
         }
         match self.standing() {
+            Standing::Stranger => Decision::go(AfterReview::Afresh),
             Standing::Limited if self.may_fall_back() => Decision::go(AfterReview::Fallback),
             Standing::Limited => Decision::go(AfterReview::Park),
             Standing::Fatal(cause) => Decision {

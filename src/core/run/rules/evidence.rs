@@ -202,6 +202,7 @@ impl Facts {
     pub(super) fn begin_iteration(&mut self) {
         self.iteration += 1;
         self.attempt = 0;
+        self.resumes = None;
         self.last_verdict = None;
         self.current = Current {
             record: Iteration {

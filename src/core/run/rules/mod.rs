@@ -8,6 +8,7 @@ mod cleaning;
 mod evidence;
 mod merging;
 mod operator;
+mod sessions;
 mod trouble;
 mod waits;
 
@@ -30,11 +31,15 @@ impl Rules for Facts {
             phase: phase.to_owned(),
         });
         self.due = None;
-        self.stage = match phase {
+        let stage = match phase {
             "implementation" => Stage::Implement,
             "review" => Stage::Review,
             _ => Stage::Verify,
         };
+        if stage != self.stage {
+            self.resumes = None;
+        }
+        self.stage = stage;
     }
 
     fn stop_step(&mut self) {
@@ -100,9 +105,12 @@ impl Rules for Facts {
         }
     }
 
-    fn record_lost(&mut self, _event: &Event, _now: Time) {
-        self.step_ended();
-        self.lost += 1;
+    fn record_lost(&mut self, event: &Event, _now: Time) {
+        if let Event::StepLost { left, .. } = event {
+            self.step_ended();
+            self.lost += 1;
+            self.left_behind(left.as_ref());
+        }
     }
 
     fn record_trouble(&mut self, event: &Event, _now: Time) {
@@ -137,10 +145,11 @@ impl Rules for Facts {
     }
 
     fn forget_step(&mut self, event: &Event, _now: Time) {
-        if let Event::StepGone { step: gone } = event
+        if let Event::StepGone { step: gone, left } = event
             && self.step.as_ref().is_some_and(|s| s.generation == *gone)
         {
             self.step = None;
+            self.left_behind(left.as_ref());
         }
     }
 
@@ -171,6 +180,11 @@ impl Rules for Facts {
 
     fn use_fallback(&mut self, _event: &Event, _now: Time) {
         self.on_fallback = true;
+        self.resumes = None;
+    }
+
+    fn forget_session(&mut self, _event: &Event, _now: Time) {
+        self.resumes = None;
     }
 
     fn prove(&mut self, _event: &Event, _now: Time) {
@@ -184,6 +198,10 @@ impl Rules for Facts {
 
     fn hold(&mut self, event: &Event, now: Time) {
         self.hold = Some(self.cause(event, now).into());
+        if !matches!(event, Event::Pause) {
+            // What needs a person's look is not gone on with as if nothing had been.
+            self.resumes = None;
+        }
     }
 
     fn release_hold(&mut self, event: &Event, _now: Time) {

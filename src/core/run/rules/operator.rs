@@ -14,7 +14,10 @@ impl Facts {
         }
         self.started_at.get_or_insert(now);
         self.wait = None;
-        // The first agent is tried first again: its limit may be over.
+        // The first agent is tried first again: its limit may be over. It knows nothing of the other one's session.
+        if self.on_fallback {
+            self.resumes = None;
+        }
         self.on_fallback = false;
     }
 
@@ -94,6 +97,7 @@ impl Facts {
         self.last_result = None;
         self.last_trouble = None;
         self.last_verdict = None;
+        self.resumes = None;
         self.carry_over(&Event::Pause);
     }
 
@@ -111,7 +115,6 @@ impl Facts {
         self.approved_tree = None;
         self.review_task = None;
         self.accepted = None;
-        self.session = None;
         self.merge_commit = None;
         self.mode = Mode::Task;
         self.plan = PlanReading {

@@ -52,6 +52,7 @@ impl Facts {
                 | ResultClass::Budget
                 | ResultClass::Auth
                 | ResultClass::Refused
+                | ResultClass::SessionGone
                 | ResultClass::Crashed
                 | ResultClass::TimedOut
                 | ResultClass::Canceled,
