@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::api::{self, ApiState, Token};
-use crate::config::{self, DaemonSources, LoadedDaemon, Shutdown, Source};
+use crate::config::{self, DaemonSources, LoadedDaemon, Source};
 use crate::daemon::{
     self, Cleaner, Creator, DataDirLock, Engine, Metrics, Notifier, Notify, Planner,
 };
@@ -171,7 +171,7 @@ async fn run(
     mut lock: DataDirLock,
 ) -> anyhow::Result<()> {
     // First of all: a signal while the daemon comes up ends it in good order, too.
-    let signals = [
+    let mut signals = [
         signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?,
         signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?,
     ];
@@ -205,6 +205,7 @@ async fn run(
         reader: reader.clone(),
         environment: std::env::vars_os().collect(),
         now: daemon::now,
+        stopping: CancellationToken::new(),
     });
     let disks = std::iter::once(dir.to_owned())
         .chain(daemon.global_log_dir.as_ref().map(PathBuf::from))
@@ -253,13 +254,14 @@ async fn run(
         shutdown: shutdown.clone(),
     };
     tracing::info!(%addr, data_dir = %dir.display(), version = env!("CARGO_PKG_VERSION"), "ready");
-    let stopping = reader;
     let serving = tokio::spawn(api::serve(listener, api::router(state), shutdown.clone()));
-    let why = wait_for_end(engine, signals).await?;
+    let why = wait_for_end(engine, &mut signals).await?;
     tracing::info!(why, "ending");
-    handle.drain().await;
-    if daemon.shutdown == Shutdown::Stop {
-        daemon::stop_steps(&stopping, dir).await;
+    tokio::select! {
+        () = handle.drain(daemon.shutdown) => {}
+        again = told_to_end(&mut signals) => {
+            tracing::warn!(again, "ending at once: steps that were not ended yet go on under their keepers");
+        }
     }
     shutdown.cancel();
     serving.await.context("the listener failed")??;
@@ -270,15 +272,22 @@ async fn run(
 /// Waits for a signal. An engine that ends by itself is a failure of the daemon.
 async fn wait_for_end(
     engine: tokio::task::JoinHandle<Result<(), store::StoreError>>,
-    [mut term, mut int]: [Signal; 2],
+    signals: &mut [Signal; 2],
 ) -> anyhow::Result<&'static str> {
     tokio::select! {
-        _ = term.recv() => Ok("SIGTERM"),
-        _ = int.recv() => Ok("SIGINT"),
+        name = told_to_end(signals) => Ok(name),
         ended = engine => {
             ended.context("the engine failed")?.context("the engine failed")?;
             bail!("the engine ended by itself")
         }
+    }
+}
+
+/// Waits for the next signal that ends the daemon; its name.
+async fn told_to_end([term, int]: &mut [Signal; 2]) -> &'static str {
+    tokio::select! {
+        _ = term.recv() => "SIGTERM",
+        _ = int.recv() => "SIGINT",
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::graph;
 use super::model::{Machine, Move, SAME, Says, Source};
+use super::rust::is_dated;
 
 /// Every problem of a table, in the order in which a reader would fix them.
 pub fn problems(machine: &Machine) -> Vec<String> {
@@ -127,7 +128,7 @@ fn events(machine: &Machine, found: &mut Vec<String>) {
                     event.name
                 ));
             }
-            if field == "event" || (field == "generation" && event.from == Source::Worker) {
+            if field == "event" || (field == "generation" && is_dated(event)) {
                 found.push(format!(
                     "events.{}: the field `{field}` is there already",
                     event.name

@@ -6,7 +6,7 @@ use quote::{format_ident, quote};
 use syn::Ident;
 
 use super::model::{Machine, Move, Row, SAME, Says, State, Target, Timer};
-use super::rust::{doc, has_workers, option, pascal, pattern, plain};
+use super::rust::{doc, has_dated, option, pascal, pattern, plain};
 
 /// Choices, the trait, `step`, `timer`, and the table as data.
 pub fn tokens(machine: &Machine) -> [TokenStream; 5] {
@@ -28,9 +28,9 @@ fn method(name: &str) -> Ident {
 }
 
 fn rules(machine: &Machine) -> TokenStream {
-    let generation = has_workers(machine).then(|| {
+    let generation = has_dated(machine).then(|| {
         quote! {
-            /// The generation that a worker's report has to name.
+            /// The generation that a worker's report or a timer has to name.
             fn generation(&self) -> u64;
         }
     });
@@ -85,7 +85,7 @@ fn rules(machine: &Machine) -> TokenStream {
 }
 
 fn step(machine: &Machine) -> TokenStream {
-    let stale = has_workers(machine).then(|| {
+    let stale = has_dated(machine).then(|| {
         quote! {
             if event.generation().is_some_and(|reported| reported != facts.generation()) {
                 return Outcome::Ignored(crate::core::machine::STALE_GENERATION);
@@ -211,7 +211,7 @@ fn timer(machine: &Machine) -> TokenStream {
         let waits: Vec<_> = timers
             .map(|timer| {
                 let (due, fires) = (method(&timer.due), pascal(&timer.fires));
-                quote!(facts.#due().map(|at| (at, Event::#fires)))
+                quote!(facts.#due().map(|at| (at, Event::#fires { generation: facts.generation() })))
             })
             .collect();
         let next = match waits.as_slice() {

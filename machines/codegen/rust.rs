@@ -45,17 +45,20 @@ pub fn option(text: &Option<String>) -> TokenStream {
     }
 }
 
-pub fn has_workers(machine: &Machine) -> bool {
-    machine
-        .events
-        .iter()
-        .any(|event| event.from == Source::Worker)
+/// Whether the event is about something that was begun at one generation, and means nothing at a later one: a worker's
+/// report, and a timer that was set for a wait.
+pub fn is_dated(event: &Event) -> bool {
+    matches!(event.from, Source::Worker | Source::Timer)
+}
+
+pub fn has_dated(machine: &Machine) -> bool {
+    machine.events.iter().any(is_dated)
 }
 
 /// The event as a pattern that binds nothing.
 pub fn pattern(event: &Event) -> TokenStream {
     let name = pascal(&event.name);
-    match event.data.is_empty() && event.from != Source::Worker {
+    match event.data.is_empty() && !is_dated(event) {
         true => quote!(Event::#name),
         false => quote!(Event::#name { .. }),
     }
@@ -201,7 +204,7 @@ fn event(machine: &Machine) -> TokenStream {
         .collect();
     let variants = machine.events.iter().map(variant);
     let patterns = machine.events.iter().map(pattern);
-    let generation = has_workers(machine).then(|| generation(machine));
+    let generation = has_dated(machine).then(|| generation(machine));
     quote! {
         /// What can happen, with its data.
         #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -240,12 +243,11 @@ fn event(machine: &Machine) -> TokenStream {
     }
 }
 
-/// The variant of `Event`; a worker's one begins with the generation that it reports on.
+/// The variant of `Event`; a dated one begins with its generation.
 fn variant(event: &Event) -> TokenStream {
     let (name, doc) = (pascal(&event.name), doc(&event.doc));
-    let worker = event.from == Source::Worker;
-    let generation = worker
-        .then(|| quote!(#[doc = " The generation that the report is about."] generation: u64,));
+    let generation = is_dated(event)
+        .then(|| quote!(#[doc = " The generation that it is about."] generation: u64,));
     let fields = event.data.iter().map(|(field, kind)| {
         let kind = syn::parse_str::<syn::Type>(kind.as_str().unwrap_or_default());
         let (field, kind) = (
@@ -260,16 +262,15 @@ fn variant(event: &Event) -> TokenStream {
 }
 
 fn generation(machine: &Machine) -> TokenStream {
-    let is_worker = |event: &&Event| event.from == Source::Worker;
-    let (workers, others): (Vec<_>, Vec<_>) = machine.events.iter().partition(is_worker);
-    let workers = workers.iter().map(|event| pascal(&event.name));
+    let (dated, others): (Vec<_>, Vec<_>) = machine.events.iter().partition(|e| is_dated(e));
+    let dated = dated.iter().map(|event| pascal(&event.name));
     let others: Vec<_> = others.into_iter().map(pattern).collect();
     let others = (!others.is_empty()).then(|| quote!(#(#others)|* => None,));
     quote! {
-        /// The generation that a worker's report is about.
+        /// The generation that a worker's report or a timer is about.
         pub fn generation(&self) -> Option<u64> {
             match self {
-                #(Event::#workers { generation, .. })|* => Some(*generation),
+                #(Event::#dated { generation, .. })|* => Some(*generation),
                 #others
             }
         }

@@ -67,7 +67,7 @@ pub struct Global {
     /// Colours
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
-    /// How long to wait for a daemon that is not there yet
+    /// How long to wait for a daemon that is not there yet; 0 looks once
     #[arg(long, global = true, value_name = "TIME", default_value = "5s", value_parser = parse_timeout)]
     pub ready_timeout: Duration,
 }

@@ -3,21 +3,24 @@
 //! lanes. It knows no phase and no order of phases: those are rows of `machines/run.toml`.
 //!
 //! There is no polling: between two messages the task sleeps until the next stored deadline, and an idle daemon has none.
+//! What is due goes before a message, but never twice in a row: neither a full inbox nor a deadline that stays due starves
+//! the other. How it ends is in [`draining`](super::draining).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::draining::Draining;
 use super::handle::{Handle, Message};
 use super::lanes::Lanes;
 use super::metrics::Metrics;
-use super::planning::Planner;
+use super::planning::{Around, Planner};
 use super::{clock, performers};
 use crate::core::run::{Event, PublicEvent, RunId};
-use crate::core::schedule::{Gate, Schedule};
+use crate::core::schedule::{Gate, Schedule, StoreLock};
 use crate::core::time::Time;
 use crate::effect::{Done, World};
 use crate::store::{
@@ -29,7 +32,8 @@ use crate::store::{
 const INBOX: usize = 256;
 /// How long something waits that could not be done and must not be given up: a report that the store could not take, a
 /// step that could not be ended.
-const RETRY: Duration = Duration::from_secs(1);
+const RETRY: Duration = Duration::from_millis(RETRY_MS);
+const RETRY_MS: u64 = 1000;
 /// The longest sleep towards a deadline on the wall clock: a clock that jumps is noticed after so long. An engine
 /// without a deadline does not wake at all.
 const MAX_SLEEP_MS: u64 = 60_000;
@@ -40,9 +44,9 @@ pub struct Engine {
     pub(super) reader: Reader,
     pub(super) planner: Planner,
     pub(super) metrics: Arc<Metrics>,
-    world: Arc<World>,
+    pub(super) world: Arc<World>,
     worker: String,
-    lanes: Lanes,
+    pub(super) lanes: Lanes,
     inbox: mpsc::Receiver<Message>,
     outbox: mpsc::Sender<Message>,
     told: watch::Sender<u64>,
@@ -50,7 +54,9 @@ pub struct Engine {
     unsaved: VecDeque<(StoredEffect, Done)>,
     retry_at: Option<Instant>,
     wake_at: Option<Time>,
-    draining: bool,
+    /// The store could not be written because somebody else holds its lock.
+    locked: Option<StoreLock>,
+    pub(super) draining: Option<Draining>,
 }
 
 impl Engine {
@@ -74,16 +80,17 @@ impl Engine {
             reader,
             planner,
             metrics,
-            world,
             worker,
-            lanes: Lanes::default(),
+            lanes: Lanes::new(world.stopping.clone()),
+            world,
             inbox,
             outbox,
             told,
             unsaved: VecDeque::new(),
             retry_at: None,
             wake_at: None,
-            draining: false,
+            locked: None,
+            draining: None,
         };
         (engine, handle)
     }
@@ -103,15 +110,22 @@ impl Engine {
             self.advance(&run).await;
         }
         self.wake().await;
+        let mut woken = false;
         loop {
+            if self.has_drained() {
+                self.end().await;
+                return Ok(());
+            }
             let deadline = self.deadline();
+            if !woken && deadline.is_some_and(|at| at <= Instant::now()) {
+                self.wake().await;
+                woken = true;
+                continue;
+            }
+            woken = false;
             tokio::select! {
                 biased;
                 message = self.inbox.recv() => match message {
-                    Some(Message::Drain(reply)) => {
-                        self.drain(reply);
-                        return Ok(());
-                    }
                     Some(message) => self.handle(message).await,
                     None => return Ok(()),
                 },
@@ -122,6 +136,10 @@ impl Engine {
 
     /// When to look again without being asked: the next stored deadline, or the next try of a report that is not saved.
     fn deadline(&self) -> Option<Instant> {
+        if self.draining.is_some() {
+            // Nothing that was planned is begun any more.
+            return self.retry_at;
+        }
         let planned = self.wake_at.map(|at| {
             let ms = at.ms_since(clock::now());
             Instant::now() + Duration::from_millis(ms.min(MAX_SLEEP_MS))
@@ -148,11 +166,8 @@ impl Engine {
                 self.plan().await;
             }
             Message::Explain(reply) => {
-                let _ = reply.send(
-                    self.planner
-                        .plan(&self.reader, clock::now(), self.draining)
-                        .await,
-                );
+                let schedule = self.ask_scheduler(clock::now()).await;
+                let _ = reply.send(schedule);
             }
             Message::Performed(effect, done) => {
                 self.lanes.finished(&effect);
@@ -168,18 +183,22 @@ impl Engine {
                 self.advance(&run).await;
                 self.plan().await;
             }
-            Message::Drain(reply) => self.drain(reply),
+            Message::Drain(steps, reply) => {
+                self.drain(steps, reply);
+                // Nothing starts any more, and the world is told why.
+                self.plan().await;
+            }
         }
     }
 
     /// Takes every report that is waiting to the store. One that the store cannot take stays first in line.
-    async fn save_reports(&mut self) {
+    pub(super) async fn save_reports(&mut self) {
         while let Some((effect, done)) = self.unsaved.pop_front() {
             if let Err(error) = self.save_report(&effect, &done).await {
                 tracing::error!(run = %effect.run_id, effect = %effect.effect, %error, "failed to store a report; trying again");
                 self.metrics.store_retries.inc();
                 self.unsaved.push_front((effect, done));
-                self.retry_at = Some(Instant::now() + RETRY);
+                self.retry_after(&error);
                 return;
             }
             let run = effect.run_id.clone();
@@ -245,8 +264,12 @@ impl Engine {
         }
     }
 
-    /// Lets the run's lane go on with its next effect, when it is idle.
+    /// Lets the run's lane go on with its next effect, when it is idle. What a daemon that ends does not begin is still
+    /// pending for the next one.
     pub(super) async fn advance(&mut self, run: &RunId) {
+        if self.draining.is_some() {
+            return;
+        }
         while let Some((effect, stop)) = self.lanes.next(run) {
             let stored = match self.reader.run(run).await {
                 Ok(Some(stored)) => stored,
@@ -289,6 +312,9 @@ impl Engine {
     }
 
     async fn fire_timers(&mut self) {
+        if self.draining.is_some() {
+            return;
+        }
         let now = clock::now();
         let due = match self.reader.due(now).await {
             Ok(due) => due,
@@ -301,7 +327,7 @@ impl Engine {
         for (run, event) in due {
             if let Err(error) = self.apply(Apply::new(run.clone(), event, now)).await {
                 tracing::error!(%run, %error, "failed to fire a timer");
-                self.retry_at = Some(Instant::now() + RETRY);
+                self.retry_after(&error);
                 return;
             }
             self.advance(&run).await;
@@ -311,7 +337,7 @@ impl Engine {
     /// Asks the scheduler and claims what it starts. Called after everything that may have changed its answer.
     async fn plan(&mut self) {
         let now = clock::now();
-        let schedule = match self.planner.plan(&self.reader, now, self.draining).await {
+        let schedule = match self.ask_scheduler(now).await {
             Ok(schedule) => schedule,
             Err(error) => {
                 tracing::error!(%error, "failed to read the queue");
@@ -331,7 +357,7 @@ impl Engine {
                 Ok(_) => self.advance(&id).await,
                 Err(error) => {
                     tracing::error!(run = %id, %error, "failed to claim");
-                    self.retry_at = Some(Instant::now() + RETRY);
+                    self.retry_after(&error);
                     return;
                 }
             }
@@ -363,9 +389,23 @@ impl Engine {
         }
     }
 
-    fn drain(&mut self, reply: oneshot::Sender<()>) {
-        self.draining = true;
-        let _ = reply.send(());
+    async fn ask_scheduler(&self, now: Time) -> Result<Schedule, StoreError> {
+        let around = Around {
+            draining: self.draining.is_some(),
+            locked: self.locked.clone(),
+        };
+        self.planner.plan(&self.reader, now, around).await
+    }
+
+    /// Something could not be written: it is tried again soon, and until then a lock that somebody else holds is a gate.
+    fn retry_after(&mut self, error: &StoreError) {
+        self.retry_at = Some(Instant::now() + RETRY);
+        if let StoreError::Busy { .. } = error {
+            self.locked = Some(StoreLock {
+                until: clock::now().plus_ms(RETRY_MS),
+                message: error.to_string(),
+            });
+        }
     }
 }
 

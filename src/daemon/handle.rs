@@ -3,6 +3,7 @@
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::config::Shutdown;
 use crate::core::machine::Source;
 use crate::core::run::{Event, RunId};
 use crate::core::schedule::Schedule;
@@ -24,8 +25,8 @@ pub(super) enum Message {
     Explain(oneshot::Sender<Result<Schedule, StoreError>>),
     /// An effect has been performed.
     Performed(Box<StoredEffect>, Box<Done>),
-    /// Start nothing any more; answer when every performer has been told.
-    Drain(oneshot::Sender<()>),
+    /// Start nothing any more, let the steps go on or end them, and answer when nothing is left to wait for.
+    Drain(Shutdown, oneshot::Sender<()>),
 }
 
 /// Speaks with the engine. Cheap to clone.
@@ -79,10 +80,11 @@ impl Handle {
         self.ask(Message::Explain).await
     }
 
-    /// Tells the engine to start nothing more, and waits until it has stopped.
-    pub async fn drain(&self) {
+    /// Tells the engine to start nothing more, and waits until it has stopped: at once where the steps are kept, else when
+    /// every step has been ended and that is recorded. Until then it answers as before, but for new starts.
+    pub async fn drain(&self, steps: Shutdown) {
         let (reply, drained) = oneshot::channel();
-        if self.inbox.send(Message::Drain(reply)).await.is_ok() {
+        if self.inbox.send(Message::Drain(steps, reply)).await.is_ok() {
             // An engine that is gone has drained, too.
             let _ = drained.await;
         }

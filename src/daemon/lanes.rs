@@ -22,12 +22,27 @@ struct Lane {
 }
 
 /// All lanes. A lane without work does not exist.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Lanes {
     lanes: HashMap<RunId, Lane>,
+    /// Tells every performer to let go: the daemon ends, and its steps with it.
+    stopping: CancellationToken,
 }
 
 impl Lanes {
+    /// No lanes yet. Every performer lets go when `stopping` is cancelled.
+    pub(super) fn new(stopping: CancellationToken) -> Self {
+        Lanes {
+            lanes: HashMap::new(),
+            stopping,
+        }
+    }
+
+    /// Whether nothing is being performed.
+    pub(super) fn are_idle(&self) -> bool {
+        self.lanes.values().all(|lane| lane.busy.is_none())
+    }
+
     /// Puts effects at the end of their runs' lanes. One that stops a step makes the performer of that step let go.
     pub(super) fn add(&mut self, effects: impl IntoIterator<Item = StoredEffect>) {
         for effect in effects {
@@ -65,7 +80,7 @@ impl Lanes {
             self.lanes.remove(run);
             return None;
         };
-        let stop = CancellationToken::new();
+        let stop = self.stopping.child_token();
         // A stop that is already waiting for this very step: begin, but let go at once.
         if lane
             .waiting

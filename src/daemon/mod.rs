@@ -3,6 +3,7 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `engine` | the one task: requests, reports, deadlines, one after the other |
+//! | `draining` | how it ends, and the steps with it or not |
 //! | `handle` | how everybody else speaks with it |
 //! | `lanes`, `performers` | effects: in order and one at a time for a run, each in a task of its own |
 //! | `create`, `preview` | a new run checked at the door; the prompt that it would begin with |
@@ -14,6 +15,7 @@
 mod clean;
 mod clock;
 mod create;
+mod draining;
 mod engine;
 mod handle;
 mod lanes;
@@ -23,7 +25,6 @@ mod notifier;
 mod performers;
 mod planning;
 mod preview;
-mod shutdown;
 
 pub use clean::{CleanError, Cleaner, Listing, Removed, Shown, Stray};
 pub use clock::now;
@@ -35,4 +36,3 @@ pub use metrics::Metrics;
 pub use notifier::{Notifier, Notify};
 pub use planning::Planner;
 pub use preview::{Preview, preview};
-pub use shutdown::stop_steps;

@@ -5,12 +5,20 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::core::run::RunId;
-use crate::core::schedule::{Gate, LowDisk, Policy, Queue, Schedule, plan};
+use crate::core::schedule::{Gate, LowDisk, Policy, Queue, Schedule, StoreLock, plan};
 use crate::core::time::Time;
 use crate::store::{Reader, StoreError};
 
 /// How long a look at the disk is trusted that found too little room, in milliseconds.
 const DISK_LOOK_MS: u64 = 30_000;
+
+/// What the engine knows of itself that holds every run.
+pub(super) struct Around {
+    /// It ends, and starts nothing any more.
+    pub draining: bool,
+    /// It cannot write at present.
+    pub locked: Option<StoreLock>,
+}
 
 /// Asks the scheduler.
 pub struct Planner {
@@ -43,13 +51,14 @@ impl Planner {
         &self,
         reader: &Reader,
         now: Time,
-        draining: bool,
+        around: Around,
     ) -> Result<Schedule, StoreError> {
         let mut queue: Queue = reader.queue_snapshot().await?;
         if queue.waiting.is_empty() {
             return Ok(Schedule::default());
         }
-        queue.draining = draining;
+        queue.draining = around.draining;
+        queue.locked = around.locked;
         queue.disk = self.low_disk(now);
         Ok(plan(&queue, &self.policy, now))
     }

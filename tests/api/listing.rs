@@ -45,6 +45,19 @@ async fn pages_are_complete_and_flat_while_runs_are_created() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_queued_run_says_in_the_list_what_holds_it() {
+    let server = Server::idle().await;
+    let queued = server.create("queued").await;
+    let list = server.get("/runs").await.ok();
+    let one = server.get(&format!("/runs/{queued}")).await.ok();
+    for hold in [&list["runs"][0]["hold"], &one["run"]["hold"]] {
+        assert_eq!(hold["gate"], "global_cap", "{hold}");
+        let message = hold["message"].as_str().expect("words");
+        assert!(message.contains("max_concurrent_runs"), "{message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_state_is_understood_in_both_vocabularies() {
     let server = Server::idle().await;
     let queued = server.create("queued").await;

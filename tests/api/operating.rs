@@ -22,6 +22,7 @@ async fn a_move_and_a_repeat_of_what_holds_are_both_answered_with_the_run() {
         ("retry", "queued"),
         ("pause", "paused"),
         ("reset", "queued"),
+        ("reset", "queued"),
     ] {
         let reply = server.post(&format!("/runs/{id}/{verb}")).await;
         assert_eq!(reply.status, 200, "{verb}");
@@ -36,15 +37,16 @@ async fn a_move_and_a_repeat_of_what_holds_are_both_answered_with_the_run() {
 async fn a_refusal_is_the_tables_and_says_what_is_possible() {
     let server = Server::idle().await;
     let id = server.create("refused").await;
-    let Cell::Refused(why) = cell(State::Queued, EventName::Reset) else {
+    server.post(&format!("/runs/{id}/pause")).await.ok();
+    let Cell::Refused(why) = cell(State::Paused, EventName::Retry) else {
         panic!("the table has changed");
     };
     let said = server
-        .post(&format!("/runs/{id}/reset"))
+        .post(&format!("/runs/{id}/retry"))
         .await
         .refused(409, "refused");
     assert!(
-        said.contains(why) && said.contains("possible now: pause, cancel"),
+        said.contains(why) && said.contains("possible now: resume, cancel, reset"),
         "{said}"
     );
     server.post(&format!("/runs/{id}/cancel")).await.ok();

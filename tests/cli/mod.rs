@@ -10,6 +10,7 @@ mod loopctl;
 mod prompt;
 mod readiness;
 mod render;
+mod restart;
 mod run;
 mod settings;
 mod sse;

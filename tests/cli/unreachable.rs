@@ -57,6 +57,19 @@ async fn a_closed_port_is_nothing_that_listens() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_nobody_knows_is_told_from_one_where_nothing_listens() {
+    let user = User::new();
+    // No resolver asks anybody for a label of this length.
+    let addr = format!("http://{}:7700", "a".repeat(70));
+    let ended = user.at(&addr, &["list", "--ready-timeout", "0"]).await;
+    assert_eq!(ended.code, Some(3), "{}", ended.err);
+    let said = "the name of the host is not known";
+    assert!(ended.err.contains(said), "{}", ended.err);
+    assert!(ended.err.contains("1 attempt in"), "{}", ended.err);
+    assert!(ended.err.contains("--addr"), "{}", ended.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_that_comes_up_late_is_waited_for_and_told_how_often() {
     let user = User::new();
     let socket = user.home.path().join("loopd.sock");

@@ -128,8 +128,8 @@ fn step_answers_every_cell_as_the_table_says() {
             generation: 0,
             loud: false,
         },
-        Event::ShutDue,
-        Event::ChimeDue,
+        Event::ShutDue { generation: 0 },
+        Event::ChimeDue { generation: 0 },
         Event::Remove,
     ];
     assert_eq!(events.each_ref().map(Event::name), EventName::ALL);
@@ -188,14 +188,21 @@ fn the_earliest_wait_fires_and_only_where_the_table_has_one() {
     let facts = Log {
         shut_at: Some(Time(9)),
         chime_at: Some(Time(7)),
+        generation: 5,
         ..Log::default()
     };
-    assert_eq!(timer(State::Open, &facts), Some((Time(7), Event::ChimeDue)));
+    assert_eq!(
+        timer(State::Open, &facts),
+        Some((Time(7), Event::ChimeDue { generation: 5 }))
+    );
     let later = Log {
         chime_at: None,
         ..facts.clone()
     };
-    assert_eq!(timer(State::Open, &later), Some((Time(9), Event::ShutDue)));
+    assert_eq!(
+        timer(State::Open, &later),
+        Some((Time(9), Event::ShutDue { generation: 5 }))
+    );
     assert_eq!(timer(State::Open, &Log::default()), None);
     assert_eq!(timer(State::Opening, &facts), None);
 }
@@ -235,9 +242,11 @@ fn events_keep_their_data_their_sender_and_their_generation() {
         generation: 2,
         loud: true,
     };
+    let due = Event::ShutDue { generation: 3 };
     assert_eq!((jammed.generation(), push().generation()), (Some(2), None));
+    assert_eq!(due.generation(), Some(3), "a timer is set for one wait");
     assert_eq!(
-        (jammed.source(), push().source(), Event::ShutDue.source()),
+        (jammed.source(), push().source(), due.source()),
         (Source::Worker, Source::Operator, Source::Timer)
     );
     let json = serde_json::json!({"event": "jammed", "generation": 2, "loud": true});

@@ -30,9 +30,11 @@ pub enum Act {
 }
 
 impl Act {
-    /// Whether the run gets on by itself with this, not by a person and not by waiting for the outside.
+    /// Whether the run gets on by itself with this, not by a person and not by waiting for the outside, to which the
+    /// daemon's end belongs.
     pub fn is_work(self) -> bool {
         match self {
+            Act::Reports(_, Some(EventName::StepStopped)) => false,
             Act::Begins(_) | Act::Reports(..) | Act::Timer | Act::Claim => true,
             Act::GateOpens | Act::Person(_) | Act::PersonCommits | Act::Crash => false,
         }

@@ -15,6 +15,7 @@ fn sometimes_every_declared_edge_is_taken() {
     let mut taken: BTreeSet<usize> = graphs().iter().flat_map(|it| it.taken.clone()).collect();
     let by_search = taken.len();
     taken.extend(late_news());
+    taken.extend(too_early());
     for walked in fixed_walks(REAL, 400) {
         taken.extend(walked.taken.into_iter().filter_map(place));
         if taken.len() == EDGES.len() {
@@ -60,6 +61,21 @@ fn late_news() -> BTreeSet<usize> {
         taken.extend(step.told.edge.and_then(place));
         world = step.world;
     }
+}
+
+/// A claim by somebody who has not seen that the last step is still being stopped.
+fn too_early() -> Option<usize> {
+    let mut world = claim(&World::new(terms()), REAL).world;
+    let resume = Event::Resume {
+        accept: false,
+        note: None,
+    };
+    let worker = "w".to_owned();
+    let events = [Event::Pause, resume, Event::Claim { worker }];
+    let told = events.map(|event| world.tell(REAL, &event));
+    assert!(told.iter().all(|it| it.broken.is_empty()));
+    assert_eq!(world.state, State::Queued, "nothing has begun");
+    told.last().and_then(|it| it.edge).and_then(place)
 }
 
 fn place(edge: Edge) -> Option<usize> {

@@ -141,7 +141,10 @@ fn a_crash_after_a_wait_counts_with_the_tries_before_it() {
     let mut story = Story::new(terms());
     story.claim().agent(Agent::Crashes, false);
     assert_eq!((story.state, story.facts.attempt), (State::Running, 1));
-    story.hears(Event::RetryDue).agent(Agent::Crashes, false);
+    let generation = story.facts.generation;
+    story
+        .hears(Event::RetryDue { generation })
+        .agent(Agent::Crashes, false);
     assert_eq!(story.state, State::Failed);
     assert_eq!(story.facts.last_result, Some(ResultClass::Crashed));
 }

@@ -75,6 +75,12 @@ fn answered(world: &World, done: &Pending, machine: Machine, scope: &Scope, all:
                 left: None,
             })
         });
+        report(&|_| {
+            Some(Event::StepStopped {
+                generation,
+                left: None,
+            })
+        });
     }
     for kind in scope.troubles.iter().filter(|_| fallible) {
         let trouble = answers::trouble(*kind);

@@ -77,9 +77,9 @@ const LIMITED: ResultClass = ResultClass::Limited { resets_at: None };
 fn a_retry_goes_on_with_the_session_and_the_retry_after_that_is_fresh() {
     let mut story = at_work();
     assert_eq!(story.session(), None);
-    story.crashes("one").hears(Event::RetryDue);
+    story.crashes("one").is_due();
     assert_eq!(story.session(), Some("one"));
-    story.crashes("one").hears(Event::RetryDue);
+    story.crashes("one").is_due();
     assert_eq!(story.session(), None, "the session may be what is wrong");
     story.ends(ResultClass::TimedOut, "two", None);
     assert_eq!(story.state, State::Failed);
@@ -124,7 +124,7 @@ fn a_lost_step_is_started_again_in_its_session() {
 #[test]
 fn a_new_iteration_and_the_review_begin_afresh() {
     let mut story = at_work();
-    story.crashes("one").hears(Event::RetryDue);
+    story.crashes("one").is_due();
     story.agent(Agent::Finishes, false);
     assert_eq!(story.effects, [Effect::StartReview]);
     assert_eq!(story.session(), None, "the reviewer is somebody else");
@@ -151,9 +151,9 @@ fn work_of_a_crashed_agent_is_reviewed_by_somebody_else() {
 fn a_review_without_a_verdict_is_asked_for_it_once_in_its_session() {
     let mut story = at_work();
     story.agent(Agent::Finishes, false);
-    story.reviewed(Review::SaysNothing).hears(Event::RetryDue);
+    story.reviewed(Review::SaysNothing).is_due();
     assert_eq!(story.session(), Some("s"));
-    story.reviewed(Review::SaysNothing).hears(Event::RetryDue);
+    story.reviewed(Review::SaysNothing).is_due();
     assert_eq!(story.session(), None);
 }
 
@@ -205,7 +205,7 @@ fn a_run_that_is_started_anew_wants_nothing_of_the_step_before() {
 fn a_refused_session_costs_no_try_and_is_not_asked_for_again() {
     for refusal in [ResultClass::SessionGone, ResultClass::Refused] {
         let mut story = at_work();
-        story.crashes("one").hears(Event::RetryDue);
+        story.crashes("one").is_due();
         story.ends(refusal.clone(), "one", None);
         assert_eq!((story.state, story.facts.attempt), (State::Running, 1));
         assert_eq!(story.effects, [Effect::StartAgent], "{refusal:?}");
@@ -222,7 +222,7 @@ fn a_refused_session_costs_no_try_and_is_not_asked_for_again() {
     // A review likewise.
     let mut story = at_work();
     story.agent(Agent::Finishes, false);
-    story.reviewed(Review::SaysNothing).hears(Event::RetryDue);
+    story.reviewed(Review::SaysNothing).is_due();
     story.reviewed(Review::Estranged);
     assert_eq!(story.effects, [Effect::StartReview]);
     assert_eq!((story.facts.attempt, story.session()), (1, None));
@@ -236,9 +236,7 @@ fn what_counts_from_the_start_of_a_session_is_counted_once() {
     story.ends(LIMITED, "one", Some(130)).claim();
     assert_eq!(story.facts.usage.input_tokens, 130);
     // A fresh session counts from its own start.
-    story
-        .ends(ResultClass::Crashed, "one", Some(150))
-        .hears(Event::RetryDue);
+    story.ends(ResultClass::Crashed, "one", Some(150)).is_due();
     story.ends(LIMITED, "two", Some(20));
     assert_eq!(story.facts.usage.input_tokens, 170);
 }

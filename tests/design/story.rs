@@ -36,6 +36,12 @@ impl Story {
         self
     }
 
+    /// The wait before the next try is over.
+    pub fn is_due(&mut self) -> &mut Self {
+        let generation = self.facts.generation;
+        self.hears(Event::RetryDue { generation })
+    }
+
     pub fn claim(&mut self) -> &mut Self {
         let worker = "w".to_owned();
         self.hears(Event::Claim { worker })

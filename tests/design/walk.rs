@@ -83,10 +83,13 @@ fn noises(world: &World) -> Vec<Event> {
         note: None,
     };
     let foreign = |it: &Event| !matches!(run::cell(world.state, it.name()), Cell::Moves(_));
+    let too_early = world.facts.step.is_some().then(|| claim.clone());
     let mut all = vec![claim, closed];
     all.extend(what_a_person_may_say());
     all.extend(reports(now));
     all.retain(foreign);
+    // Whoever claims has seen that the last step is gone; whoever has not must not harm.
+    all.extend(too_early.filter(|_| world.state == State::Queued));
     all.push(Event::StepGone {
         step: now + 100,
         left: None,
@@ -149,6 +152,11 @@ fn reports(generation: u64) -> Vec<Event> {
             generation,
             left: None,
         },
+        Event::StepStopped {
+            generation,
+            left: None,
+        },
+        Event::RetryDue { generation },
         Event::EffectFailed {
             generation,
             trouble,

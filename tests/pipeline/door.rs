@@ -52,6 +52,22 @@ async fn branches_that_cannot_be_beside_each_other_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plan_in_two_bytes_a_character_is_named_as_such_and_not_as_empty() {
+    for order in [u16::to_le_bytes, u16::to_be_bytes] {
+        let repo = Repository::with_plan(PLAN);
+        let units = "\u{feff}# Plan\n\n- [ ] one thing\n".encode_utf16();
+        let bytes: Vec<u8> = units.flat_map(order).collect();
+        std::fs::write(repo.root.join("specs/planning/thing-plan.md"), bytes).expect("written");
+        repo.git(&["commit", "--quiet", "--all", "--message=wide"]);
+        let house = House::open(&repo.outside().join("data"), &Options::default()).await;
+        let said = house.try_create(request(&repo, None, json!({}))).await;
+        let said = said.expect_err("it cannot be read");
+        assert!(said.contains("thing-plan.md is not UTF-8"), "{said}");
+        assert!(said.contains("UTF-16"), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_without_a_worktree_hides_its_files_too() {
     let repo = Repository::with_plan(PLAN);
     let before = repo.checkout();

@@ -50,7 +50,7 @@ pub(super) async fn ignored(house: &House, id: &RunId, event: Event, words: &'st
 
 const NOT_PAUSED: &str = "the run is not paused";
 const NOT_ENDED: &str = "only a failed or canceled run can be retried";
-const NOT_AT_REST: &str = "only a paused, failed or canceled run can be reset";
+const NOT_AT_REST: &str = "pause it first: a run that works is not reset";
 
 #[tokio::test]
 async fn pause_stops_an_implementation_at_once_and_resume_enters_it_again() {
@@ -192,7 +192,6 @@ async fn a_queued_run_can_be_paused_and_canceled_and_takes_no_slot() {
     house.wait(&id, |run| run.facts.wait.is_some()).await;
     ignored(&house, &id, RESUME, "the run is queued already").await;
     ignored(&house, &id, RETRY, "the run is queued already").await;
-    refused(&house, &id, &[(Event::Reset, NOT_AT_REST)]).await;
     moved(&house, &id, Event::Pause, State::Paused).await;
     moved(&house, &id, Event::Cancel, State::Canceled).await;
     house.settled(&id).await;
@@ -204,6 +203,29 @@ async fn a_queued_run_can_be_paused_and_canceled_and_takes_no_slot() {
             .expect("slots")
             .is_empty()
     );
+}
+
+#[tokio::test]
+async fn a_reset_in_the_queue_is_made_where_there_is_a_branch_and_needs_nothing_where_there_is_none()
+ {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let script = "[[turn]]\nsteps = [{ limit = { resets_in_sec = 86400 } }]\n";
+    let id = house.create(&repo, Some(script), json!({})).await;
+    house.wait(&id, |run| run.facts.wait.is_some()).await;
+    // Behind the other one's limit: nobody begins it.
+    let fresh = house.create(&repo, Some(script), json!({})).await;
+    house.gated(&fresh, &["provider_limited"]).await;
+    let reset = async |id| match house.operate(id, Event::Reset).await {
+        Answer::Moved(moved) => moved.run,
+        other => panic!("{other:?}"),
+    };
+    let same = reset(&fresh).await;
+    assert_eq!((same.state, same.facts.ticket), (State::Queued, 0));
+    let anew = reset(&id).await;
+    assert_eq!((anew.state, anew.facts.ticket), (State::Queued, 1));
+    assert_eq!((anew.facts.worktree, anew.facts.abandoned.len()), (None, 1));
+    house.check().await;
 }
 
 #[tokio::test]

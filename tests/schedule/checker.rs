@@ -86,9 +86,7 @@ impl<'a> World<'a> {
             let (until, message) = (wait.until, wait.message);
             gates.push(match wait.why {
                 Wait::Limit => Gate::Limit { until, message },
-                Wait::Backoff => Gate::Backoff { until, message },
                 Wait::Disk => Gate::Disk { until, message },
-                Wait::Locked => Gate::Locked { until, message },
             });
         }
         for dependency in &run.after {
@@ -110,6 +108,17 @@ impl<'a> World<'a> {
             gates.push(Gate::LowDisk {
                 until: disk.until,
                 message: disk.message,
+            });
+        }
+        if let Some(lock) = self
+            .queue
+            .locked
+            .clone()
+            .filter(|lock| lock.until > self.now)
+        {
+            gates.push(Gate::Locked {
+                until: lock.until,
+                message: lock.message,
             });
         }
         gates

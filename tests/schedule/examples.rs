@@ -2,7 +2,7 @@
 
 use agent_loop::core::schedule::{
     Dependency, DependencyState, Gate, LowDisk, NotBefore, Occupied, Order, Policy, ProviderLimit,
-    Queue, Schedule, Wait, Waiting, plan,
+    Queue, Schedule, StoreLock, Wait, Waiting, plan,
 };
 use agent_loop::core::time::Time;
 
@@ -149,14 +149,14 @@ fn newest_first_lets_an_old_run_be_overtaken_only_so_often() {
 
 #[test]
 fn a_run_that_could_not_start_is_not_overtaken() {
-    let mut backing_off = run("old", 1, "/x");
+    let mut limited = run("old", 1, "/x");
     let wait = NotBefore {
         until: Time(60_000),
-        why: Wait::Backoff,
+        why: Wait::Limit,
         message: "crashed".into(),
     };
-    backing_off.not_before = Some(wait);
-    let queue = waiting(vec![backing_off, run("new", 2, "/x")]);
+    limited.not_before = Some(wait);
+    let queue = waiting(vec![limited, run("new", 2, "/x")]);
     let schedule = plan(&queue, &newest_first(1, 3), NOW);
     assert_eq!(schedule.start, ["new"]);
     assert_eq!(schedule.overtaken, []);
@@ -201,31 +201,35 @@ fn a_dependency_opens_only_when_it_is_completed() {
 }
 
 #[test]
-fn draining_and_a_low_disk_hold_everybody_and_are_named_beside_the_rest() {
+fn draining_a_low_disk_and_a_locked_store_hold_everybody_and_are_named_beside_the_rest() {
     let mut queue = waiting(vec![run("one", 1, "/x")]);
     queue.draining = true;
     queue.disk = Some(LowDisk {
         until: Time(80_000),
         message: "/data: 3 MiB free of 500".into(),
     });
+    queue.locked = Some(StoreLock {
+        until: Time(70_000),
+        message: "write to the database: held".into(),
+    });
     let schedule = plan(&queue, &fifo(0, 1), NOW);
     assert_eq!(
         gates(&schedule, "one"),
-        ["global_cap", "draining", "low_disk"]
+        ["global_cap", "draining", "low_disk", "locked"]
     );
-    assert_eq!(schedule.wake_at, Some(Time(80_000)));
+    assert_eq!(schedule.wake_at, Some(Time(70_000)));
 }
 
 #[test]
 fn a_gate_is_written_with_its_name_and_data() {
-    let gate = Gate::Backoff {
+    let gate = Gate::Disk {
         until: Time(7),
-        message: "exit 1".into(),
+        message: "full".into(),
     };
     let json = serde_json::to_value(&gate).expect("a gate is plain data");
     assert_eq!(
         json,
-        serde_json::json!({ "gate": "backoff", "until": 7, "message": "exit 1" })
+        serde_json::json!({ "gate": "disk", "until": 7, "message": "full" })
     );
     assert_eq!(json["gate"], gate.name());
 }

@@ -2,7 +2,7 @@
 
 use agent_loop::core::schedule::{
     Dependency, DependencyState, LowDisk, NotBefore, Occupied, Order, Policy, ProviderLimit, Queue,
-    Wait, Waiting,
+    StoreLock, Wait, Waiting,
 };
 use agent_loop::core::time::Time;
 use proptest::collection::vec;
@@ -24,12 +24,7 @@ fn provider() -> impl Strategy<Value = String> {
 }
 
 fn not_before() -> impl Strategy<Value = NotBefore> {
-    let why = prop_oneof![
-        Just(Wait::Limit),
-        Just(Wait::Backoff),
-        Just(Wait::Disk),
-        Just(Wait::Locked)
-    ];
+    let why = prop_oneof![Just(Wait::Limit), Just(Wait::Disk)];
     (about_now(), why).prop_map(|(until, why)| NotBefore {
         until,
         why,
@@ -86,16 +81,21 @@ pub fn queue() -> impl Strategy<Value = Queue> {
         until,
         message: "12 MiB free".into(),
     });
+    let lock = about_now().prop_map(|until| StoreLock {
+        until,
+        message: "held".into(),
+    });
     (
         runs,
         vec((workspace(), provider()), 0..4),
         vec((provider(), about_now()), 0..2),
         prop::bool::weighted(0.03),
         prop::option::weighted(0.05, disk),
+        prop::option::weighted(0.05, lock),
         any::<bool>(),
     )
         .prop_map(
-            |((runs, seqs), occupied, limited, draining, disk, listed_twice)| {
+            |((runs, seqs), occupied, limited, draining, disk, locked, listed_twice)| {
                 let mut waiting = runs;
                 for (number, (run, seq)) in waiting.iter_mut().zip(seqs).enumerate() {
                     run.id = format!("run-{number}");
@@ -126,6 +126,7 @@ pub fn queue() -> impl Strategy<Value = Queue> {
                     occupied: slots,
                     draining,
                     disk,
+                    locked,
                     limited,
                 }
             },

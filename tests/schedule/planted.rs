@@ -121,6 +121,8 @@ const PLANTED: &[(&str, &str, Planner)] = &[
     ("a provider's limit holds only the run that met it", "no gated run is started",
         |q, p, _| with_queue(q, p, |q| q.limited.clear())),
     ("low disk is not looked at", "no gated run is started", |q, p, _| with_queue(q, p, |q| q.disk = None)),
+    ("a locked store is not looked at", "no gated run is started",
+        |q, p, _| with_queue(q, p, |q| q.locked = None)),
     ("draining starts runs", "no gated run is started", |q, p, _| with_queue(q, p, |q| q.draining = false)),
     ("time gates open early", "no gated run is started", |q, p, now| plan(q, p, now.plus_ms(1))),
     ("time gates open late", "no slot stays free while a run could start", |q, p, now| plan(q, p, Time(now.0 - 1))),

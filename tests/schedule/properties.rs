@@ -196,7 +196,6 @@ fn sometimes_every_situation_of_the_rules_comes_up() {
         "a start beside a survivor",
         "a wake-up",
         "an overtaking",
-        "backoff",
         "dependency",
         "dependency_failed",
         "dependency_unknown",

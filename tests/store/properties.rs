@@ -37,6 +37,7 @@ enum What {
     Trouble(TroubleKind),
     Closed(bool),
     Gone,
+    Stopped,
     RetryDue,
     Pause,
     Resume(bool),
@@ -116,6 +117,10 @@ fn event(sent: &Sent, state: State, facts: &Facts) -> Option<Event> {
             generation,
             left: None,
         },
+        What::Stopped => Event::StepStopped {
+            generation,
+            left: None,
+        },
         What::Trouble(kind) => Event::EffectFailed {
             generation,
             trouble: Trouble {
@@ -132,7 +137,7 @@ fn event(sent: &Sent, state: State, facts: &Facts) -> Option<Event> {
             step: generation,
             left: None,
         },
-        What::RetryDue => Event::RetryDue,
+        What::RetryDue => Event::RetryDue { generation },
         What::Pause => Event::Pause,
         What::Resume(accept) => Event::Resume {
             accept: *accept,
@@ -176,6 +181,7 @@ fn what() -> impl Strategy<Value = What> {
         2 => trouble.prop_map(What::Trouble),
         1 => any::<bool>().prop_map(What::Closed),
         2 => Just(What::Gone),
+        1 => Just(What::Stopped),
         3 => Just(What::RetryDue),
         1 => Just(What::Pause),
         3 => any::<bool>().prop_map(What::Resume),

@@ -3,7 +3,7 @@
 use agent_loop::core::run::{Event, ResultClass, RunId, State};
 use agent_loop::core::schedule::{Dependency, DependencyState, Overtaken, Queue, Wait};
 use agent_loop::core::time::Time;
-use agent_loop::store::Apply;
+use agent_loop::store::{Answer, Apply};
 
 use super::support::*;
 
@@ -229,8 +229,12 @@ async fn a_stored_timer_is_found_when_it_is_due_and_is_gone_when_it_has_fired() 
         bench.reader.due(Time(due.0 - 1)).await.expect("readable"),
         []
     );
+    let generation = made.run.facts.generation;
+    let due_now = Event::RetryDue { generation };
     let fired = bench.reader.due(due).await.expect("readable");
-    assert_eq!(fired, [(RunId("a".to_owned()), Event::RetryDue)]);
-    bench.moves("a", Event::RetryDue).await;
+    assert_eq!(fired, [(RunId("a".to_owned()), due_now.clone())]);
+    bench.moves("a", due_now.clone()).await;
+    let late = bench.send("a", due_now).await.answer;
+    assert!(matches!(late, Answer::Ignored(_)), "fired once: {late:?}");
     assert_eq!(bench.reader.next_timer().await.expect("readable"), None);
 }

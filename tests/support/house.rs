@@ -18,6 +18,7 @@ use agent_loop::effect::git::Git;
 use agent_loop::store::{self, Reader, Writer};
 use serde_json::json;
 use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
 
 use super::Repository;
 
@@ -91,6 +92,7 @@ impl House {
             reader: reader.clone(),
             environment: clean_environment(data, options),
             now: daemon::now,
+            stopping: CancellationToken::new(),
         });
         let planner = Planner::new(options.policy.clone(), vec![data.to_owned()], 0);
         let metrics = Arc::new(Metrics::default());

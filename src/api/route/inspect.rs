@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 
+use super::why;
 use crate::api::error::ApiError;
 use crate::api::extract::Reference;
 use crate::api::state::Shared;
@@ -16,7 +17,9 @@ pub(super) async fn inspect(
     State(app): State<Shared>,
     Reference(id): Reference,
 ) -> Result<Json<RunReply>, ApiError> {
-    let run = view::run(&app.find(&id).await?)?;
+    let mut runs = [view::run(&app.find(&id).await?)?];
+    why::add_gates(&app, &mut runs).await;
+    let [run] = runs;
     Ok(Json(RunReply { run }))
 }
 

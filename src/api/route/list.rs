@@ -6,6 +6,7 @@ use std::path::Path;
 use axum::Json;
 use axum::extract::State;
 
+use super::why;
 use crate::api::error::ApiError;
 use crate::api::extract::Query;
 use crate::api::state::{App, Shared};
@@ -54,8 +55,14 @@ pub(super) async fn list(
         of_workspace(&app, given, &mut filter).await?;
     }
     let page = app.state.reader.list(filter).await?;
+    let mut runs = page
+        .runs
+        .iter()
+        .map(view::run)
+        .collect::<Result<Vec<_>, _>>()?;
+    why::add_gates(&app, &mut runs).await;
     Ok(Json(RunList {
-        runs: page.runs.iter().map(view::run).collect::<Result<_, _>>()?,
+        runs,
         next_cursor: page.next.map(|number| number.to_string()),
     }))
 }

@@ -10,7 +10,9 @@ use crate::api::error::ApiError;
 use crate::api::extract::Reference;
 use crate::api::state::{App, Shared};
 use crate::api::view;
-use crate::api::wire::{ErrorBody, Gate, HeldRun, QueueReply, QueuedRun, WhyReply, stamp};
+use crate::api::wire::{
+    ErrorBody, Gate, HeldRun, QueueReply, QueuedRun, Run, Status, WhyReply, stamp,
+};
 use crate::core::machine::Kind;
 use crate::core::run::{RunId, State as RunState};
 use crate::core::schedule::Schedule;
@@ -51,6 +53,22 @@ pub(super) async fn why(
     let gates = own_reason(&run).into_iter().collect();
     let due = run.facts.due.filter(|_| run.state.kind() == Kind::Active);
     reply(&run, gates, None, due.map(stamp))
+}
+
+/// Says of queued runs what holds them, as the scheduler decides now. A list is worth having without it: an engine that does
+/// not answer is no error here.
+pub(super) async fn add_gates(app: &App, runs: &mut [Run]) {
+    if runs.iter().all(|run| run.status != Status::Pending) {
+        return;
+    }
+    let Ok(schedule) = app.state.engine.explain().await else {
+        return;
+    };
+    for run in runs.iter_mut().filter(|run| run.status == Status::Pending) {
+        let id = run.id.to_string();
+        let held = schedule.held.iter().find(|held| held.id == id);
+        run.hold = held.and_then(|held| view::waiting(&held.gates));
+    }
 }
 
 /// Why a run that is not in the queue stands where it stands.

@@ -1,6 +1,6 @@
 //! The step whose output is being sent: what is read of it, and where one waits for more.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use axum::response::sse::Event;
 
@@ -119,17 +119,25 @@ impl Current {
         if matches!(self.watch, Some((_, true))) {
             return Ok(());
         }
-        for dir in self.dir.ancestors().take(ABOVE_A_STEP) {
-            let watch = app.watcher.watch(dir);
-            if let Some(watch) = watch.map_err(|error| failed(&self.step, &error))? {
-                self.watch = Some((watch, dir == self.dir));
-                return Ok(());
+        'look: loop {
+            let mut below = None;
+            for dir in self.dir.ancestors().take(ABOVE_A_STEP) {
+                let watch = app.watcher.watch(dir);
+                if let Some(watch) = watch.map_err(|error| failed(&self.step, &error))? {
+                    if below.is_some_and(Path::is_dir) {
+                        // Made after it was looked for and before this watch began, which says nothing of it.
+                        continue 'look;
+                    }
+                    self.watch = Some((watch, dir == self.dir));
+                    return Ok(());
+                }
+                below = Some(dir);
             }
+            return Err(failed(
+                &self.step,
+                &"the directory with the files of runs is gone",
+            ));
         }
-        Err(failed(
-            &self.step,
-            &"the directory with the files of runs is gone",
-        ))
     }
 
     /// Waits until something has changed in what is watched; for ever when nothing is.

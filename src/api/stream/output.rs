@@ -93,8 +93,7 @@ impl Pieces for Output {
 impl Output {
     /// Looks once. Whatever happens after the first line is noticed by [`Self::changed`].
     async fn turn(&mut self) -> Result<Turn, ApiError> {
-        self.news |= self.told.has_changed().unwrap_or(true);
-        self.told.borrow_and_update();
+        self.news |= has_news(&mut self.told);
         match self.current.take() {
             Some(current) => self.go_on(current).await,
             None => self.begin().await,
@@ -167,10 +166,46 @@ impl Output {
     }
 }
 
+/// Whether the engine has told something since this was last asked. Asked and answered in one look: what is told between
+/// two would be taken for seen.
+fn has_news(told: &mut watch::Receiver<u64>) -> bool {
+    told.borrow_and_update().has_changed()
+}
+
 /// What the run's agent speaks. An agent that is not known any more has spoken text.
 fn dialect(run: &StoredRun) -> Dialect {
     let config: Option<RunConfig> = serde_json::from_str(&run.config).ok();
     let defined = config.map(|config| config.agents).unwrap_or_default();
     let spec = agent::resolve(run.facts.agent(&run.spec.agent), &defined);
     spec.map_or(Dialect::Text, |spec| spec.dialect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+
+    #[test]
+    fn what_is_told_while_somebody_looks_is_seen_by_this_look_or_the_next() {
+        const ROUNDS: u64 = 20_000;
+        let (tell, mut told) = watch::channel(0);
+        let meet = Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for round in 1..=ROUNDS {
+                    meet.wait();
+                    tell.send_replace(round);
+                    meet.wait();
+                }
+            });
+            let mut unseen = 0;
+            for _ in 0..ROUNDS {
+                meet.wait();
+                let at_once = has_news(&mut told);
+                meet.wait();
+                unseen += u64::from(!(has_news(&mut told) || at_once));
+            }
+            assert_eq!(unseen, 0);
+        });
+    }
 }

@@ -12,6 +12,20 @@ pub(crate) fn gate(gate: &Gate) -> wire::Gate {
     }
 }
 
+/// The gates of a queued run in the place of its hold: the first of them, and how many more there are.
+pub(crate) fn waiting(gates: &[Gate]) -> Option<wire::Hold> {
+    let (first, more) = gates.split_first()?;
+    let message = match more.len() {
+        0 => first.message(),
+        more => format!("{}; and {more} more (see why)", first.message()),
+    };
+    Some(wire::Hold {
+        gate: first.name().to_owned(),
+        until: first.until().map(stamp),
+        message,
+    })
+}
+
 /// The rules of the queue.
 pub(crate) fn policy(policy: &Policy) -> wire::PolicyView {
     wire::PolicyView {

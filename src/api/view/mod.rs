@@ -10,7 +10,7 @@ mod step;
 
 pub(super) use error::Unreadable;
 pub(super) use event::record;
-pub(super) use gate::{gate, policy};
+pub(super) use gate::{gate, policy, waiting};
 pub(super) use plan::summary;
 pub(super) use run::{run, strategy, uuid};
 pub(super) use step::{artifact, phase, step};

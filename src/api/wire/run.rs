@@ -69,7 +69,7 @@ pub struct Run {
     pub tasks_total: u32,
     /// Branches and worktree.
     pub worktree: Worktree,
-    /// Why it waits for a person; only while paused.
+    /// Why it waits for a person, while paused; while queued, the first gate that holds it.
     pub hold: Option<Hold>,
     /// Why it failed; only after it has.
     pub failure: Option<Failure>,
@@ -118,12 +118,12 @@ pub struct Worktree {
     pub worktree_path: Option<String>,
 }
 
-/// Why a run waits for a person.
+/// Why a run waits: for a person, or behind a gate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Hold {
-    /// Name of the hold.
+    /// Name of the hold or of the gate.
     pub gate: String,
-    /// When it ends by itself; `null`: never.
+    /// When it ends by itself, as far as that is known.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub until: Option<Timestamp>,
     /// For a person: what happened and what to do.

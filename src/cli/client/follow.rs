@@ -144,11 +144,12 @@ impl<'a> Follow<'a> {
         let since = *self.missed_since.get_or_insert_with(Instant::now);
         let spent = since.elapsed() >= BUDGET;
         match miss {
-            Miss::Nobody(_) | Miss::Silent(_) if !spent => {
+            Miss::Unknown(_) | Miss::Nobody(_) | Miss::Silent(_) if !spent => {
                 tracing::warn!(attempt = self.missed, cause = %miss, "the stream broke, opening it again");
                 Ok(())
             }
-            Miss::Nobody(_)
+            Miss::Unknown(_)
+            | Miss::Nobody(_)
             | Miss::Silent(_)
             | Miss::Stranger(_)
             | Miss::Token(_)

@@ -25,6 +25,9 @@ const MAX_REPLY_BYTES: usize = 64 << 10;
 /// What one attempt found.
 #[derive(Debug, thiserror::Error)]
 pub enum Miss {
+    /// The name of the host is not known: worth another try, because the network may just come up.
+    #[error("{0}")]
+    Unknown(String),
     /// Nobody accepts connections: worth another try.
     #[error("{0}")]
     Nobody(String),
@@ -49,7 +52,7 @@ impl Miss {
     /// Whether the next moment may change it.
     fn may_pass(&self) -> bool {
         match self {
-            Miss::Nobody(_) | Miss::Silent(_) => true,
+            Miss::Unknown(_) | Miss::Nobody(_) | Miss::Silent(_) => true,
             Miss::Stranger(_) | Miss::Token(_) | Miss::Denied(_) | Miss::BadToken(_) => false,
         }
     }
@@ -59,6 +62,7 @@ impl From<TransportError> for Miss {
     fn from(error: TransportError) -> Self {
         let text = error.to_string();
         match error {
+            TransportError::Lookup(_) => Miss::Unknown(text),
             TransportError::Dial(_) => Miss::Nobody(text),
             TransportError::Denied(_) => Miss::Denied(text),
             TransportError::Dropped(_) => Miss::Silent(text),

@@ -148,6 +148,7 @@ impl Endpoint {
     fn blame(&self, not_ready: NotReady) -> Error {
         let cause = not_ready.miss.to_string();
         let kind = match not_ready.miss {
+            Miss::Unknown(_) => Kind::UnknownHost,
             Miss::Nobody(_) => Kind::NothingListens,
             Miss::Silent(_) => Kind::TimedOut,
             Miss::Stranger(_) => Kind::NotLoopd,

@@ -16,6 +16,9 @@ use super::address::Address;
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
+    /// The name of the host could not be turned into an address.
+    #[error("{0}")]
+    Lookup(io::Error),
     /// Nobody accepts connections there.
     #[error("{0}")]
     Dial(io::Error),
@@ -40,7 +43,9 @@ pub async fn exchange(
 ) -> Result<Response<Incoming>, TransportError> {
     match address {
         Address::Tcp { host, port } => {
-            let stream = TcpStream::connect((host.as_str(), *port)).await;
+            let found = tokio::net::lookup_host((host.as_str(), *port)).await;
+            let found: Vec<_> = found.map_err(TransportError::Lookup)?.collect();
+            let stream = TcpStream::connect(found.as_slice()).await;
             send(stream.map_err(dial_error)?, request).await
         }
         Address::Unix(path) => {

@@ -11,6 +11,8 @@ use super::address::Address;
 pub enum Kind {
     /// Nobody accepts connections.
     NothingListens,
+    /// The name of the host means nothing here.
+    UnknownHost,
     /// Somebody accepts connections and does not answer.
     TimedOut,
     /// Somebody else answers.
@@ -46,6 +48,7 @@ impl Unreachable {
     fn what(&self) -> &'static str {
         match self.kind {
             Kind::NothingListens => "nothing listens there",
+            Kind::UnknownHost => "the name of the host is not known",
             Kind::TimedOut => "timed out",
             Kind::NotLoopd => "what listens there is not loopd",
             Kind::TokenRefused { .. } => "token refused",
@@ -69,6 +72,9 @@ impl Unreachable {
         let start = &self.start;
         match &self.kind {
             Kind::NothingListens => format!("start the daemon with `{start}`"),
+            Kind::UnknownHost => format!(
+                "look at the name in --addr or LOOPD_ADDR; a daemon of this machine is at `http://127.0.0.1:PORT` (here it would be `{start}`)"
+            ),
             Kind::TimedOut => format!(
                 "look at the daemon's log, or give it more time with --ready-timeout; it is started with `{start}`"
             ),
@@ -85,11 +91,14 @@ impl Unreachable {
     }
 }
 
-/// Reads `5s`, `500ms`, `1m 30s`.
+/// Reads `5s`, `500ms`, `1m 30s`; and `0`, which needs no unit: look once and do not wait.
 ///
 /// # Errors
 /// A text that is no duration, or a negative one.
 pub fn parse_timeout(text: &str) -> Result<Duration, String> {
+    if text.trim() == "0" {
+        return Ok(Duration::ZERO);
+    }
     let duration: SignedDuration = text
         .parse()
         .map_err(|_| "not a duration; write it like 5s, 500ms or 1m30s".to_owned())?;

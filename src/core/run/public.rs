@@ -248,9 +248,14 @@ fn what_was_reported(
                 path: it.path.clone(),
             }));
         }
-        Event::Claim { worker } => told.push(PublicEvent::RunStarted {
-            worker_id: worker.clone(),
-        }),
+        // One that came before the last step was known to be gone has started nothing.
+        Event::Claim { worker } => {
+            if before.step.is_none() {
+                told.push(PublicEvent::RunStarted {
+                    worker_id: worker.clone(),
+                });
+            }
+        }
         Event::Closed {
             worktree_removed: false,
             ..
@@ -261,9 +266,10 @@ fn what_was_reported(
         | Event::TargetHeld { .. }
         | Event::BranchMoved { .. }
         | Event::StepLost { .. }
+        | Event::StepStopped { .. }
         | Event::EffectFailed { .. }
         | Event::StepGone { .. }
-        | Event::RetryDue
+        | Event::RetryDue { .. }
         | Event::Pause
         | Event::Cancel
         | Event::Retry { .. }

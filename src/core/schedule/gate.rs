@@ -43,23 +43,9 @@ pub enum Gate {
         /// What happened.
         message: String,
     },
-    /// The pause before another attempt.
-    Backoff {
-        /// When it is over.
-        until: Time,
-        /// What happened.
-        message: String,
-    },
     /// This run found too little room on a disk.
     Disk {
         /// When it looks again.
-        until: Time,
-        /// What happened.
-        message: String,
-    },
-    /// This run found something locked.
-    Locked {
-        /// When it tries again.
         until: Time,
         /// What happened.
         message: String,
@@ -90,6 +76,13 @@ pub enum Gate {
         /// Which disk, how much is free and how much is needed.
         message: String,
     },
+    /// The daemon cannot write its store, because somebody else holds the lock.
+    Locked {
+        /// When it tries again.
+        until: Time,
+        /// Which file, and what to do.
+        message: String,
+    },
 }
 
 impl Gate {
@@ -100,15 +93,14 @@ impl Gate {
             Gate::WorkspaceCap { .. } => "workspace_cap",
             Gate::ProviderLimited { .. } => "provider_limited",
             Gate::Limit { .. } => "limit",
-            Gate::Backoff { .. } => "backoff",
             Gate::Disk { .. } => "disk",
-            Gate::Locked { .. } => "locked",
             Gate::Dependency { .. } => "dependency",
             Gate::DependencyFailed { .. } => "dependency_failed",
             Gate::DependencyUnknown { .. } => "dependency_unknown",
             Gate::PreviousStepAlive => "previous_step_alive",
             Gate::Draining => "draining",
             Gate::LowDisk { .. } => "low_disk",
+            Gate::Locked { .. } => "locked",
         }
     }
 
@@ -117,10 +109,9 @@ impl Gate {
         match self {
             Gate::ProviderLimited { until, .. }
             | Gate::Limit { until, .. }
-            | Gate::Backoff { until, .. }
             | Gate::Disk { until, .. }
-            | Gate::Locked { until, .. }
-            | Gate::LowDisk { until, .. } => Some(*until),
+            | Gate::LowDisk { until, .. }
+            | Gate::Locked { until, .. } => Some(*until),
             Gate::GlobalCap { .. }
             | Gate::WorkspaceCap { .. }
             | Gate::Dependency { .. }
@@ -147,10 +138,8 @@ impl Gate {
             Gate::ProviderLimited { provider, .. } => {
                 format!("agent {provider} is under a usage limit; opens when the limit resets")
             }
-            Gate::Limit { message, .. } => format!("usage limit: {message}; opens when the limit resets"),
-            Gate::Backoff { message, .. } => format!("pause before another attempt: {message}; opens by itself"),
+            Gate::Limit { message, .. } => format!("{message}; opens when the limit resets"),
             Gate::Disk { message, .. } => format!("too little disk space: {message}; free some, it is looked at again"),
-            Gate::Locked { message, .. } => format!("locked: {message}; it is tried again by itself"),
             Gate::Dependency { on } => format!("comes after run {on}; opens when that run is completed"),
             Gate::DependencyFailed { on } => format!(
                 "comes after run {on}, which ended without being completed; opens when that run is retried and \
@@ -166,6 +155,7 @@ impl Gate {
             Gate::LowDisk { message, .. } => {
                 format!("too little disk space for any run: {message}; free some, it is looked at again")
             }
+            Gate::Locked { message, .. } => format!("nothing can be started: {message}; it is tried again by itself"),
         }
     }
 }
@@ -223,6 +213,17 @@ impl<'a> Outside<'a> {
                 message: disk.message.clone(),
             });
         }
+        if let Some(lock) = self
+            .queue
+            .locked
+            .as_ref()
+            .filter(|lock| lock.until > self.now)
+        {
+            gates.push(Gate::Locked {
+                until: lock.until,
+                message: lock.message.clone(),
+            });
+        }
         gates
     }
 }
@@ -231,9 +232,7 @@ fn waiting(wait: &NotBefore) -> Gate {
     let (until, message) = (wait.until, wait.message.clone());
     match wait.why {
         Wait::Limit => Gate::Limit { until, message },
-        Wait::Backoff => Gate::Backoff { until, message },
         Wait::Disk => Gate::Disk { until, message },
-        Wait::Locked => Gate::Locked { until, message },
     }
 }
 

@@ -23,6 +23,6 @@ pub use gate::Gate;
 pub use plan::{Held, Overtaken, Schedule, plan};
 pub use policy::{Order, Policy};
 pub use queue::{
-    Dependency, DependencyState, LowDisk, NotBefore, Occupied, ProviderLimit, Queue, RunRef, Wait,
-    Waiting,
+    Dependency, DependencyState, LowDisk, NotBefore, Occupied, ProviderLimit, Queue, RunRef,
+    StoreLock, Wait, Waiting,
 };

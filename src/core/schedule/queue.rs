@@ -18,6 +18,8 @@ pub struct Queue {
     pub draining: bool,
     /// The last look at the disk, when it found too little room.
     pub disk: Option<LowDisk>,
+    /// The store could not be written when it was last tried.
+    pub locked: Option<StoreLock>,
     /// Providers under a usage limit: it holds the other queued runs of the provider too.
     pub limited: Vec<ProviderLimit>,
 }
@@ -73,12 +75,8 @@ pub struct NotBefore {
 pub enum Wait {
     /// The usage limit of its provider.
     Limit,
-    /// The pause before another attempt.
-    Backoff,
     /// Room on the disk; looked at again then.
     Disk,
-    /// Something locked, a database or a repository; tried again then.
-    Locked,
 }
 
 /// A run that has to be completed before another starts.
@@ -110,6 +108,15 @@ pub struct LowDisk {
     /// When to look again.
     pub until: Time,
     /// Which disk, how much is free and how much is needed.
+    pub message: String,
+}
+
+/// Somebody else holds the lock of the store: no claim can be written. Trusted until `until`; then it is tried again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreLock {
+    /// When it is tried again.
+    pub until: Time,
+    /// Which file, and what to do.
     pub message: String,
 }
 

@@ -86,6 +86,12 @@ impl Draft {
             request.snapshot,
         )
         .await?;
+        for (what, (path, text)) in ["spec", "plan"]
+            .into_iter()
+            .zip([&spec_path, &plan_path].into_iter().zip(&texts))
+        {
+            check_encoding(what, path, text)?;
+        }
         let plan = Checklist::parse(&String::from_utf8_lossy(&texts[1]));
         if plan.reading().total == 0 {
             return Err(invalid(
@@ -254,6 +260,21 @@ async fn texts(
         };
     }
     Ok(texts)
+}
+
+/// Text in two or four bytes a character reads as nothing at all, which would be told of the plan as having no task.
+fn check_encoding(what: &str, path: &str, text: &[u8]) -> Result<(), CreateError> {
+    let wide = text.starts_with(&[0xff, 0xfe])
+        || text.starts_with(&[0xfe, 0xff])
+        || text.iter().take(4096).any(|byte| *byte == 0);
+    if !wide {
+        return Ok(());
+    }
+    Err(invalid(
+        "encoding",
+        format!("the {what} {path} is not UTF-8: it looks like UTF-16, or is no text at all"),
+        format!("save it as UTF-8, for example with `iconv -f UTF-16 -t UTF-8 {path}`"),
+    ))
 }
 
 fn default_plan(config: &RunConfig, spec_path: &str) -> String {

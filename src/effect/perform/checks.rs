@@ -51,7 +51,7 @@ pub(super) async fn checks(desk: &Desk<'_>, stop: &CancellationToken) -> Result<
     let record = match outcome {
         Outcome::Exited(record) => record,
         Outcome::Lost => return Ok(step::lost(desk, None)),
-        Outcome::LetGo => return Ok(step::let_go(desk)),
+        Outcome::LetGo => return Ok(step::let_go(desk).await),
     };
     settle(desk, &repo, &worktree, &record).await
 }

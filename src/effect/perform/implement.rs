@@ -31,7 +31,7 @@ pub(super) async fn implement(desk: &Desk<'_>, stop: &CancellationToken) -> Resu
     match called {
         Called::Heard(heard) => settle(desk, &repo, *heard).await,
         Called::Lost => Ok(step::lost(desk, session::left(desk).await)),
-        Called::LetGo => Ok(step::let_go(desk)),
+        Called::LetGo => Ok(step::let_go(desk).await),
     }
 }
 

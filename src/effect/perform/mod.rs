@@ -55,6 +55,8 @@ pub struct World {
     pub environment: Vec<(OsString, OsString)>,
     /// The wall clock.
     pub now: fn() -> Time,
+    /// Cancelled when the daemon ends and its steps with it; performers let go then as if their step was told to stop.
+    pub stopping: CancellationToken,
 }
 
 /// An effect and the run it is for, as stored when it is performed.

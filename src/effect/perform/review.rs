@@ -28,7 +28,7 @@ pub(super) async fn review(desk: &Desk<'_>, stop: &CancellationToken) -> Result<
     match called {
         Called::Heard(heard) => settle(desk, &repo, *heard).await,
         Called::Lost => Ok(step::lost(desk, session::left(desk).await)),
-        Called::LetGo => Ok(step::let_go(desk)),
+        Called::LetGo => Ok(step::let_go(desk).await),
     }
 }
 

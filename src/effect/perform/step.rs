@@ -6,6 +6,7 @@ use std::path::Path;
 use tokio_util::sync::CancellationToken;
 
 use super::desk::Desk;
+use super::session;
 use super::trouble::{io_trouble, trouble};
 use crate::core::run::{Event, Left, Trouble, TroubleKind};
 use crate::core::step;
@@ -21,7 +22,7 @@ pub(super) enum Outcome {
     Exited(ExitRecord),
     /// Nothing of it is left, and nobody knows how it ended.
     Lost,
-    /// It was told to stop; the `stop_step` effect makes sure that it is gone.
+    /// It was told to stop. By its run: the `stop_step` effect makes sure that it is gone. With its daemon: it is gone.
     LetGo,
 }
 
@@ -36,7 +37,7 @@ pub(super) async fn drive(
     let handle = match keeper::find(&dir)? {
         Found::Exited(record) if record.refused.is_none() => {
             drop_stale_locks(desk).await;
-            return Ok(exited(record, stop));
+            return Ok(exited(desk, record, stop));
         }
         Found::Lost => {
             end_rest(desk).await?;
@@ -71,22 +72,30 @@ async fn wait(
 ) -> Result<Outcome, Trouble> {
     let ended = tokio::select! {
         ended = handle.wait() => ended?,
-        () = stop.cancelled() => {
-            let _ = handle.stop().await?;
-            return Ok(Outcome::LetGo);
-        }
+        () = stop.cancelled() => handle.stop().await?,
     };
     match ended {
         Ended::Exited(record) => match &record.refused {
             Some(why) => Err(trouble(TroubleKind::Transient, "step_refused", why.clone())),
             None => {
-                drop_stale_locks(desk).await;
-                Ok(exited(record, stop))
+                let outcome = exited(desk, record, stop);
+                match outcome {
+                    // Nobody comes after it who would look for what escaped its keeper.
+                    Outcome::LetGo if desk.world.stopping.is_cancelled() => end_rest(desk).await?,
+                    Outcome::LetGo => {}
+                    Outcome::Exited(_) | Outcome::Lost => drop_stale_locks(desk).await,
+                }
+                Ok(outcome)
             }
         },
         Ended::Lost => {
             end_rest(desk).await?;
-            Ok(Outcome::Lost)
+            // Told to stop, it had to be killed with its keeper: that is no loss.
+            Ok(if stop.is_cancelled() {
+                Outcome::LetGo
+            } else {
+                Outcome::Lost
+            })
         }
     }
 }
@@ -140,12 +149,15 @@ async fn drop_stale_locks(desk: &Desk<'_>) {
     }
 }
 
-/// A keeper that was asked to stop by somebody else than this run has lost its step, however orderly it went.
-fn exited(record: ExitRecord, stop: &CancellationToken) -> Outcome {
-    match (record.canceled, stop.is_cancelled()) {
-        (_, true) => Outcome::LetGo,
-        (true, false) => Outcome::Lost,
-        (false, false) => Outcome::Exited(record),
+/// A keeper that was asked to stop by somebody else than this run has lost its step, however orderly it went. A step that
+/// ended by itself while the daemon was ending has ended.
+fn exited(desk: &Desk<'_>, record: ExitRecord, stop: &CancellationToken) -> Outcome {
+    let stopped = stop.is_cancelled();
+    let with_the_daemon = desk.world.stopping.is_cancelled();
+    match (record.canceled, stopped, with_the_daemon) {
+        (false, true, true) | (false, false, _) => Outcome::Exited(record),
+        (_, true, _) => Outcome::LetGo,
+        (true, false, _) => Outcome::Lost,
     }
 }
 
@@ -174,10 +186,21 @@ pub(super) fn lost(desk: &Desk<'_>, left: Option<Left>) -> Done {
     }))
 }
 
-/// What is left to say of a step that was told to stop.
-pub(super) fn let_go(desk: &Desk<'_>) -> Done {
-    Done::nothing("told to stop").with_step(desk.step_report(step::Event::Canceled {
+/// What is left to say of a step that was told to stop: nothing to its run, which asked for it; or that it is gone with its
+/// daemon. Where both were so, the run has gone on and takes the latter for stale.
+pub(super) async fn let_go(desk: &Desk<'_>) -> Done {
+    let (done, message) = if desk.world.stopping.is_cancelled() {
+        let event = Event::StepStopped {
+            generation: desk.generation(),
+            left: session::left(desk).await,
+        };
+        let done = Done::event(event, "stopped with the daemon");
+        (done, "stopped with the daemon; begun again by the next one")
+    } else {
+        (Done::nothing("told to stop"), "stopped")
+    };
+    done.with_step(desk.step_report(step::Event::Canceled {
         exit_code: None,
-        message: "stopped".to_owned(),
+        message: message.to_owned(),
     }))
 }

@@ -91,7 +91,8 @@ impl Facts {
             | Event::RemoveWorktree { .. }
             | Event::WorktreesRemoved { .. }
             | Event::StepGone { .. }
-            | Event::RetryDue
+            | Event::StepStopped { .. }
+            | Event::RetryDue { .. }
             | Event::Resume { .. }
             | Event::Cancel
             | Event::Retry { .. }

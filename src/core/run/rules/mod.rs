@@ -15,7 +15,7 @@ mod waits;
 use super::facts::{Facts, LiveStep, Stage};
 use super::machine::{
     AfterAgent, AfterCatchUp, AfterConflict, AfterLost, AfterLostChecks, AfterReview, AfterTrouble,
-    AfterWatchdog, Event, NextTry, OnClaim, Rules,
+    AfterWatchdog, Event, NextTry, OnClaim, OnReset, Rules,
 };
 use crate::core::time::Time;
 
@@ -109,6 +109,13 @@ impl Rules for Facts {
         if let Event::StepLost { left, .. } = event {
             self.step_ended();
             self.lost += 1;
+            self.left_behind(left.as_ref());
+        }
+    }
+
+    fn record_stopped(&mut self, event: &Event, _now: Time) {
+        if let Event::StepStopped { left, .. } = event {
+            self.step_ended();
             self.left_behind(left.as_ref());
         }
     }
@@ -236,10 +243,18 @@ impl Rules for Facts {
     }
 
     fn on_claim(&self, _now: Time) -> OnClaim {
-        match self.stage {
-            Stage::Implement => OnClaim::Implement,
-            Stage::Review => OnClaim::Review,
-            Stage::Verify => OnClaim::Verify,
+        match (&self.step, self.stage) {
+            (Some(_), _) => OnClaim::Wait,
+            (None, Stage::Implement) => OnClaim::Implement,
+            (None, Stage::Review) => OnClaim::Review,
+            (None, Stage::Verify) => OnClaim::Verify,
+        }
+    }
+
+    fn on_reset(&self, _now: Time) -> OnReset {
+        match &self.worktree {
+            Some(_) => OnReset::Anew,
+            None => OnReset::Already,
         }
     }
 

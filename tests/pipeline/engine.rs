@@ -1,0 +1,66 @@
+//! The engine under pressure: what is due goes on while everybody asks, and a store that somebody else has locked holds
+//! the queue with a gate and breaks nothing.
+
+use agent_loop::core::run::State;
+use agent_loop::core::schedule::Gate;
+use agent_loop::store;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::ONE_TASK;
+use crate::support::{House, PATIENCE, Repository};
+
+#[tokio::test]
+async fn a_wait_that_is_over_is_not_starved_by_an_inbox_that_is_never_empty() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let script = "then = \"default\"\n[[turn]]\nsteps = [{ exit = 3 }]\n";
+    let settings = json!({ "agent_retry_backoff_sec": 1, "reviewer": false });
+    let id = house.create(&repo, Some(script), settings).await;
+    house.wait(&id, |run| run.facts.due.is_some()).await;
+    // More of them than the inbox has room for, and each asks again as soon as it has its answer.
+    let enough = CancellationToken::new();
+    for _ in 0..400 {
+        let (handle, enough) = (house.handle.clone(), enough.clone());
+        tokio::spawn(
+            enough
+                .run_until_cancelled_owned(async move { while handle.explain().await.is_ok() {} }),
+        );
+    }
+    house
+        .wait(&id, |run| {
+            run.facts.due.is_none() && run.facts.step.is_some()
+        })
+        .await;
+    enough.cancel();
+    house.rests(&id, State::Completed).await;
+}
+
+#[tokio::test]
+async fn a_database_that_a_stranger_has_locked_is_a_gate_until_it_is_free() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let script = "then = \"default\"\n[[turn]]\nsteps = [{ limit = { resets_in_sec = 1 } }]\n";
+    let id = house
+        .create(&repo, Some(script), json!({ "reviewer": false }))
+        .await;
+    house.wait(&id, |run| run.facts.wait.is_some()).await;
+    let stranger = rusqlite::Connection::open(store::file(&house.data)).expect("opens");
+    stranger.execute_batch("BEGIN IMMEDIATE").expect("locked");
+    let locked = async {
+        loop {
+            let schedule = house.handle.explain().await.expect("a schedule");
+            let gates = schedule.held.into_iter().flat_map(|held| held.gates);
+            if let Some(gate) = gates.into_iter().find(|gate| gate.name() == "locked") {
+                return gate;
+            }
+        }
+    };
+    let gate = tokio::time::timeout(PATIENCE, locked).await;
+    let gate = gate.expect("the gate is named");
+    assert!(matches!(&gate, Gate::Locked { message, .. } if message.contains("loopd.db")));
+    assert!(gate.message().contains("another process holds its lock"));
+    stranger.execute_batch("ROLLBACK").expect("free again");
+    house.rests(&id, State::Completed).await;
+    house.check().await;
+}
