@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::api::{self, ApiState, Token};
 use crate::config::{self, DaemonSources, LoadedDaemon, Source};
+use crate::core::step::{Confined, Confinement};
 use crate::daemon::{
     self, Cleaner, Creator, DataDirLock, Engine, Metrics, Notifier, Notify, Planner,
 };
@@ -253,6 +254,7 @@ async fn run(
         now: daemon::now,
         shutdown: shutdown.clone(),
     };
+    tell_confinement(&crate::effect::confine::trial());
     tracing::info!(%addr, data_dir = %dir.display(), version = env!("CARGO_PKG_VERSION"), "ready");
     let serving = tokio::spawn(api::serve(listener, api::router(state), shutdown.clone()));
     let why = wait_for_end(engine, &mut signals).await?;
@@ -267,6 +269,16 @@ async fn run(
     serving.await.context("the listener failed")??;
     writer.close().await;
     Ok(())
+}
+
+/// Says how far this machine can confine a step.
+fn tell_confinement(found: &Confinement) {
+    let (landlock_abi, lacks) = (found.landlock_abi, found.lacks.join("; "));
+    match found.level {
+        Confined::Full => tracing::info!(landlock_abi, "steps can be confined"),
+        Confined::Partial => tracing::warn!(landlock_abi, lacks, "steps can be confined in part"),
+        Confined::None | Confined::Off => tracing::warn!(lacks, "steps cannot be confined"),
+    }
 }
 
 /// Waits for a signal. An engine that ends by itself is a failure of the daemon.

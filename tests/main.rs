@@ -14,6 +14,7 @@ mod plan;
 mod prompt;
 mod purity;
 mod real;
+mod sandbox;
 mod schedule;
 mod store;
 mod support;

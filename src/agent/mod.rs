@@ -5,6 +5,7 @@
 //! | `event` | one vocabulary for what agents say |
 //! | `parser`, `lines`, `dialect/` | bytes to events: pure, bounded, one reader for each agent |
 //! | `driver`, `preset`, `resolve`, `command` | from an agent's name to the command line of a call |
+//! | `state` | where an agent keeps what it needs from call to call |
 //! | `verdict` | what a review decided |
 //! | `acp` | the bridge to the Agent Client Protocol |
 //! | `scripted` | the built-in agent, which plays a script |
@@ -28,6 +29,7 @@ mod report;
 mod reset;
 mod resolve;
 pub mod scripted;
+mod state;
 mod tally;
 mod text;
 pub mod verdict;
@@ -43,5 +45,6 @@ pub use preset::DriverKind;
 pub use report::{Exit, Report};
 pub use reset::{Clock, Reset};
 pub use resolve::{AgentSpec, resolve};
+pub use state::StatePlaces;
 
 pub use crate::core::run::agent_result::{ResultClass, Usage};

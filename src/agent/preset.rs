@@ -50,6 +50,8 @@ pub(super) struct Preset {
     pub(super) env: &'static [(&'static str, &'static str)],
     /// Variables (names or globs) that reach the agent: its keys, and where it keeps its state.
     pub(super) pass: &'static [&'static str],
+    /// Where it keeps its state, as [`super::state`] reads it.
+    pub(super) state: &'static [&'static str],
 }
 
 /// Every name that `agent` and `[agents.NAME].driver` may say without a definition of the user's.
@@ -81,6 +83,14 @@ pub(super) const PRESETS: [Preset; 10] = [
             "CLAUDE_CONFIG_DIR",
             "API_TIMEOUT_MS",
         ],
+        state: &[
+            "~/.claude/",
+            "~/.claude.json",
+            "~/.claude.json.backup",
+            "~/.local/share/claude",
+            "~/.local/state/claude",
+            "$CLAUDE_CONFIG_DIR",
+        ],
     },
     Preset {
         name: "codex",
@@ -100,6 +110,7 @@ pub(super) const PRESETS: [Preset; 10] = [
         ],
         env: &[],
         pass: &["OPENAI_*", "CODEX_*"],
+        state: &["~/.codex/", "$CODEX_HOME"],
     },
     Preset {
         name: "gemini",
@@ -114,6 +125,7 @@ pub(super) const PRESETS: [Preset; 10] = [
         ],
         env: &[],
         pass: &["GEMINI_*", "GOOGLE_*"],
+        state: &["~/.gemini/", "$GEMINI_CLI_HOME/.gemini"],
     },
     Preset {
         name: "opencode",
@@ -133,6 +145,14 @@ pub(super) const PRESETS: [Preset; 10] = [
             "OPENAI_API_KEY",
             "OPENROUTER_API_KEY",
         ],
+        state: &[
+            "~/.local/share/opencode/",
+            "~/.local/state/opencode/",
+            "~/.config/opencode/",
+            "$XDG_DATA_HOME/opencode",
+            "$XDG_STATE_HOME/opencode",
+            "$XDG_CONFIG_HOME/opencode",
+        ],
     },
     Preset {
         name: "qwen",
@@ -148,6 +168,7 @@ pub(super) const PRESETS: [Preset; 10] = [
         ],
         env: &[],
         pass: &["QWEN_*", "OPENAI_*", "DASHSCOPE_API_KEY"],
+        state: &["~/.qwen/"],
     },
     Preset {
         name: "pi",
@@ -168,6 +189,7 @@ pub(super) const PRESETS: [Preset; 10] = [
             "GEMINI_API_KEY",
             "OPENROUTER_API_KEY",
         ],
+        state: &["~/.pi/", "$PI_CODING_AGENT_DIR"],
     },
     Preset {
         name: "aider",
@@ -197,6 +219,7 @@ pub(super) const PRESETS: [Preset; 10] = [
             "GEMINI_API_KEY",
             "OPENROUTER_API_KEY",
         ],
+        state: &["~/.aider/"],
     },
     Preset {
         name: "exec",
@@ -206,6 +229,7 @@ pub(super) const PRESETS: [Preset; 10] = [
         parts: &[Part::Own],
         env: &[],
         pass: &[],
+        state: &[],
     },
     Preset {
         name: "acp",
@@ -225,6 +249,7 @@ pub(super) const PRESETS: [Preset; 10] = [
             "QWEN_*",
             "OPENCODE_*",
         ],
+        state: &[],
     },
     Preset {
         name: "scripted",
@@ -234,5 +259,6 @@ pub(super) const PRESETS: [Preset; 10] = [
         parts: &[],
         env: &[],
         pass: &[],
+        state: &[],
     },
 ];

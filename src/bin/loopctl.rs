@@ -25,7 +25,11 @@ fn main() -> ExitCode {
         .build();
     let outcome = match runtime {
         Ok(runtime) => {
-            let mut context = Context::new(cli.global, agent_loop::preview::preview);
+            let mut context = Context::new(
+                cli.global,
+                agent_loop::preview::preview,
+                agent_loop::effect::confine::trial,
+            );
             runtime.block_on(cli.command.execute(&mut context))
         }
         Err(error) => Err(Error::local("start", error)),

@@ -14,6 +14,7 @@ use super::client::token::TokenSource;
 use super::error::Error;
 use super::preview::Preview;
 use crate::config::paths;
+use crate::core::step::Confinement;
 
 /// A command's surroundings.
 pub struct Context {
@@ -21,16 +22,19 @@ pub struct Context {
     pub global: Global,
     /// Makes the prompt of a run that is not there yet.
     pub preview: Preview,
+    /// Says how far this machine can confine a step.
+    pub confinement: fn() -> Confinement,
     out: AutoStream<Stdout>,
 }
 
 impl Context {
     /// Surroundings as the options say.
-    pub fn new(global: Global, preview: Preview) -> Self {
+    pub fn new(global: Global, preview: Preview, confinement: fn() -> Confinement) -> Self {
         let out = AutoStream::new(io::stdout(), stream_choice(global.color));
         Context {
             global,
             preview,
+            confinement,
             out,
         }
     }

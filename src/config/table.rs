@@ -72,7 +72,7 @@ pub static KEYS: &[Key] = &[
     run("worktree_path_template", Kind::Text(Form::WorktreePath), "\"../{{ repo }}.{{ run_branch | sanitize }}\"", "Where the run's worktree stands, relative to the workspace. Knows `repo`, `run_branch`, `run_id`, `run_name` and the filter `sanitize`."),
     run("worktree_cleanup", Kind::Flag, "true", "Whether the worktree of a completed run is removed."),
     run("worktree_provider", Kind::Choice(WorktreeProvider::WORDS), "\"git\"", "What makes and removes worktrees. Not in effect yet."),
-    run("sandbox", Kind::Choice(Sandbox::WORDS), "\"guard\"", "How the agent is confined. A workspace file may raise it (`off` < `guard` < `required`), never lower it. Not in effect yet: confines nothing, and `required` is refused."),
+    run("sandbox", Kind::Choice(Sandbox::WORDS), "\"guard\"", "How far a step is kept from writing elsewhere (see operating.md): as far as this machine can, not at all, or wholly or not started. A workspace file may raise it (`off` < `guard` < `required`), never lower it."),
     run("env_pass", Kind::List(Form::Variable), "[]", "Further environment variables, by name or glob, that reach the agent. A known agent's own (its API keys) reach it anyway."),
     run("summary_json", Kind::Flag, "true", "Whether `summary.json` is written when a run ends."),
     run("postmortem", Kind::Flag, "false", "Whether an analysis is made when a run ends. Not in effect yet."),

@@ -7,6 +7,44 @@ use crate::core::time::Time;
 
 include!(concat!(env!("OUT_DIR"), "/step.rs"));
 
+/// How far the process of a step was confined to the places that it has to write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confinement {
+    /// How far.
+    pub level: Confined,
+    /// The version of the kernel's Landlock; 0 where it has none, or nobody asked.
+    #[serde(default)]
+    pub landlock_abi: u32,
+    /// What it could write although it should not, and why, in sentences.
+    #[serde(default)]
+    pub lacks: Vec<String>,
+}
+
+/// How far a process is confined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confined {
+    /// Not at all, as was asked.
+    Off,
+    /// Not at all, because it was not possible.
+    None,
+    /// But for what is told.
+    Partial,
+    /// Wholly.
+    Full,
+}
+
+impl Confinement {
+    /// Nobody asked for any.
+    pub fn off() -> Self {
+        Confinement {
+            level: Confined::Off,
+            landlock_abi: 0,
+            lacks: Vec::new(),
+        }
+    }
+}
+
 /// What is known about an attempt beside its state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepFacts {
@@ -18,17 +56,23 @@ pub struct StepFacts {
     pub exit_code: Option<i32>,
     /// Why it ended as it did; none for a success.
     pub message: Option<String>,
+    /// How far its process is confined; none for a step that never had one.
+    #[serde(default)]
+    pub confinement: Option<Confinement>,
 }
 
 impl Rules for StepFacts {
-    fn start(&mut self, _event: &Event, now: Time) {
+    fn start(&mut self, event: &Event, now: Time) {
         self.started_at = Some(now);
+        if let Event::Started { confinement } = event {
+            self.confinement.clone_from(confinement);
+        }
     }
 
     fn finish(&mut self, event: &Event, now: Time) {
         self.ended_at = Some(now);
         match event {
-            Event::Started => {}
+            Event::Started { .. } => {}
             Event::Succeeded { exit_code } => self.exit_code = *exit_code,
             Event::Failed { exit_code, message }
             | Event::Retried { exit_code, message }

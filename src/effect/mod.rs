@@ -5,10 +5,12 @@
 //! |---|---|
 //! | [`perform()`] | one performer for each effect |
 //! | [`keeper`] | the small process that runs a step and outlives the daemon |
+//! | [`confine`] | what the processes of a step may write |
 //! | [`git`] | branches, worktrees, marked commits, merges |
 //! | `files` | prompts, logs, report and summary of a run |
 //! | [`notify()`] | a command that tells a person |
 
+pub mod confine;
 pub(crate) mod files;
 pub mod git;
 mod hidden;

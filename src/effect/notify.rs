@@ -117,6 +117,8 @@ fn job(world: &World, notice: &Notice<'_>, dir: &Path, marker: String) -> Result
         stop_on_failure: false,
         grace_ms: ms(GRACE),
         worktree_lock: None,
+        // The user's own command, with all that the user may.
+        sandbox: None,
     })
 }
 

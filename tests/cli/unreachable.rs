@@ -1,5 +1,6 @@
 //! What a person is told when the daemon cannot be reached, and how soon.
 
+use agent_loop::effect::confine::Kernel;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
@@ -284,6 +285,12 @@ async fn doctor_names_what_is_missing_and_what_to_do() {
     let ended = user.at(&addr, &["doctor"]).await;
     assert_eq!(ended.code, Some(1), "{}", ended.err);
     assert!(ended.out.contains("git version"), "{}", ended.out);
+    let word = if Kernel::of_this_machine().lacks().is_empty() {
+        "can be kept from writing elsewhere"
+    } else {
+        "confined"
+    };
+    assert!(ended.out.contains(word), "{}", ended.out);
     assert!(ended.out.contains("has mode 0644"), "{}", ended.out);
     assert!(
         ended

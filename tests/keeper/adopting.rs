@@ -27,6 +27,7 @@ fn forge(step: &Step, change: impl FnOnce(&mut KeeperRecord), pid: u32) {
         version: "0".into(),
         marker: step.job.marker.clone(),
         grace_ms: 100,
+        confinement: None,
     };
     change(&mut record);
     let json = serde_json::to_vec(&record).expect("json");

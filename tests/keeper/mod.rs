@@ -5,4 +5,4 @@ mod ending;
 mod inheriting;
 mod output;
 mod running;
-mod step;
+pub mod step;

@@ -27,6 +27,7 @@ impl Step {
                 stop_on_failure: false,
                 grace_ms: 30_000,
                 worktree_lock: None,
+                sandbox: None,
             },
             home,
         };

@@ -1,6 +1,8 @@
 //! From a spec with two boxes to one squash commit.
 
 use agent_loop::core::run::State;
+use agent_loop::core::step::Confined;
+use agent_loop::effect::confine::Kernel;
 use serde_json::{Value, json};
 
 use super::TWO_TASKS;
@@ -12,7 +14,8 @@ async fn do_both_tasks(
     settings: impl FnOnce(&Repository, &Model) -> Option<Value>,
     reviewer: bool,
 ) {
-    let repo = Repository::with_plan(TWO_TASKS);
+    // Where the sandbox is whole: real agents have to work inside of it.
+    let repo = Repository::apart_from_temporary_files(TWO_TASKS);
     let model = Model::start(Mood::Works).await;
     let Some(mut settings) = settings(&repo, &model) else {
         return;
@@ -49,6 +52,12 @@ async fn do_both_tasks(
         "tokens are counted: {:?}",
         run.facts.usage
     );
+    if Kernel::of_this_machine().lacks().is_empty() {
+        for step in house.steps(&id, "implementation").await {
+            let confinement = step.facts.confinement.expect("it is told");
+            assert_eq!(confinement.level, Confined::Full, "{confinement:?}");
+        }
+    }
     house.check().await;
 }
 

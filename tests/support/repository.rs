@@ -12,7 +12,16 @@ pub struct Repository {
 impl Repository {
     /// A repository with `specs/thing.md` and this plan, committed on `main`.
     pub fn with_plan(plan: &str) -> Self {
-        let dir = tempfile::tempdir().expect("a temporary directory");
+        Self::with_plan_in(tempfile::tempdir().expect("a temporary directory"), plan)
+    }
+
+    /// The same where no sandbox is open by itself: in no directory that is for temporary files.
+    pub fn apart_from_temporary_files(plan: &str) -> Self {
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+        Self::with_plan_in(dir, plan)
+    }
+
+    fn with_plan_in(dir: tempfile::TempDir, plan: &str) -> Self {
         let root = dir.path().canonicalize().expect("a real path").join("repo");
         std::fs::create_dir_all(&root).expect("a directory");
         let repo = Repository { dir, root };

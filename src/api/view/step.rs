@@ -2,7 +2,7 @@
 
 use super::{Unreadable, uuid};
 use crate::api::wire::{self, stamp};
-use crate::core::step::State;
+use crate::core::step::{Confined, Confinement, State};
 use crate::store::{Artifact, StoredStep};
 
 /// The step as a client sees it.
@@ -26,7 +26,21 @@ pub(crate) fn step(stored: &StoredStep) -> Result<wire::Step, Unreadable> {
         exit_code: stored.facts.exit_code,
         prompt_path: stored.prompt_path.clone(),
         output_path: stored.output_path.clone(),
+        confinement: stored.facts.confinement.clone().map(confinement),
     })
+}
+
+fn confinement(stored: Confinement) -> wire::StepConfinement {
+    wire::StepConfinement {
+        level: match stored.level {
+            Confined::Off => wire::ConfinementLevel::Off,
+            Confined::None => wire::ConfinementLevel::None,
+            Confined::Partial => wire::ConfinementLevel::Partial,
+            Confined::Full => wire::ConfinementLevel::Full,
+        },
+        landlock_abi: stored.landlock_abi,
+        lacks: stored.lacks,
+    }
 }
 
 /// The part of an iteration that the step is.

@@ -20,7 +20,9 @@ pub use run::{
     Status, UsageTotals, Worktree,
 };
 pub use schedule::{Gate, HeldRun, PolicyView, QueueReply, QueuedRun, WhyReply};
-pub use step::{Artifact, ArtifactList, Phase, Step, StepList, StepStatus};
+pub use step::{
+    Artifact, ArtifactList, ConfinementLevel, Phase, Step, StepConfinement, StepList, StepStatus,
+};
 pub use worktree::{RemovedWorktree, StrayWorktree, WorktreeEntry, WorktreeList, WorktreeQuery};
 
 use jiff::Timestamp;

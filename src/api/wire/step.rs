@@ -66,6 +66,34 @@ pub struct Step {
     pub prompt_path: Option<String>,
     /// What it wrote, absolute.
     pub output_path: Option<String>,
+    /// How far its process is confined; `null` for a step that has none.
+    #[serde(default)]
+    pub confinement: Option<StepConfinement>,
+}
+
+/// How far a process is confined to the places that it has to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConfinementLevel {
+    /// Not at all, as `sandbox = "off"` asks.
+    Off,
+    /// Not at all, because it was not possible.
+    None,
+    /// But for what `lacks` tells.
+    Partial,
+    /// Wholly.
+    Full,
+}
+
+/// How the process of a step is confined.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StepConfinement {
+    /// How far.
+    pub level: ConfinementLevel,
+    /// The version of the kernel's Landlock; 0 where it has none, or nobody asked.
+    pub landlock_abi: u32,
+    /// What it can write although it should not, and why, in sentences.
+    pub lacks: Vec<String>,
 }
 
 /// Reply of `GET /runs/{id}/steps`, oldest first.

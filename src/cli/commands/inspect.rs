@@ -9,7 +9,7 @@ use crate::cli::client::request::Call;
 use crate::cli::client::uri::run_path;
 use crate::cli::context::Context;
 use crate::cli::error::Error;
-use crate::cli::render::run::{artifacts, heading, steps, whole};
+use crate::cli::render::run::{artifacts, heading, lacks, steps, whole};
 
 /// Arguments of `inspect`.
 #[derive(Debug, clap::Args)]
@@ -48,7 +48,7 @@ pub async fn execute(arguments: Arguments, context: &mut Context) -> Result<(), 
     let list = steps_reply.json::<StepList>()?.steps;
     if !list.is_empty() {
         context.line(format!("\n{}", heading("Steps")))?;
-        for line in steps(&list, now) {
+        for line in steps(&list, now).into_iter().chain(lacks(&list)) {
             context.line(line)?;
         }
     }

@@ -137,7 +137,7 @@ pub fn whole(run: &Run, now: Timestamp) -> Vec<String> {
 /// The steps of a run, oldest first.
 pub fn steps(steps: &[Step], now: Timestamp) -> Vec<String> {
     let mut table = Columns::new(&[
-        "STEP", "ITER", "PHASE", "STATUS", "TRY", "TOOK", "EXIT", "OUTPUT",
+        "STEP", "ITER", "PHASE", "STATUS", "TRY", "TOOK", "EXIT", "CONFINED", "OUTPUT",
     ]);
     for step in steps {
         let took = match (step.started_at, step.ended_at) {
@@ -153,6 +153,9 @@ pub fn steps(steps: &[Step], now: Timestamp) -> Vec<String> {
             took,
             step.exit_code
                 .map_or_else(|| "-".to_owned(), |c| c.to_string()),
+            step.confinement
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), |c| word(&c.level)),
             step.output_path.clone().unwrap_or_else(|| "-".to_owned()),
         ];
         let like = match step.status {
@@ -165,6 +168,23 @@ pub fn steps(steps: &[Step], now: Timestamp) -> Vec<String> {
         table.row(of(like), &cells);
     }
     table.lines()
+}
+
+/// What the steps of a run could write although they should not: each sentence once.
+pub fn lacks(steps: &[Step]) -> Vec<String> {
+    let mut told: Vec<&str> = Vec::new();
+    for lack in steps
+        .iter()
+        .filter_map(|step| step.confinement.as_ref())
+        .flat_map(|confinement| &confinement.lacks)
+    {
+        if !told.contains(&lack.as_str()) {
+            told.push(lack);
+        }
+    }
+    told.into_iter()
+        .map(|lack| format!("not confined: {}", plain(lack)))
+        .collect()
 }
 
 /// The registered files of a run.

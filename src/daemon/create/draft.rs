@@ -15,6 +15,7 @@ use crate::config::{
 use crate::core::plan::Checklist;
 use crate::core::run::{Facts, MergeStrategy, RunId, Spec, Terms};
 use crate::core::time::Time;
+use crate::effect::confine::trial;
 use crate::effect::git::{self, Base, Git, GitError, GitErrorKind, Oid, Repo};
 use crate::effect::{slug, spec_slug, try_templates};
 
@@ -65,11 +66,7 @@ impl Draft {
         };
         place.log_dir(&config.log_dir)?;
         if config.sandbox == Sandbox::Required {
-            return Err(invalid(
-                "sandbox_unavailable",
-                "sandbox = \"required\" cannot be kept: this version confines no agent",
-                "run the daemon inside a sandbox of your own, or choose sandbox = \"off\"",
-            ));
+            sandbox(&place, &config).await?;
         }
         let spec_path = place.inside("spec", &request.spec_path)?;
         check_branches(&config, request.name.as_deref(), &spec_path)?;
@@ -184,6 +181,23 @@ fn check_branches(
         ));
     }
     Ok(())
+}
+
+/// Whether a required sandbox can be kept, as far as it can be known before there is a worktree.
+async fn sandbox(place: &Place, config: &RunConfig) -> Result<(), CreateError> {
+    let refused = |why: &str, hint: &str| {
+        let message = format!("sandbox = \"required\" cannot be kept: {why}");
+        Err(invalid("sandbox_unavailable", message, hint))
+    };
+    if let Some(why) = trial().lacks.first() {
+        let hint = "use another kernel, run the daemon inside a sandbox of your own, or choose sandbox = \"guard\"";
+        return refused(why, hint);
+    }
+    let branch = format!("{}run", config.run_branch_prefix);
+    match git::shared(&place.repo, &branch).await?.first() {
+        Some(why) => refused(why, "or choose sandbox = \"guard\""),
+        None => Ok(()),
+    }
 }
 
 /// The run's configuration, with the workspace's own file as it is at the base commit.

@@ -61,6 +61,11 @@ impl RunFiles {
         self.steps.with_file_name("state")
     }
 
+    /// For temporary files of the run's steps, where no common directory can be left open to them.
+    pub fn temporary_dir(&self) -> PathBuf {
+        self.steps.with_file_name("tmp")
+    }
+
     /// Locked by whoever works in the run's worktree.
     pub fn worktree_lock(&self) -> PathBuf {
         self.steps.with_file_name("worktree.lock")

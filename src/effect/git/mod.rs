@@ -16,6 +16,7 @@
 //! | `admin`, `worktree`, `place`, `make` | worktrees: made, recognised, taken up again |
 //! | `index`, `nested`, `advance` | an index of our own: what a worktree holds, without running what an agent configured |
 //! | `commit`, `leftovers`, `file` | marked commits |
+//! | `writable` | what commits on a run's branch have to write |
 //! | `author` | an author for the agent's commits, where the machine has none |
 //! | `merge`, `execute`, `forward`, `catch_up` | the target moves, or the run catches up with it |
 //! | `inspect`, `diff` | questions about commits |
@@ -56,6 +57,7 @@ mod retire;
 mod run;
 mod safe;
 mod worktree;
+mod writable;
 
 pub use author::author_fallback;
 pub use base::{Base, default_base, named_base};
@@ -79,6 +81,7 @@ pub use retire::{Retired, retire_branch};
 pub use run::Git;
 pub use safe::Drivers;
 pub use worktree::Worktree;
+pub use writable::{Writable, neighbours, shared, writable};
 
 /// What git calls return here.
 pub type Result<T> = std::result::Result<T, GitError>;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::error::KeeperError;
 use super::files;
 use super::text::OsText;
+use crate::effect::confine::Sandbox;
 
 /// The name of the variable that marks every process of a step.
 pub const MARKER_NAME: &str = "LOOPD_STEP";
@@ -35,6 +36,9 @@ pub struct Job {
     /// A file that is locked as long as the keeper lives, so that two steps never work in one worktree.
     #[serde(default)]
     pub worktree_lock: Option<OsText>,
+    /// What its processes may write; `None`: everything that their user may.
+    #[serde(default)]
+    pub sandbox: Option<Sandbox>,
 }
 
 /// One command of a step. Paths are absolute.

@@ -11,6 +11,8 @@ use super::inherit::{self, Signals};
 use super::job::Job;
 use super::record::{ExitRecord, KeeperRecord};
 use super::watch::Watch;
+use crate::core::step::{Confined, Confinement};
+use crate::effect::confine::Fence;
 use crate::effect::proc;
 
 /// Said on the standard output once `keeper.json` or `exit.json` is there, by whichever keeper of this directory.
@@ -52,20 +54,32 @@ fn keep(dir: &Path) -> Result<(), KeeperError> {
         },
         None => None,
     };
-    files::write(&dir.join(files::KEEPER), &record(&job)?)?;
+    let (fence, confinement) = match &job.sandbox {
+        Some(sandbox) => sandbox.put_up(),
+        None => (None, Confinement::off()),
+    };
+    if job.sandbox.as_ref().is_some_and(|s| s.required) && confinement.level != Confined::Full {
+        let why = confinement.lacks.join("; ");
+        return refuse(
+            &dir,
+            format!("sandbox = \"required\" cannot be kept: {why}"),
+        );
+    }
+    files::write(&dir.join(files::KEEPER), &record(&job, confinement)?)?;
     drop(starting);
     say(UP);
-    let exit = run(&job, &signals).map_err(KeeperError::os("watch a command"))?;
+    let exit = run(&job, &signals, fence.as_ref()).map_err(KeeperError::os("watch a command"))?;
     // Nothing of the step is left: the next one may have the worktree as soon as it reads the record.
     drop(worktree);
     files::write(&dir.join(EXIT), &exit)
 }
 
-fn run(job: &Job, signals: &Signals) -> std::io::Result<ExitRecord> {
+fn run(job: &Job, signals: &Signals, fence: Option<&Fence>) -> std::io::Result<ExitRecord> {
     let grace = Duration::from_millis(job.grace_ms);
     let mut watch = Watch {
         signals,
         marker: &job.marker,
+        fence,
         grace,
         stop: false,
     };
@@ -90,7 +104,7 @@ fn run(job: &Job, signals: &Signals) -> std::io::Result<ExitRecord> {
     Ok(exit)
 }
 
-fn record(job: &Job) -> Result<KeeperRecord, KeeperError> {
+fn record(job: &Job, confinement: Confinement) -> Result<KeeperRecord, KeeperError> {
     let read = || {
         Ok((
             proc::stat(std::process::id().cast_signed())?.identity,
@@ -104,6 +118,7 @@ fn record(job: &Job) -> Result<KeeperRecord, KeeperError> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         marker: job.marker.clone(),
         grace_ms: job.grace_ms,
+        confinement: Some(confinement),
     })
 }
 

@@ -16,8 +16,9 @@
 //!
 //! The keeper is one thread and one `poll`. It is the subreaper of its commands, so that each orphan becomes its child
 //! however often it forked or changed its session, and each process carries a marker in its environment for the case
-//! that the keeper is gone. Not here: what the output means, whether a step is tried again, sandboxes. Under systemd a
-//! unit needs `KillMode=process`, or the keepers are killed with their daemon.
+//! that the keeper is gone. Its commands run behind the fence that the job describes; the keeper itself stands outside of
+//! it. Not here: what the output means, whether a step is tried again, what a step may write. Under systemd a unit needs
+//! `KillMode=process`, or the keepers are killed with their daemon.
 
 mod clearing;
 mod ending;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::KeeperError;
 use super::files;
+use crate::core::step::Confinement;
 use crate::core::time::Time;
 use crate::effect::proc::Identity;
 
@@ -22,6 +23,9 @@ pub struct KeeperRecord {
     pub marker: String,
     /// As in the job.
     pub grace_ms: u64,
+    /// How far its commands are confined; `None` from a keeper of a version that could not.
+    #[serde(default)]
+    pub confinement: Option<Confinement>,
 }
 
 impl KeeperRecord {

@@ -1,5 +1,5 @@
 //! Starting one command: its whole environment, its directory, a process group of its own, no open file but the three
-//! standard ones, default signals. Why it could not be started is part of the record, never an error of the keeper.
+//! standard ones, default signals, behind its fence. Why it could not be started is part of the record, never an error of the keeper.
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
@@ -10,12 +10,17 @@ use rustix::process::Pid;
 use super::inherit;
 use super::job::{Command, Stdin};
 use super::streams::Streams;
+use crate::effect::confine::Fence;
 
 /// Starts the command with the marker in its environment.
 ///
 /// # Errors
 /// A text that names the program, directory or file.
-pub fn spawn(command: &Command, marker: (&str, &str)) -> Result<(Pid, Streams), String> {
+pub fn spawn(
+    command: &Command,
+    marker: (&str, &str),
+    fence: Option<&Fence>,
+) -> Result<(Pid, Streams), String> {
     let Some((program, arguments)) = command.argv.split_first() else {
         return Err("failed to start a command without a program".to_owned());
     };
@@ -43,6 +48,9 @@ pub fn spawn(command: &Command, marker: (&str, &str)) -> Result<(Pid, Streams), 
         .stdout(stdout)
         .stderr(stderr);
     inherit::unblock_in(&mut child);
+    if let Some(fence) = fence {
+        fence.enclose(&mut child);
+    }
     let child = child.spawn().map_err(|e| {
         let program = program.display();
         format!("failed to start `{program}`: {e}; is it installed and on the PATH?")

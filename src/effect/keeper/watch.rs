@@ -19,6 +19,7 @@ use super::streams::Streams;
 use super::tree;
 use super::waiting::poll;
 use crate::core::time::Time;
+use crate::effect::confine::Fence;
 
 /// A pipe that somebody out of our reach keeps filling is left after this.
 const LAST_DRAIN: Duration = Duration::from_secs(1);
@@ -29,6 +30,8 @@ pub struct Watch<'a> {
     pub signals: &'a Signals,
     /// As in the job: `NAME=value`.
     pub marker: &'a str,
+    /// What the commands are put behind.
+    pub fence: Option<&'a Fence>,
     pub grace: Duration,
     /// A stop was asked for; it stays so.
     pub stop: bool,
@@ -69,7 +72,7 @@ impl Watch<'_> {
         let started_ms = wall_clock();
         let start = Instant::now();
         let marker = self.marker.split_once('=').unwrap_or((self.marker, ""));
-        let (pid, streams) = match spawn::spawn(command, marker) {
+        let (pid, streams) = match spawn::spawn(command, marker, self.fence) {
             Ok(started) => started,
             Err(why) => {
                 let not_started = Some(why);

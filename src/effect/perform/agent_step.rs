@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::desk::Desk;
 use super::environment::Environment;
+use super::sandbox;
 use super::step::{self, Outcome};
 use super::trouble::{io_trouble, trouble};
 use crate::agent::{self, AgentSpec, Call, Parser, Report, Role};
@@ -178,6 +179,7 @@ async fn job(
     for (name, value) in git::author_fallback(&repo, &desk.git_worktree()?, &seen).await? {
         env.set(name, value);
     }
+    let sandbox = sandbox::of_agent(desk, spec, &mut env).await?;
     let argv = std::iter::once(line.program)
         .chain(line.args)
         .map(Into::into)
@@ -204,6 +206,7 @@ async fn job(
         stop_on_failure: false,
         grace_ms: desk.config.stop_grace_sec.saturating_mul(1000),
         worktree_lock: Some(desk.files.worktree_lock().into()),
+        sandbox,
     })
 }
 

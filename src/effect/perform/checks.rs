@@ -11,6 +11,7 @@ use super::agent_step::{read_json, write_json};
 use super::desk::{Desk, oid};
 use super::environment::Environment;
 use super::products;
+use super::sandbox;
 use super::step::{self, Outcome};
 use super::trouble::io_trouble;
 use crate::core::run::{CheckFailure, ChecksReport, Event, Trouble};
@@ -45,7 +46,7 @@ pub(super) async fn checks(desk: &Desk<'_>, stop: &CancellationToken) -> Result<
             ..Row::default()
         };
         desk.report(RowKind::VerifyStart, &row, desk.facts().plan);
-        job(desk, dir)
+        job(desk, dir).await
     })
     .await?;
     let record = match outcome {
@@ -56,18 +57,19 @@ pub(super) async fn checks(desk: &Desk<'_>, stop: &CancellationToken) -> Result<
     settle(desk, &repo, &worktree, &record).await
 }
 
-fn job(desk: &Desk<'_>, dir: &Path) -> Result<Job, Trouble> {
+async fn job(desk: &Desk<'_>, dir: &Path) -> Result<Job, Trouble> {
     let worktree = desk.worktree()?;
+    let mut env = Environment::of(&desk.world.environment, &desk.config.env_pass)?;
+    let sandbox = sandbox::of_checks(desk, &mut env).await?;
     let mut commands = Vec::new();
     for (k, check) in desk.config.verify_cmds.iter().enumerate() {
-        let env = Environment::of(&desk.world.environment, &desk.config.env_pass)?;
         commands.push(Command {
             argv: ["/bin/sh", "-c", check]
                 .into_iter()
                 .map(Into::into)
                 .collect(),
             cwd: Path::new(&worktree.path).into(),
-            env: env.into_entries(),
+            env: env.clone().into_entries(),
             stdin: Stdin::Null,
             stdout: dir.join(log_name(k)).into(),
             stderr: Stderr::Merged,
@@ -85,6 +87,7 @@ fn job(desk: &Desk<'_>, dir: &Path) -> Result<Job, Trouble> {
         stop_on_failure: false,
         grace_ms: desk.config.stop_grace_sec.saturating_mul(1000),
         worktree_lock: Some(desk.files.worktree_lock().into()),
+        sandbox,
     })
 }
 

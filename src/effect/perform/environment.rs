@@ -40,6 +40,7 @@ const ALWAYS: &[&str] = &[
 ];
 
 /// An environment in the making: later entries replace earlier ones.
+#[derive(Clone)]
 pub(in crate::effect) struct Environment {
     entries: BTreeMap<OsString, OsString>,
 }
@@ -67,6 +68,18 @@ impl Environment {
     /// Sets a variable.
     pub(super) fn set(&mut self, name: &str, value: impl Into<OsString>) {
         self.entries.insert(name.into(), value.into());
+    }
+
+    /// A setting of git's for every call of it, the way it reads them from its environment. What is there already stays.
+    pub(super) fn configure_git(&mut self, key: &str, value: &str) {
+        const COUNT: &str = "GIT_CONFIG_COUNT";
+        let given = self.entries.get(OsStr::new(COUNT));
+        let n: u32 = given
+            .and_then(|count| count.to_str()?.parse().ok())
+            .unwrap_or(0);
+        self.set(&format!("GIT_CONFIG_KEY_{n}"), key);
+        self.set(&format!("GIT_CONFIG_VALUE_{n}"), value);
+        self.set(COUNT, n.saturating_add(1).to_string());
     }
 
     /// The whole so far.

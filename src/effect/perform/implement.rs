@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::Done;
 use super::agent_step::{self, Called, Heard, Opening};
 use super::desk::Desk;
+use super::neighbours;
 use super::step;
 use super::tampering;
 use super::trouble::trouble;
@@ -39,6 +40,7 @@ async fn begin(desk: &Desk<'_>, repo: &Repo, resumed: bool) -> Result<(Opening, 
     let worktree = desk.git_worktree()?;
     // What a stopped or lost agent left uncommitted is work, too: it is kept before anybody goes on.
     keep_leftovers(desk, repo, &worktree).await?;
+    neighbours::note(desk, repo).await?;
     let tip = git::head(repo, &worktree).await?;
     let (_, checklist) = desk.plan_at(repo, &tip.commit).await?;
     let facts = desk.facts();
@@ -77,7 +79,10 @@ async fn settle(desk: &Desk<'_>, repo: &Repo, heard: Heard) -> Result<Done, Trou
     let tip = own_marks(desk, repo, &worktree).await?;
     let commits = worked_between(repo, &desk.iteration_start()?, &tip.commit).await?;
     let (_, checklist) = desk.plan_at(repo, &tip.commit).await?;
-    let tampered = tampering::seen(desk, repo, &tip.commit, &checklist).await?;
+    let tampered = match tampering::seen(desk, repo, &tip.commit, &checklist).await? {
+        None => neighbours::moved(desk, repo).await?,
+        seen => seen,
+    };
     let claimed_complete = plan::claims(
         &heard.report.final_message,
         desk.config.completion_mode,

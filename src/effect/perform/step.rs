@@ -9,10 +9,10 @@ use super::desk::Desk;
 use super::session;
 use super::trouble::{io_trouble, trouble};
 use crate::core::run::{Event, Left, Trouble, TroubleKind};
-use crate::core::step;
+use crate::core::step::{self, Confined, Confinement};
 use crate::effect::files::private_dir;
 use crate::effect::git;
-use crate::effect::keeper::{self, Ended, ExitRecord, Found, Handle, Job};
+use crate::effect::keeper::{self, Ended, ExitRecord, Found, Handle, Job, KeeperRecord};
 
 use super::Done;
 
@@ -56,13 +56,40 @@ pub(super) async fn drive(
             keeper::start(&dir, &job, &desk.world.self_exe).await?
         }
     };
-    if let Some(mut report) = desk.step_report(step::Event::Started) {
+    let confinement = confinement(desk, &dir)?;
+    if let Some(mut report) = desk.step_report(step::Event::Started { confinement }) {
         report.prompt_path = existing(&dir, "prompt.txt");
         report.output_path = existing(&dir, "output").or_else(|| existing(&dir, "output-1"));
         // A repeat after a restart is ignored by the machine of the step.
         let _ = desk.world.writer.step_event(report, desk.now()).await?;
     }
     wait(desk, handle, stop).await
+}
+
+/// How far the keeper says that it confines its commands; and the log is told.
+fn confinement(desk: &Desk<'_>, dir: &Path) -> Result<Option<Confinement>, Trouble> {
+    let found = KeeperRecord::read(dir)?.and_then(|record| record.confinement);
+    let (run, step) = (&desk.order.run.id, desk.generation());
+    if let Some(Confinement {
+        level,
+        landlock_abi,
+        lacks,
+    }) = &found
+    {
+        match level {
+            Confined::Off => {
+                tracing::info!(%run, step, "the step is not confined (sandbox = \"off\")")
+            }
+            Confined::Full => tracing::info!(%run, step, landlock_abi, "the step is confined"),
+            Confined::Partial => {
+                tracing::warn!(%run, step, landlock_abi, lacks = lacks.join("; "), "the step is confined in part");
+            }
+            Confined::None => {
+                tracing::warn!(%run, step, landlock_abi, lacks = lacks.join("; "), "the step is not confined");
+            }
+        }
+    }
+    Ok(found)
 }
 
 async fn wait(
@@ -107,7 +134,7 @@ fn existing(dir: &Path, name: &str) -> Option<String> {
 
 /// A step that has no process of its own begins: the step's machine is told.
 pub(super) async fn begun(desk: &Desk<'_>) -> Result<(), Trouble> {
-    if let Some(report) = desk.step_report(step::Event::Started) {
+    if let Some(report) = desk.step_report(step::Event::Started { confinement: None }) {
         // A repeat after a restart is ignored by the machine of the step.
         let _ = desk.world.writer.step_event(report, desk.now()).await?;
     }

@@ -15,6 +15,7 @@ use crate::cli::render::style::{ATTENTION, BAD, GOOD, paint};
 use crate::cli::render::text::plain;
 use crate::cli::settings;
 use crate::cli::workspace::root_of;
+use crate::core::step::{Confined, Confinement};
 
 /// How long anything that is asked may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -60,6 +61,7 @@ pub async fn execute(Arguments {}: Arguments, context: &mut Context) -> Result<(
             "`loopctl init --print` explains every key",
         ),
     });
+    findings.push(sandbox((context.confinement)()));
     let data_dir = context.data_dir();
     findings.extend(daemon::data_dir_modes(data_dir.as_deref()));
     findings.push(daemon::daemon(context).await?);
@@ -90,6 +92,39 @@ pub async fn execute(Arguments {}: Arguments, context: &mut Context) -> Result<(
             "find everything that a run needs",
             format!("{bad} missing or wrong"),
         )),
+    }
+}
+
+/// What `sandbox` can keep on this machine.
+fn sandbox(found: Confinement) -> Finding {
+    let abi = found.landlock_abi;
+    match found.level {
+        Confined::Full => {
+            let message = format!(
+                "Landlock (version {abi}): a step can be kept from writing elsewhere{}",
+                if abi < 6 {
+                    ""
+                } else {
+                    ", and from signalling others"
+                }
+            );
+            finding("sandbox", Level::Good, message, "")
+        }
+        Confined::Partial => finding(
+            "sandbox",
+            Level::Warning,
+            format!(
+                "Landlock (version {abi}), in part: {}",
+                found.lacks.join("; ")
+            ),
+            "runs with sandbox = \"required\" are refused",
+        ),
+        Confined::None | Confined::Off => finding(
+            "sandbox",
+            Level::Warning,
+            format!("agents cannot be confined: {}", found.lacks.join("; ")),
+            "an agent can write wherever you can; runs with sandbox = \"required\" are refused",
+        ),
     }
 }
 

@@ -1,0 +1,80 @@
+//! The directory of the run branches: it is there when a step begins, and stays while refs are packed.
+
+use agent_loop::core::run::{Event, State};
+use agent_loop::effect::git::writable;
+use serde_json::json;
+
+use super::{Estate, ONE_TASK};
+use crate::git::with_worktree;
+
+#[tokio::test]
+async fn the_directory_of_run_branches_survives_the_packing_of_refs() {
+    let (lab, repo, worktree) = with_worktree().await;
+    let place = lab.repo();
+    let dir = place.join(".git/refs/heads/run");
+    lab.sh(&place, &["pack-refs", "--all", "--prune"]);
+    assert!(!dir.exists(), "git removes the directory of the last ref");
+    let found = writable(&repo, &worktree).await.expect("it is found");
+    assert_eq!(found.lacks, [""; 0]);
+    assert!(found.paths.iter().all(|path| path.is_dir()), "{found:?}");
+    assert!(found.paths.contains(&dir), "{found:?}");
+    lab.sh(
+        &worktree.path,
+        &["commit", "-q", "--allow-empty", "-m", "work"],
+    );
+    lab.sh(&place, &["pack-refs", "--all", "--prune"]);
+    assert!(dir.is_dir(), "it stays");
+    lab.sh(&place, &["fsck", "--strict"]);
+    assert_eq!(
+        lab.sh(
+            &place,
+            &["for-each-ref", "--format=%(refname)", "refs/heads/"]
+        ),
+        "refs/heads/main\nrefs/heads/run/spec"
+    );
+}
+
+#[tokio::test]
+async fn branches_of_the_users_among_those_of_runs_are_named() {
+    let (lab, repo, worktree) = with_worktree().await;
+    lab.sh(&lab.repo(), &["branch", "run/of-mine"]);
+    lab.sh(&lab.repo(), &["branch", "runner"]);
+    let lacks = writable(&repo, &worktree).await.expect("it is found").lacks;
+    assert!(
+        lacks.len() == 1 && lacks[0].contains("run/: run/of-mine;"),
+        "{lacks:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_agent_that_moves_the_branch_of_a_run_at_rest_holds_its_own_run() {
+    let estate = Estate::new(ONE_TASK).await;
+    let house = &estate.house;
+    let settings =
+        json!({ "merge_strategy": "none", "reviewer": false, "artifact_mode": "global" });
+    let first = house.create(&estate.repo, None, settings.clone()).await;
+    house.rests(&first, State::Completed).await;
+    house.settled(&first).await;
+    let before = estate.repo.git(&["rev-parse", "run/thing"]);
+    let script = r#"
+        then = "default"
+        [[turn]]
+        steps = [{ git = ["update-ref", "refs/heads/run/thing", "HEAD"] }, { tick = "next" }, { commit = "Mine" }]
+    "#;
+    let second = house
+        .create(&estate.repo, Some(script), settings.clone())
+        .await;
+    let why = house.held(&second, "plan_tampered").await;
+    assert!(why.contains(&format!("run/thing from {before}")), "{why}");
+    // A person has seen it; what is known is not held against the run again.
+    let accept = Event::Resume {
+        accept: true,
+        note: None,
+    };
+    let _ = house.operate(&second, accept).await;
+    house.wait(&second, |run| run.state != State::Paused).await;
+    house.rests(&second, State::Completed).await;
+    // Runs that move their own branches one after the other accuse nobody.
+    let third = house.create(&estate.repo, None, settings).await;
+    house.rests(&third, State::Completed).await;
+}

@@ -1,0 +1,119 @@
+//! `off`, `guard`, `required`: what each leaves open, refuses and says.
+
+use agent_loop::core::run::State;
+use agent_loop::core::step::Confined;
+use serde_json::json;
+
+use super::{Estate, ONE_TASK, confinement, landlock};
+use crate::support::{House, Repository, Turnstile, request};
+
+const REACH_OUT: &str = r#"
+    [[turn]]
+    steps = [
+        { sh = "(echo x > ../repo/reached) || true" },
+        { sh = "mktemp > where && dirname $(cat where) > where" },
+        { tick = "next" },
+        "complete",
+    ]
+"#;
+
+#[tokio::test]
+async fn off_confines_nothing_and_says_so() {
+    let estate = Estate::new(ONE_TASK).await;
+    let settings = json!({ "sandbox": "off", "artifact_mode": "global" });
+    let id = estate
+        .house
+        .create(&estate.repo, Some(REACH_OUT), settings)
+        .await;
+    estate.house.rests(&id, State::Completed).await;
+    assert!(estate.repo.root.join("reached").exists());
+    let found = confinement(&estate.house, &id, "implementation").await;
+    assert_eq!(found.level, Confined::Off);
+}
+
+#[tokio::test]
+async fn required_leaves_no_temporary_directory_open_that_the_checkout_lies_in() {
+    if !landlock() {
+        return;
+    }
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let settings = json!({ "sandbox": "required", "artifact_mode": "global" });
+    let id = house.create(&repo, Some(REACH_OUT), settings).await;
+    house.rests(&id, State::Completed).await;
+    assert!(!repo.root.join("reached").exists());
+    let found = confinement(&house, &id, "implementation").await;
+    assert_eq!((found.level, found.lacks), (Confined::Full, vec![]));
+    let own = house.dir(&id).join("tmp");
+    assert_eq!(repo.at("agent/thing", "where"), own.display().to_string());
+}
+
+#[tokio::test]
+async fn required_is_refused_at_the_door_where_run_branches_cannot_be_told_from_others() {
+    if !landlock() {
+        return;
+    }
+    let estate = Estate::new(ONE_TASK).await;
+    for (prefix, branch, named) in [
+        ("run-", None, "run_branch_prefix that ends in `/`"),
+        ("work/", Some("work/of-mine"), "work/of-mine"),
+    ] {
+        if let Some(branch) = branch {
+            estate.repo.git(&["branch", branch]);
+        }
+        let settings = json!({ "sandbox": "required", "run_branch_prefix": prefix });
+        let refused = estate
+            .house
+            .try_create(request(&estate.repo, None, settings))
+            .await;
+        let why = refused.expect_err("it is refused");
+        assert!(why.contains("required") && why.contains(named), "{why}");
+        // A guard does what it can.
+        let settings = json!({ "run_branch_prefix": prefix, "artifact_mode": "global" });
+        let id = estate.house.create(&estate.repo, None, settings).await;
+        estate.house.rests(&id, State::Completed).await;
+        let found = confinement(&estate.house, &id, "implementation").await;
+        assert_eq!(found.level, Confined::Partial);
+        assert!(found.lacks.join("; ").contains(named), "{found:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_required_sandbox_that_can_no_longer_be_kept_holds_the_run() {
+    if !landlock() {
+        return;
+    }
+    let estate = Estate::new(ONE_TASK).await;
+    let doors = tempfile::tempdir().expect("a directory");
+    let mut turnstile = Turnstile::new(doors.path(), "agent");
+    let script = format!(
+        r#"
+        [[turn]]
+        steps = [{{ sh = "{}" }}, {{ tick = "next" }}, "complete"]
+    "#,
+        turnstile.sh()
+    );
+    let settings = |sandbox| json!({ "sandbox": sandbox, "artifact_mode": "global", "merge_strategy": "none" });
+    let first = estate
+        .house
+        .create(&estate.repo, Some(&script), settings("off"))
+        .await;
+    turnstile.somebody().await;
+    let id = estate
+        .house
+        .create(&estate.repo, None, settings("required"))
+        .await;
+    // While it waits, a branch of the user's appears among those of the runs.
+    estate.repo.git(&["branch", "run/of-mine"]);
+    turnstile.open();
+    estate.house.rests(&first, State::Completed).await;
+    let why = estate.house.held(&id, "sandbox_unavailable").await;
+    assert!(why.contains("run/of-mine"), "{why}");
+    estate.repo.git(&["branch", "-D", "run/of-mine"]);
+    estate.house.resume(&id).await;
+    estate
+        .house
+        .wait(&id, |run| run.state != State::Paused)
+        .await;
+    estate.house.rests(&id, State::Completed).await;
+}
