@@ -181,6 +181,15 @@ async fn run(
         run_defaults,
         ..
     } = loaded;
+    let wanted = api::wanted_descriptors();
+    let open_files = effect::raise_descriptors(wanted);
+    if open_files < wanted {
+        tracing::warn!(
+            open_files,
+            wanted,
+            "few open files are allowed, so that fewer clients are served; raise the hard limit (`ulimit -Hn`, LimitNOFILE=)"
+        );
+    }
     let listener = api::Listener::bind(&args.addr)
         .await
         .map_err(|error| anyhow::anyhow!("{error}"))?;

@@ -7,6 +7,7 @@ mod codegen;
 mod config;
 mod design;
 mod docs;
+mod fuzz;
 mod git;
 mod keeper;
 mod pipeline;

@@ -10,13 +10,14 @@
 //! | `view` | from stored types to the wire's |
 //! | `extract`, `error` | bytes to values, errors to replies |
 //! | `document` | the OpenAPI document |
-//! | `listener`, `serve` | sockets and connections |
+//! | `listener`, `serve`, `limits` | sockets and connections, and how many |
 //! | `token` | the secret |
 
 mod document;
 mod error;
 mod extract;
 mod guard;
+mod limits;
 mod listener;
 mod route;
 mod serve;
@@ -32,6 +33,7 @@ use utoipa::openapi::OpenApi;
 
 pub use error::ApiError;
 pub use extract::MAX_BODY_BYTES;
+pub use limits::wanted_descriptors;
 pub use listener::{ListenError, Listener};
 pub use route::request;
 pub use serve::serve;

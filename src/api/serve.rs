@@ -15,10 +15,9 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::limits::Limits;
 use super::listener::{Listener, Stream};
 
-/// Connections at a time; further ones wait in the system's queue.
-const MAX_CONNECTIONS: usize = 512;
 /// How long the head of a request may take to arrive, and how long a connection may idle between two requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of a request's head.
@@ -40,7 +39,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let connections = TaskTracker::new();
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let slots = Arc::new(Semaphore::new(Limits::of_this_process().connections));
     // Whatever ends the loop, the connections are told.
     let (stop, abandon) = (shutdown.child_token(), CancellationToken::new());
     let served = loop {

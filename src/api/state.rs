@@ -8,16 +8,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::error::ApiError;
-use super::stream::Watcher;
+use super::limits::Limits;
+use super::stream::{Recent, Watcher};
 use super::token::Token;
 use crate::core::run::RunId;
 use crate::core::schedule::Policy;
 use crate::core::time::Time;
 use crate::daemon::{Cleaner, Creator, Handle, Metrics};
 use crate::store::{Found, Reader, StoredRun};
-
-/// Streams at a time. Each is a client that stays; those who are idle cost a file descriptor and little else.
-const MAX_STREAMS: usize = 128;
 
 /// What the API needs of the daemon.
 #[derive(Clone)]
@@ -56,18 +54,25 @@ pub(super) struct App {
     pub document: Bytes,
     /// Notices what is written to the files of steps.
     pub watcher: Arc<Watcher>,
+    /// The newest events, for all who listen.
+    pub recent: Recent,
     streams: Arc<Semaphore>,
+    most_streams: usize,
 }
 
 impl App {
     pub(super) fn new(state: ApiState, document: Bytes) -> Shared {
         let watcher = Arc::new(Watcher::new(state.shutdown.clone()));
-        let streams = Arc::new(Semaphore::new(MAX_STREAMS));
+        let recent = Recent::new(state.reader.clone(), state.engine.told());
+        let most_streams = Limits::of_this_process().streams;
+        let streams = Arc::new(Semaphore::new(most_streams));
         Arc::new(App {
             state,
             document,
             watcher,
+            recent,
             streams,
+            most_streams,
         })
     }
 
@@ -90,7 +95,10 @@ impl App {
     pub(super) fn admit_stream(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         let room = Arc::clone(&self.streams).try_acquire_owned();
         room.map_err(|_| {
-            let message = format!("{MAX_STREAMS} streams are open, and no more are served");
+            let message = format!(
+                "{} streams are open, and no more are served",
+                self.most_streams
+            );
             ApiError::unavailable("too_many_streams", message)
                 .hint("close one, and open this again")
         })

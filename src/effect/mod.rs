@@ -11,6 +11,7 @@
 //! | [`notify()`] | a command that tells a person |
 
 pub mod confine;
+mod descriptors;
 pub(crate) mod files;
 pub mod git;
 mod hidden;
@@ -19,6 +20,7 @@ mod notify;
 mod perform;
 pub mod proc;
 
+pub use descriptors::raise as raise_descriptors;
 pub use files::{prepare_root, run_dir, step_dir};
 pub use hidden::hidden;
 pub use notify::{Notice, notices_dir, notify};

@@ -191,26 +191,3 @@ async fn a_place_that_is_none_is_refused_and_named() {
         }
     }
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn streams_are_counted_and_room_comes_back() {
-    let server = Server::idle().await;
-    let mut open = Vec::new();
-    let refused = loop {
-        let ask = server.ask(Method::GET, "/events");
-        if open.len() == 128 {
-            break ask.send().await;
-        }
-        open.push(ask.stream().await);
-    };
-    refused.refused(503, "too_many_streams");
-    assert!(refused.headers.contains_key("retry-after"));
-    server.get("/queue").await.ok();
-    drop(open);
-    // Each that was dropped is noticed when its connection is; then there is room again.
-    loop {
-        if server.get("/events?follow=false").await.status == 200 {
-            return;
-        }
-    }
-}

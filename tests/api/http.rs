@@ -81,6 +81,25 @@ impl Ask {
         }
     }
 
+    /// The stream that is answered, or the refusal.
+    pub async fn try_stream(self) -> Result<Stream, Reply> {
+        let response = self.open().await;
+        if response.status() == StatusCode::OK {
+            return Ok(Stream {
+                body: response.into_body(),
+                parser: Parser::default(),
+                ready: VecDeque::new(),
+            });
+        }
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.expect("a whole body").to_bytes();
+        Err(Reply {
+            status: head.status,
+            headers: head.headers,
+            body,
+        })
+    }
+
     async fn open(self) -> Response<Incoming> {
         let stream = TcpStream::connect(self.address).await.expect("connects");
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))

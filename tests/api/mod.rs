@@ -1,6 +1,7 @@
 //! The HTTP surface over a real engine, a real store, real git and real sockets.
 
 mod creating;
+mod crowd;
 mod events;
 mod guards;
 mod http;

@@ -9,5 +9,5 @@ mod performing;
 mod properties;
 mod queueing;
 mod replaying;
-mod support;
+pub mod support;
 mod telling;

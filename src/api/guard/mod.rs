@@ -7,6 +7,7 @@ mod bearer;
 mod bounds;
 mod host;
 mod observe;
+mod pace;
 mod panic;
 
 use axum::Router;
@@ -14,6 +15,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub(super) use admit::{Admission, admit};
+pub(super) use pace::{Pace, pace};
 
 use super::state::Shared;
 

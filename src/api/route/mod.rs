@@ -21,13 +21,17 @@ use utoipa_axum::routes;
 
 use super::document;
 use super::error::ApiError;
-use super::guard::{self, Admission};
+use super::guard::{self, Admission, Pace};
 use super::state::Shared;
 
 pub use create::request;
 
 /// Requests that are worked on at a time, streams apart.
 const MAX_REQUESTS: usize = 64;
+/// Runs that may be asked for at once, after a pause.
+const RUNS_AT_ONCE: u32 = 600;
+/// And then in each second: more than a machine can prepare.
+const RUNS_PER_SECOND: u32 = 20;
 /// How long one may take: less than `loopctl` waits.
 const REQUEST_TIME: Duration = Duration::from_secs(50);
 
@@ -35,11 +39,17 @@ const REQUEST_TIME: Duration = Duration::from_secs(50);
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     let probe = OpenApiRouter::with_openapi(document::frame()).routes(routes!(health::health));
     let admission = Admission::new(MAX_REQUESTS, REQUEST_TIME);
+    let runs = OpenApiRouter::new()
+        .routes(routes!(create::create, list::list))
+        .route_layer(from_fn_with_state(
+            Pace::new(RUNS_AT_ONCE, RUNS_PER_SECOND),
+            guard::pace,
+        ));
     let short = OpenApiRouter::new()
+        .merge(runs)
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
         .routes(routes!(health::openapi))
-        .routes(routes!(create::create, list::list))
         .routes(routes!(inspect::inspect))
         .routes(routes!(inspect::steps))
         .routes(routes!(inspect::artifacts))

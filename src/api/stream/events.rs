@@ -1,6 +1,7 @@
-//! Public events: pages of the database, one after the other, then whatever the engine tells. The engine's count is looked
-//! at *before* the page is read, so that an event between the two is noticed and none is lost; the number of the last
-//! event sent is the only place that the stream remembers, so that none is repeated.
+//! Public events: who is behind reads pages of the database, one after the other; who has caught up shares what is read
+//! once for all (`recent`). The engine's count is looked at *before* either, so that an event between the two is noticed
+//! and none is lost; the number of the last event sent is the only place that the stream remembers, so that none is
+//! repeated.
 
 use std::collections::VecDeque;
 
@@ -8,21 +9,20 @@ use axum::response::Response;
 use axum::response::sse::Event;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
+use super::recent::{Next, Told};
 use super::sse::{self, Pieces};
 use crate::api::state::Shared;
-use crate::api::view;
 use crate::core::run::RunId;
-use crate::store::{Reader, StoredEvent};
 
-/// Events that are read, and so held in memory, at a time.
-const PAGE: u32 = 200;
+/// Events that a stream which is behind reads, and so holds in memory, at a time.
+const PAGE: u32 = 64;
 
 struct Events {
-    reader: Reader,
+    app: Shared,
     told: watch::Receiver<u64>,
     run: Option<RunId>,
     after: u64,
-    page: VecDeque<StoredEvent>,
+    page: VecDeque<Told>,
     follow: bool,
 }
 
@@ -35,7 +35,7 @@ pub(in crate::api) fn events(
     follow: bool,
 ) -> Response {
     let events = Events {
-        reader: app.state.reader.clone(),
+        app: app.clone(),
         told: app.state.engine.told(),
         run,
         after,
@@ -50,33 +50,47 @@ impl Pieces for Events {
         loop {
             if let Some(event) = self.page.pop_front() {
                 self.after = event.seq;
-                return self.message(event);
+                return Some(message(&event));
             }
             self.told.borrow_and_update();
-            let page = self
-                .reader
-                .events(self.run.as_ref(), self.after, PAGE)
-                .await;
-            match page {
-                Ok(page) => self.page = page.into(),
-                Err(error) => {
-                    // The client comes back with its last number, and is told then.
-                    tracing::error!(%error, "a stream of events ends early");
-                    return None;
+            let found = self.app.recent.next(self.run.as_ref(), self.after).await;
+            match found {
+                Ok(Next::Event(event)) => {
+                    self.after = event.seq;
+                    return Some(message(&event));
                 }
-            }
-            if self.page.is_empty() && (!self.follow || self.told.changed().await.is_err()) {
-                return None;
+                Ok(Next::Nothing { upto }) => {
+                    self.after = upto;
+                    if !self.follow || self.told.changed().await.is_err() {
+                        return None;
+                    }
+                }
+                Ok(Next::Older { upto }) => self.read(upto).await?,
+                Err(error) => return ends(&error),
             }
         }
     }
 }
 
 impl Events {
-    fn message(&self, event: StoredEvent) -> Option<Event> {
-        let record = view::record(event);
-        let message = sse::message(&record.seq.to_string(), Some(&record.kind), &record);
-        // Only an event that has no JSON at all ends the stream, and such a one is not stored.
-        message.ok()
+    /// Reads a page of what is older than `upto`. When there is nothing, that is because it is other runs'.
+    async fn read(&mut self, upto: u64) -> Option<()> {
+        let reader = &self.app.state.reader;
+        match reader.events(self.run.as_ref(), self.after, PAGE).await {
+            Ok(page) if page.is_empty() => self.after = upto,
+            Ok(page) => self.page = page.into_iter().filter_map(Told::of).collect(),
+            Err(error) => return ends(&error),
+        }
+        Some(())
     }
+}
+
+/// The client comes back with its last number, and is told then.
+fn ends<T>(error: &crate::store::StoreError) -> Option<T> {
+    tracing::error!(%error, "a stream of events ends early");
+    None
+}
+
+fn message(event: &Told) -> Event {
+    sse::written(&event.seq.to_string(), Some(&event.kind), &event.data)
 }

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `sse` | the form of a reply, and its end when the daemon ends |
 //! | `events` | public events by their number |
+//! | `recent` | the newest of them, read once for all who listen |
 //! | `output` | the output of a run: one step after the other |
 //! | `current` | the step that is being sent, and where one waits for more of it |
 //! | `tail` | one step's output, from any place on |
@@ -17,6 +18,7 @@ mod current;
 mod decode;
 mod events;
 mod output;
+mod recent;
 mod source;
 mod sse;
 mod tail;
@@ -24,4 +26,5 @@ mod watcher;
 
 pub(super) use events::events;
 pub(super) use output::{Asked, output};
+pub(super) use recent::Recent;
 pub(super) use watcher::Watcher;

@@ -50,6 +50,11 @@ pub(super) fn message(
     let data = serde_json::to_string(data);
     let data =
         data.map_err(|error| ApiError::internal(format!("failed to write a message: {error}")))?;
+    Ok(written(id, kind, &data))
+}
+
+/// The same, of data that is JSON already.
+pub(super) fn written(id: &str, kind: Option<&str>, data: &str) -> Event {
     let fits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     let mut event = Event::default().data(data);
     if fits(id) {
@@ -58,5 +63,5 @@ pub(super) fn message(
     if let Some(kind) = kind.filter(|kind| fits(kind)) {
         event = event.event(kind);
     }
-    Ok(event)
+    event
 }

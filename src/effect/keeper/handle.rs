@@ -18,6 +18,7 @@ use super::job::Job;
 use super::life::UP;
 use super::reap::reap_survivors;
 use super::record::{ExitRecord, KeeperRecord};
+use crate::effect::descriptors;
 use crate::effect::hidden::KEEPER;
 use crate::effect::proc;
 
@@ -84,7 +85,9 @@ pub async fn start(dir: &Path, job: &Job, exe: &Path) -> Result<Handle, KeeperEr
         .map_err(KeeperError::at("open", &log))?;
     // A clean environment: no key of the daemon's stays readable in it, and no marker of a step that the daemon itself
     // may run under is handed on.
-    let mut child = tokio::process::Command::new(exe)
+    let mut keeper = tokio::process::Command::new(exe);
+    descriptors::restore_in(&mut keeper);
+    let mut child = keeper
         .arg0("loopd")
         .arg(KEEPER)
         .arg(dir)
