@@ -15,7 +15,7 @@ use crate::core::run::RunId;
 use crate::core::schedule::Policy;
 use crate::core::time::Time;
 use crate::daemon::{Cleaner, Creator, Handle, Metrics};
-use crate::store::{Found, Reader, StoredRun};
+use crate::store::{Found, Reader, StoredHandover, StoredRun};
 
 /// What the API needs of the daemon.
 #[derive(Clone)]
@@ -89,6 +89,14 @@ impl App {
     pub(super) async fn run(&self, id: &RunId) -> Result<StoredRun, ApiError> {
         let run = self.state.reader.run(id).await?;
         run.ok_or_else(|| ApiError::no_run(&id.0))
+    }
+
+    /// The run of exactly that id, and what a person has done with it.
+    pub(super) async fn with_handover(
+        &self,
+        id: &RunId,
+    ) -> Result<(StoredRun, Option<StoredHandover>), ApiError> {
+        Ok((self.run(id).await?, self.state.reader.handover(id).await?))
     }
 
     /// Room for one more stream; it is given back when the stream ends.

@@ -15,17 +15,17 @@ use tokio::time::Instant;
 
 use super::draining::Draining;
 use super::handle::{Handle, Message};
-use super::lanes::Lanes;
+use super::lanes::{Job, Lanes};
 use super::metrics::Metrics;
 use super::planning::{Around, Planner};
 use super::{clock, performers};
 use crate::core::run::{Event, PublicEvent, RunId};
 use crate::core::schedule::{Gate, Schedule, StoreLock};
 use crate::core::time::Time;
-use crate::effect::{Done, World};
+use crate::effect::{Done, HandoverDone, World};
 use crate::store::{
-    Answer, Applied, Apply, EffectDone, Reader, StepApplied, StoreError, StoredEffect, StoredEvent,
-    Writer,
+    Answer, Applied, Apply, EffectDone, HandOver, HandedOver, HandoverAnswer, HandoverEffect,
+    Reader, StepApplied, StoreError, StoredEffect, StoredEvent, Writer,
 };
 
 /// Messages that may wait for the engine before senders have to wait.
@@ -37,6 +37,12 @@ const RETRY_MS: u64 = 1000;
 /// The longest sleep towards a deadline on the wall clock: a clock that jumps is noticed after so long. An engine
 /// without a deadline does not wake at all.
 const MAX_SLEEP_MS: u64 = 60_000;
+
+/// What has been performed, until the store has it.
+enum Report {
+    Run(StoredEffect, Done),
+    Handover(HandoverEffect, HandoverDone),
+}
 
 /// The one task.
 pub struct Engine {
@@ -51,7 +57,7 @@ pub struct Engine {
     outbox: mpsc::Sender<Message>,
     told: watch::Sender<u64>,
     /// Reports that the store could not take yet: they are the only account of what happened and are never dropped.
-    unsaved: VecDeque<(StoredEffect, Done)>,
+    unsaved: VecDeque<Report>,
     retry_at: Option<Instant>,
     wake_at: Option<Time>,
     /// The store could not be written because somebody else holds its lock.
@@ -105,7 +111,10 @@ impl Engine {
         // Everything that was asked for and not reported is performed (again): a repeat is harmless, a live keeper is
         // adopted, and the slots of what is still alive are already counted from the facts.
         let pending = self.reader.pending_effects().await?;
-        self.lanes.add(pending);
+        self.lanes.add(pending.into_iter().map(Job::Run));
+        // A handover begins only after everything that its run's end asked for.
+        let pending = self.reader.pending_handovers().await?;
+        self.lanes.add(pending.into_iter().map(Job::Handover));
         for run in self.lanes.runs() {
             self.advance(&run).await;
         }
@@ -165,23 +174,35 @@ impl Engine {
                 self.advance(&run).await;
                 self.plan().await;
             }
+            Message::HandOver(run, event, reply) => {
+                let handed = self
+                    .hand_over(HandOver::new(run.clone(), event, clock::now()))
+                    .await;
+                let _ = reply.send(handed);
+                self.advance(&run).await;
+            }
             Message::Explain(reply) => {
                 let schedule = self.ask_scheduler(clock::now()).await;
                 let _ = reply.send(schedule);
             }
             Message::Performed(effect, done) => {
-                self.lanes.finished(&effect);
+                self.lanes.finished(&effect.run_id, effect.id);
                 let run = effect.run_id.clone();
                 if done.again {
                     // Still pending in the store, too: a daemon that dies now performs it again.
-                    self.lanes.add_first(*effect);
+                    self.lanes.add_first(Job::Run(*effect));
                     self.retry_at = Some(Instant::now() + RETRY);
                     return;
                 }
-                self.unsaved.push_back((*effect, *done));
+                self.unsaved.push_back(Report::Run(*effect, *done));
                 self.save_reports().await;
                 self.advance(&run).await;
                 self.plan().await;
+            }
+            Message::HandedOver(effect, done) => {
+                self.lanes.finished(&effect.run_id, effect.id);
+                self.unsaved.push_back(Report::Handover(effect, *done));
+                self.save_reports().await;
             }
             Message::Drain(steps, reply) => {
                 self.drain(steps, reply);
@@ -193,17 +214,60 @@ impl Engine {
 
     /// Takes every report that is waiting to the store. One that the store cannot take stays first in line.
     pub(super) async fn save_reports(&mut self) {
-        while let Some((effect, done)) = self.unsaved.pop_front() {
-            if let Err(error) = self.save_report(&effect, &done).await {
-                tracing::error!(run = %effect.run_id, effect = %effect.effect, %error, "failed to store a report; trying again");
+        while let Some(report) = self.unsaved.pop_front() {
+            let (saved, run) = match &report {
+                Report::Run(effect, done) => {
+                    (self.save_report(effect, done).await, effect.run_id.clone())
+                }
+                Report::Handover(effect, done) => (
+                    self.save_handover(effect, done).await,
+                    effect.run_id.clone(),
+                ),
+            };
+            if let Err(error) = saved {
+                tracing::error!(%run, %error, "failed to store a report; trying again");
                 self.metrics.store_retries.inc();
-                self.unsaved.push_front((effect, done));
+                self.unsaved.push_front(report);
                 self.retry_after(&error);
                 return;
             }
-            let run = effect.run_id.clone();
             self.advance(&run).await;
         }
+    }
+
+    async fn save_handover(
+        &mut self,
+        effect: &HandoverEffect,
+        done: &HandoverDone,
+    ) -> Result<(), StoreError> {
+        let mut report = HandOver::new(effect.run_id.clone(), done.event.clone(), clock::now());
+        report.effect_done = Some(EffectDone {
+            id: effect.id,
+            outcome: done.outcome.clone(),
+        });
+        report.run_event = done.run_event.clone();
+        self.hand_over(report).await.map(|_| ())
+    }
+
+    /// Applies one event to a handover, tells the world, and puts what is to be performed into the lanes.
+    async fn hand_over(&mut self, request: HandOver) -> Result<HandedOver, StoreError> {
+        let run = request.run_id.clone();
+        let name = request.event.name();
+        let handed = self.writer.hand_over(request).await?;
+        match &handed.answer {
+            HandoverAnswer::Moved(moved) => {
+                tracing::info!(%run, event = %name, from = %moved.from, to = %moved.handover.state, "handed over");
+                self.lanes
+                    .add(moved.effects.iter().cloned().map(Job::Handover));
+            }
+            HandoverAnswer::Ignored(why) => tracing::debug!(%run, event = %name, why, "ignored"),
+            HandoverAnswer::Refused(why) => tracing::debug!(%run, event = %name, why, "refused"),
+        }
+        self.tell(&handed.events);
+        if handed.events.is_empty() {
+            self.told.send_modify(|_| {});
+        }
+        Ok(handed)
     }
 
     async fn save_report(&mut self, effect: &StoredEffect, done: &Done) -> Result<(), StoreError> {
@@ -249,7 +313,7 @@ impl Engine {
                     self.told.send_modify(|_| {});
                 }
                 self.lanes.drop_effects(&run, &moved.dropped);
-                self.lanes.add(moved.effects.clone());
+                self.lanes.add(moved.effects.iter().cloned().map(Job::Run));
             }
             Answer::Ignored(why) => tracing::debug!(%run, event = %name, why, "ignored"),
             Answer::Refused(why) => tracing::debug!(%run, event = %name, why, "refused"),
@@ -270,32 +334,39 @@ impl Engine {
         if self.draining.is_some() {
             return;
         }
-        while let Some((effect, stop)) = self.lanes.next(run) {
+        while let Some((job, stop)) = self.lanes.next(run) {
             let stored = match self.reader.run(run).await {
                 Ok(Some(stored)) => stored,
                 Ok(None) => {
                     tracing::error!(%run, "an effect belongs to a run that does not exist");
-                    self.lanes.finished(&effect);
+                    self.lanes.finished(run, job.id());
                     continue;
                 }
                 Err(error) => {
                     // Left pending: taken up again with the next message for this run, or at the next start.
                     tracing::error!(%run, %error, "failed to read a run");
-                    self.lanes.finished(&effect);
-                    self.lanes.add_first(effect);
+                    self.lanes.finished(run, job.id());
+                    self.lanes.add_first(job);
                     self.retry_at = Some(Instant::now() + RETRY);
                     return;
                 }
             };
-            if performers::superseded(&effect, &stored) {
-                let done = Done::nothing("superseded");
-                self.lanes.finished(&effect);
-                self.unsaved.push_back((effect, done));
-                Box::pin(self.save_reports()).await;
-                continue;
+            match job {
+                Job::Run(effect) if performers::superseded(&effect, &stored) => {
+                    let done = Done::nothing("superseded");
+                    self.lanes.finished(run, effect.id);
+                    self.unsaved.push_back(Report::Run(effect, done));
+                    Box::pin(self.save_reports()).await;
+                }
+                Job::Run(effect) => {
+                    performers::spawn(&self.world, &self.outbox, effect, stored, stop);
+                    return;
+                }
+                Job::Handover(effect) => {
+                    performers::spawn_handover(&self.world, &self.outbox, effect, stored);
+                    return;
+                }
             }
-            performers::spawn(&self.world, &self.outbox, effect, stored, stop);
-            return;
         }
     }
 

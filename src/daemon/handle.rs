@@ -4,11 +4,14 @@
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::Shutdown;
+use crate::core::handover;
 use crate::core::machine::Source;
 use crate::core::run::{Event, RunId};
 use crate::core::schedule::Schedule;
-use crate::effect::Done;
-use crate::store::{Applied, Created, NewRun, StoreError, StoredEffect};
+use crate::effect::{Done, HandoverDone};
+use crate::store::{
+    Applied, Created, HandedOver, HandoverEffect, NewRun, StoreError, StoredEffect,
+};
 
 /// A message to the engine.
 #[derive(Debug)]
@@ -21,10 +24,18 @@ pub(super) enum Message {
         Box<Event>,
         oneshot::Sender<Result<Applied, StoreError>>,
     ),
+    /// What a person does with an ended run.
+    HandOver(
+        RunId,
+        handover::Event,
+        oneshot::Sender<Result<HandedOver, StoreError>>,
+    ),
     /// What the scheduler would do now, and why.
     Explain(oneshot::Sender<Result<Schedule, StoreError>>),
     /// An effect has been performed.
     Performed(Box<StoredEffect>, Box<Done>),
+    /// An effect of a handover has been performed.
+    HandedOver(HandoverEffect, Box<HandoverDone>),
     /// Start nothing any more, let the steps go on or end them, and answer when nothing is left to wait for.
     Drain(Shutdown, oneshot::Sender<()>),
 }
@@ -70,6 +81,20 @@ impl Handle {
         debug_assert_eq!(event.source(), Source::Operator);
         self.ask(|reply| Message::Operate(run, Box::new(event), reply))
             .await
+    }
+
+    /// Sends a person's event to the handover of a run. The answer tells whether it was begun; [`Handle::told`] when there
+    /// is more to be seen.
+    ///
+    /// # Errors
+    /// When the store cannot take it, or the daemon is ending.
+    pub async fn hand_over(
+        &self,
+        run: RunId,
+        event: handover::Event,
+    ) -> Result<HandedOver, AskError> {
+        debug_assert_eq!(event.source(), Source::Operator);
+        self.ask(|reply| Message::HandOver(run, event, reply)).await
     }
 
     /// What the scheduler decides as things stand: the same function that starts runs.

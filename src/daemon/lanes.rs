@@ -5,19 +5,59 @@ use std::collections::{HashMap, VecDeque};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::core::run::RunId;
-use crate::store::{EffectId, StoredEffect};
+use crate::core::run::{RunId, StepId};
+use crate::store::{EffectId, HandoverEffect, StoredEffect};
+
+/// What is performed in a lane: the effects of a run, and those of its handover. One lane for both, so that the two are
+/// never at work in one worktree.
+#[derive(Clone, Debug)]
+pub(super) enum Job {
+    Run(StoredEffect),
+    Handover(HandoverEffect),
+}
+
+impl Job {
+    pub(super) fn id(&self) -> EffectId {
+        match self {
+            Job::Run(effect) => effect.id,
+            Job::Handover(effect) => effect.id,
+        }
+    }
+
+    pub(super) fn run_id(&self) -> &RunId {
+        match self {
+            Job::Run(effect) => &effect.run_id,
+            Job::Handover(effect) => &effect.run_id,
+        }
+    }
+
+    /// The step that it begins or stops.
+    fn step(&self) -> Option<&StepId> {
+        match self {
+            Job::Run(effect) => effect.step_id.as_ref(),
+            Job::Handover(_) => None,
+        }
+    }
+
+    /// Whether it stops its step.
+    fn stops(&self) -> bool {
+        match self {
+            Job::Run(effect) => effect.effect.stops(),
+            Job::Handover(_) => false,
+        }
+    }
+}
 
 /// The effect that a lane is busy with.
 #[derive(Debug)]
 struct Busy {
-    effect: StoredEffect,
+    job: Job,
     stop: CancellationToken,
 }
 
 #[derive(Debug, Default)]
 struct Lane {
-    waiting: VecDeque<StoredEffect>,
+    waiting: VecDeque<Job>,
     busy: Option<Busy>,
 }
 
@@ -44,39 +84,39 @@ impl Lanes {
     }
 
     /// Puts effects at the end of their runs' lanes. One that stops a step makes the performer of that step let go.
-    pub(super) fn add(&mut self, effects: impl IntoIterator<Item = StoredEffect>) {
-        for effect in effects {
-            let lane = self.lanes.entry(effect.run_id.clone()).or_default();
-            if effect.effect.stops()
+    pub(super) fn add(&mut self, jobs: impl IntoIterator<Item = Job>) {
+        for job in jobs {
+            let lane = self.lanes.entry(job.run_id().clone()).or_default();
+            if job.stops()
                 && let Some(busy) = &lane.busy
-                && busy.effect.step_id == effect.step_id
+                && busy.job.step() == job.step()
             {
                 busy.stop.cancel();
             }
-            lane.waiting.push_back(effect);
+            lane.waiting.push_back(job);
         }
     }
 
     /// Puts an effect back that could not be performed, before everything else of its run.
-    pub(super) fn add_first(&mut self, effect: StoredEffect) {
-        let lane = self.lanes.entry(effect.run_id.clone()).or_default();
-        lane.waiting.push_front(effect);
+    pub(super) fn add_first(&mut self, job: Job) {
+        let lane = self.lanes.entry(job.run_id().clone()).or_default();
+        lane.waiting.push_front(job);
     }
 
     /// Forgets effects that the store has dropped.
     pub(super) fn drop_effects(&mut self, run: &RunId, dropped: &[EffectId]) {
         if let Some(lane) = self.lanes.get_mut(run) {
-            lane.waiting.retain(|e| !dropped.contains(&e.id));
+            lane.waiting.retain(|job| !dropped.contains(&job.id()));
         }
     }
 
     /// The next effect of an idle lane, with the token that tells its performer to let go.
-    pub(super) fn next(&mut self, run: &RunId) -> Option<(StoredEffect, CancellationToken)> {
+    pub(super) fn next(&mut self, run: &RunId) -> Option<(Job, CancellationToken)> {
         let lane = self.lanes.get_mut(run)?;
         if lane.busy.is_some() {
             return None;
         }
-        let Some(effect) = lane.waiting.pop_front() else {
+        let Some(job) = lane.waiting.pop_front() else {
             self.lanes.remove(run);
             return None;
         };
@@ -85,21 +125,21 @@ impl Lanes {
         if lane
             .waiting
             .iter()
-            .any(|e| e.effect.stops() && e.step_id.is_some() && e.step_id == effect.step_id)
+            .any(|later| later.stops() && later.step().is_some() && later.step() == job.step())
         {
             stop.cancel();
         }
         lane.busy = Some(Busy {
-            effect: effect.clone(),
+            job: job.clone(),
             stop: stop.clone(),
         });
-        Some((effect, stop))
+        Some((job, stop))
     }
 
     /// The effect has been performed.
-    pub(super) fn finished(&mut self, effect: &StoredEffect) {
-        if let Some(lane) = self.lanes.get_mut(&effect.run_id)
-            && lane.busy.as_ref().is_some_and(|b| b.effect.id == effect.id)
+    pub(super) fn finished(&mut self, run: &RunId, effect: EffectId) {
+        if let Some(lane) = self.lanes.get_mut(run)
+            && lane.busy.as_ref().is_some_and(|b| b.job.id() == effect)
         {
             lane.busy = None;
         }

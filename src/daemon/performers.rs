@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::handle::Message;
 use crate::core::run::{Effect, Trouble, TroubleKind};
-use crate::effect::{Order, World, give_up, perform};
-use crate::store::{StoredEffect, StoredRun};
+use crate::effect::{HandoverDone, HandoverOrder, Order, World, give_up, hand_over, perform};
+use crate::store::{HandoverEffect, StoredEffect, StoredRun};
 
 /// Whether the run has gone on since the effect was asked for, so that performing it would be wrong. A stop is addressed
 /// to its step and the clean-up to an ended run: both hold whatever has happened since.
@@ -63,6 +63,34 @@ pub(super) fn spawn(
         // The engine is gone only when the daemon ends; the effect is still pending then and is performed again.
         let _ = engine
             .send(Message::Performed(Box::new(effect), Box::new(done)))
+            .await;
+    });
+}
+
+/// Performs an effect of a handover in a task of its own; the answer goes to the engine.
+pub(super) fn spawn_handover(
+    world: &Arc<World>,
+    engine: &mpsc::Sender<Message>,
+    effect: HandoverEffect,
+    run: StoredRun,
+) {
+    let world = Arc::clone(world);
+    let engine = engine.clone();
+    tokio::spawn(async move {
+        let order = HandoverOrder {
+            effect: effect.clone(),
+            run,
+        };
+        let performing = {
+            let order = order.clone();
+            tokio::spawn(async move { hand_over(&world, &order).await })
+        };
+        let done = match performing.await {
+            Ok(done) => done,
+            Err(panic) => HandoverDone::broken(&order, &panic.to_string()),
+        };
+        let _ = engine
+            .send(Message::HandedOver(effect, Box::new(done)))
             .await;
     });
 }

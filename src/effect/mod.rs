@@ -25,6 +25,6 @@ pub use files::{prepare_root, run_dir, step_dir};
 pub use hidden::hidden;
 pub use notify::{Notice, notices_dir, notify};
 pub use perform::{
-    Beginning, Done, Order, World, first_prompt, give_up, perform, read_record, slug,
-    snapshot_path, spec_slug, try_templates,
+    Beginning, Done, HandoverDone, HandoverOrder, Order, World, first_prompt, give_up, hand_over,
+    perform, read_record, slug, snapshot_path, spec_slug, try_templates,
 };

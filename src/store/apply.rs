@@ -12,7 +12,7 @@ use super::journal::Entry;
 use super::outbox::{self, EffectDone};
 use super::rows::{self, EffectId, StoredEffect, StoredEvent, StoredRun};
 use super::steps::{self, StepApplied, StepReport};
-use super::{Writer, events, guards, places};
+use super::{Writer, events, guards, handovers, places};
 use crate::core::machine::{Moved, Outcome};
 use crate::core::run::{self, Effect, Event, Facts, RunId, State, public_events};
 use crate::core::schedule::Overtaken;
@@ -130,15 +130,30 @@ fn apply(tx: &Connection, request: &Apply) -> Result<Applied, Fault> {
     let answer = match run::step(before.state, &before.facts, &event, request.now) {
         Outcome::Ignored(why) => Answer::Ignored(why),
         Outcome::Refused(why) => Answer::Refused(why),
-        Outcome::Moved(moved) => {
-            let made = store(tx, request, before, &event, data, moved, &mut told)?;
-            Answer::Moved(Box::new(made))
-        }
+        Outcome::Moved(moved) => match handovers::consent(tx, &before, &moved, request.now)? {
+            Err(why) => Answer::Refused(why),
+            Ok(()) => {
+                let made = store(tx, request, before, &event, data, moved, &mut told)?;
+                Answer::Moved(Box::new(made))
+            }
+        },
     };
     Ok(Applied {
         answer,
         events: told,
     })
+}
+
+/// Applies an event that comes with a move of the run's handover; what the world is told of it. The run performs nothing
+/// because of it.
+pub(super) fn beside_its_handover(
+    tx: &Connection,
+    run: &RunId,
+    event: &Event,
+    now: Time,
+) -> Result<Vec<StoredEvent>, Fault> {
+    let applied = apply(tx, &Apply::new(run.clone(), event.clone(), now))?;
+    Ok(applied.events)
 }
 
 /// What is true whatever the run makes of the event.
@@ -196,6 +211,7 @@ fn store(
         ..before
     };
     write(tx, &run)?;
+    handovers::follow(tx, &run, now)?;
     places::settle(tx, &run)?;
     places::overtake(tx, &request.overtaken)?;
     let dropped = outbox::supersede(tx, &run, now)?;

@@ -5,8 +5,8 @@ use rusqlite::ToSql;
 use super::Reader;
 use super::codec::{int, nat};
 use super::error::{Fault, StoreError};
-use super::rows::{self, StoredRun};
-use crate::core::run::State;
+use super::rows::{self, StoredHandover, StoredRun};
+use crate::core::run::{RunId, State};
 
 /// Which runs to list.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +28,8 @@ pub struct Filter {
 pub struct Page {
     /// Newest first.
     pub runs: Vec<StoredRun>,
+    /// The handovers of those of them that have ended, in no order.
+    pub handovers: Vec<StoredHandover>,
     /// [`Filter::before`] of the next page; `None` on the last one.
     pub next: Option<u64>,
 }
@@ -72,7 +74,13 @@ impl Reader {
             let over = runs.len() > limit as usize;
             runs.truncate(limit as usize);
             let next = runs.last().filter(|_| over).map(|last| last.number);
-            Ok(Page { runs, next })
+            let ids: Vec<&RunId> = runs.iter().map(|run| &run.id).collect();
+            let handovers = rows::handovers(db, &ids)?;
+            Ok(Page {
+                runs,
+                handovers,
+                next,
+            })
         })
         .await
     }

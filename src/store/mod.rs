@@ -1,4 +1,5 @@
-//! The store: SQLite, and the only room that knows SQL. [`Writer::apply`] is the only way in which a run changes.
+//! The store: SQLite, and the only room that knows SQL. [`Writer::apply`] is the only way in which a run changes,
+//! [`Writer::hand_over`] the only one for what a person does with it after its end.
 //!
 //! | word | meaning |
 //! |---|---|
@@ -6,6 +7,7 @@
 //! | *journal* | every write to a run or a step, with what is needed to do it again ([`Reader::replay`]) |
 //! | *effect* | what has to be performed because of a move; stored with it, performed later ([`StoredEffect`]) |
 //! | *public event* | what the world is told of a move, numbered without a gap ([`StoredEvent`]) |
+//! | *handover* | what a person does with an ended run; moved by its own machine ([`Writer::hand_over`]) |
 //! | *place* | where a run that has not ended stands in the queue |
 //!
 //! One [`Writer`] thread owns the only connection that can write; a [`Reader`] lends read-only connections. Not here:
@@ -25,6 +27,7 @@ mod files;
 mod find;
 mod fold;
 mod guards;
+mod handovers;
 mod journal;
 mod list;
 mod open;
@@ -49,11 +52,12 @@ pub use error::StoreError;
 pub use files::{Artifact, MergeIntent};
 pub use find::Found;
 pub use fold::Violation;
+pub use handovers::{HandOver, HandedOver, HandoverAnswer, HandoverEffect, HandoverMove};
 pub use list::{Filter, Page};
 pub use open::{FILE_NAME, file};
 pub use outbox::EffectDone;
 pub use reader::Reader;
-pub use rows::{EffectId, StoredEffect, StoredEvent, StoredRun, StoredStep};
+pub use rows::{EffectId, StoredEffect, StoredEvent, StoredHandover, StoredRun, StoredStep};
 pub use steps::{StepApplied, StepReport};
 pub use writer::Writer;
 

@@ -21,7 +21,7 @@ pub struct EffectDone {
 
 pub(super) const PENDING: &str =
     "SELECT id, run_id, generation, step_id, name, created_at FROM effects
-     WHERE state = 'pending' ORDER BY run_id, id";
+     WHERE state = 'pending' AND machine = 'run' ORDER BY run_id, id";
 
 impl Writer {
     /// Records that an effect was performed, where that moves no run. A repeat, and an effect that was dropped in the
@@ -125,10 +125,10 @@ pub(super) fn supersede(
     let starts = codec::text("the names of effects", &starts)?;
     let mut drop = tx.prepare_cached(
         "UPDATE effects SET state = 'dropped', done_at = ?3, outcome = 'superseded'
-         WHERE run_id = ?1 AND state = 'pending' AND generation IS NOT ?2
+         WHERE run_id = ?1 AND machine = 'run' AND state = 'pending' AND generation IS NOT ?2
            AND EXISTS (
              SELECT 1 FROM effects AS start
-             WHERE start.run_id = effects.run_id AND start.generation = effects.generation
+             WHERE start.run_id = effects.run_id AND start.machine = 'run' AND start.generation = effects.generation
                AND start.name IN (SELECT value FROM json_each(?4)))
          RETURNING id",
     )?;

@@ -12,7 +12,7 @@ use super::rows::{self, StoredRun, StoredStep};
 use super::{Reader, guards, journal};
 use crate::core::machine::Kind;
 use crate::core::run::{self, RunId, StepId};
-use crate::core::step;
+use crate::core::{handover, step};
 
 impl Reader {
     /// Everything stored that does not follow from the journal; empty for a sound database.
@@ -38,7 +38,8 @@ fn orphans(db: &Connection) -> Result<Vec<Violation>, Fault> {
     let mut select = db.prepare(
         "SELECT DISTINCT entity FROM journal AS j
          WHERE NOT EXISTS (SELECT 1 FROM runs WHERE j.machine = 'run' AND id = j.entity)
-           AND NOT EXISTS (SELECT 1 FROM steps WHERE j.machine = 'step' AND id = j.entity)",
+           AND NOT EXISTS (SELECT 1 FROM steps WHERE j.machine = 'step' AND id = j.entity)
+           AND NOT EXISTS (SELECT 1 FROM handovers WHERE j.machine = 'handover' AND id = j.entity)",
     )?;
     let orphans = select.query_map([], |row| row.get(0))?;
     let missing = |entity| differs(entity, "row", "a row", "nothing");
@@ -65,6 +66,7 @@ fn replay(db: &Connection, id: &RunId) -> Result<Vec<Violation>, Fault> {
             projected(db, &run, &mut violations)?;
             place(db, &run, &mut violations)?;
             open_steps(db, &run, &mut violations)?;
+            handed_over(db, &run, &mut violations)?;
         }
         None => return Ok(violations),
     }
@@ -94,6 +96,60 @@ fn replay(db: &Connection, id: &RunId) -> Result<Vec<Violation>, Fault> {
         }
     }
     Ok(violations)
+}
+
+/// The handover of a run: its journal explains it, and it is open exactly while its run has ended.
+fn handed_over(
+    db: &Connection,
+    run: &StoredRun,
+    violations: &mut Vec<Violation>,
+) -> Result<(), Fault> {
+    let entity = format!("the handover of {}", run.id);
+    let rows = journal::of(db, guards::HANDOVER, &run.id.0)?;
+    let found = readable(&entity, rows::find_handover(db, &run.id), violations)?;
+    let Some(it) = found else {
+        return Ok(());
+    };
+    let end = fold::fold(
+        &entity,
+        &rows,
+        handover::VERSION,
+        handover::step,
+        violations,
+    );
+    compare(
+        &entity,
+        end,
+        it.state.as_str(),
+        it.rev,
+        &it.facts,
+        violations,
+    );
+    let expected = (
+        it.state.kind().as_str().to_owned(),
+        codec::int(it.facts.generation),
+        it.facts.ended_at.map(|at| at.0),
+    );
+    let found: (String, i64, Option<i64>) = db
+        .prepare_cached("SELECT kind, generation, ended_at FROM handovers WHERE id = ?1")?
+        .query_row([&run.id.0], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+    if expected != found {
+        let (expected, found) = (format!("{expected:?}"), format!("{found:?}"));
+        violations.push(differs(entity.clone(), "columns", &expected, &found));
+    }
+    let ended = run.state.kind() == Kind::Ended;
+    if ended == (it.state == handover::State::None) {
+        let expected = if ended { "open" } else { "none" };
+        violations.push(differs(
+            entity,
+            "state beside its run",
+            expected,
+            it.state.as_str(),
+        ));
+    }
+    Ok(())
 }
 
 /// A row that cannot be read is a finding, not the end of the check.

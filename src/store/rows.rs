@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::codec::{self, nat};
 use super::error::Fault;
+use crate::core::handover;
 use crate::core::run::{Effect, Facts, RunId, Spec, State, StepId};
 use crate::core::step::{self, StepFacts};
 use crate::core::time::Time;
@@ -80,6 +81,19 @@ pub struct StoredEffect {
     pub effect: Effect,
     /// When it was asked for.
     pub created_at: Time,
+}
+
+/// The handover of an ended run, as it is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredHandover {
+    /// Of which run.
+    pub run_id: RunId,
+    /// Where it stands.
+    pub state: handover::State,
+    /// Rises by one with every write, from 1.
+    pub rev: u64,
+    /// Merged commit, pull request, and what was in the way.
+    pub facts: handover::Facts,
 }
 
 /// Something the world was told.
@@ -167,6 +181,49 @@ pub(super) fn find_step(db: &Connection, id: &StepId) -> Result<Option<StoredSte
     let mut select = db.prepare_cached(&format!("SELECT {STEP} FROM steps WHERE id = ?1"))?;
     let mut rows = select.query([&id.0])?;
     rows.next()?.map(step).transpose()
+}
+
+/// The columns that [`handover`] reads.
+const HANDOVER: &str = "handovers.id, handovers.state, handovers.rev, handovers.facts";
+
+/// Reads a row of [`HANDOVER`].
+fn handover(row: &Row<'_>) -> Result<StoredHandover, Fault> {
+    let id: String = row.get(0)?;
+    let of = |what: &str| format!("the {what} of the handover of run {id}");
+    Ok(StoredHandover {
+        state: state(
+            &of("state"),
+            row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?,
+        )?,
+        rev: nat(row.get(2)?),
+        facts: codec::value(
+            || of("facts"),
+            row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?,
+        )?,
+        run_id: RunId(id),
+    })
+}
+
+/// The handover of that run; `None` before its first end.
+pub(super) fn find_handover(db: &Connection, id: &RunId) -> Result<Option<StoredHandover>, Fault> {
+    let sql = format!("SELECT {HANDOVER} FROM handovers WHERE id = ?1");
+    let mut select = db.prepare_cached(&sql)?;
+    let mut rows = select.query([&id.0])?;
+    rows.next()?.map(handover).transpose()
+}
+
+/// The handovers of those of these runs that have one.
+pub(super) fn handovers(db: &Connection, ids: &[&RunId]) -> Result<Vec<StoredHandover>, Fault> {
+    let ids = codec::text("the ids of runs", &ids)?;
+    let sql =
+        format!("SELECT {HANDOVER} FROM handovers WHERE id IN (SELECT value FROM json_each(?1))");
+    let mut select = db.prepare_cached(&sql)?;
+    let mut rows = select.query([ids])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(handover(row)?);
+    }
+    Ok(found)
 }
 
 /// Whether the query finds anything.

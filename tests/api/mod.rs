@@ -4,6 +4,7 @@ mod creating;
 mod crowd;
 mod events;
 mod guards;
+mod handing_over;
 mod http;
 mod inspecting;
 mod listening;

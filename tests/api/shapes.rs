@@ -109,7 +109,7 @@ async fn what_does_not_exist_is_said_in_json() {
         "/",
         "/run",
         "/runs/",
-        "/runs/x/scrap",
+        "/runs/x/nothing",
         "/worktrees/x",
         "/runs/a/b/c",
         "/%2e%2e/etc/passwd",

@@ -117,6 +117,41 @@ async fn operator_commands_send_their_event_and_show_the_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn handing_over_shows_what_became_of_the_work() {
+    let mut handed = run("completed", "COMPLETED");
+    handed["review_status"] = json!("merged");
+    handed["merge_commit"] = json!("c0ffee");
+    handed["handover"] = json!({ "state": "merged", "message": null });
+    let fake = answering(200, json!({ "run": handed })).await;
+    let user = User::new();
+    for (verb, path) in [("merge", "merge"), ("scrap", "scrap"), ("pr", "create-pr")] {
+        let ended = user.at(&fake.addr, &[verb, "my run"]).await;
+        assert_eq!(ended.code, Some(0), "{verb}: {}", ended.err);
+        assert_eq!(ended.out, "1f09a2c4  completed  login  merged as c0ffee\n");
+        let asked = fake.asked().pop().expect("a request");
+        assert_eq!(asked.method, "POST");
+        assert_eq!(asked.uri, format!("/runs/my%20run/{path}"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handover_that_is_refused_ends_with_5_and_one_that_failed_with_1() {
+    for (status, code, verb, exit) in [
+        (409, "refused", "merge", 5),
+        (409, "target_held", "merge", 5),
+        (422, "no_remote", "pr", 1),
+        (404, "not_found", "scrap", 4),
+    ] {
+        let fake = Fake::start(move |_| refusal(status, code, "made is in the way", "move it"));
+        let fake = fake.await;
+        let ended = User::new().at(&fake.addr, &[verb, "x"]).await;
+        assert_eq!(ended.code, Some(exit), "{}", ended.err);
+        assert!(ended.err.contains("made is in the way"), "{}", ended.err);
+        assert!(ended.err.contains("move it"), "{}", ended.err);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn resume_and_retry_say_what_was_added() {
     let fake = answering(200, json!({ "run": run("queued", "PENDING") })).await;
     let user = User::new();

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::{env, fs};
 
-use agent_loop::core::{run, step};
+use agent_loop::core::{handover, run, step};
 
 #[track_caller]
 fn is_fresh(file: &str, fresh: &str) {
@@ -39,6 +39,7 @@ fn names(folder: &str, ending: &str) -> Vec<String> {
 fn every_table_has_a_fresh_page_and_every_page_a_table() {
     is_fresh("docs/machines/run.md", run::MARKDOWN);
     is_fresh("docs/machines/step.md", step::MARKDOWN);
+    is_fresh("docs/machines/handover.md", handover::MARKDOWN);
     assert_eq!(names("machines", ".toml"), names("docs/machines", ".md"));
 }
 

@@ -2,7 +2,7 @@
 //! the scheduler claims, a person speaks, the daemon dies. Everything that may be answered is answered once.
 
 use agent_loop::core::machine::Kind;
-use agent_loop::core::run::{self, Effect, Event, EventName, State};
+use agent_loop::core::run::{self, Effect, Event, EventName, MergeStrategy, State};
 
 use super::answers;
 use super::performing::performing;
@@ -120,6 +120,9 @@ pub fn what_a_person_may_say() -> Vec<Event> {
         Event::Cancel,
         Event::Retry {
             merge_strategy: None,
+        },
+        Event::RetryMerge {
+            merge_strategy: MergeStrategy::Squash,
         },
         Event::Reset,
         Event::RemoveWorktree {

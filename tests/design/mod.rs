@@ -9,6 +9,7 @@ mod answers;
 mod canonical;
 mod coverage;
 mod flaws;
+mod handover;
 mod joint;
 mod laws;
 mod line;

@@ -138,6 +138,13 @@ const TAMPERING: Scope = Scope {
     person: STOP_AND_GO,
     ..CALM
 };
+/// What was not to be merged is merged after all.
+const LATER: Scope = Scope {
+    agent: &[Agent::Finishes, Agent::Auth],
+    checks_may_fail: true,
+    person: &[EventName::Cancel, EventName::RetryMerge],
+    ..CALM
+};
 const STUCK: Scope = Scope {
     agent: &[Agent::Nothing, Agent::Finishes],
     checks_may_fail: true,
@@ -166,6 +173,7 @@ pub const SCOPES: &[Named] = &[
     ("a limit, with a fallback", falls_back, LIMITS),
     ("a limit that fails the run", fails_on_limit, AUTH),
     ("no merge is wanted", unmerged, TAMPERING),
+    ("a merge that comes later", unmerged, LATER),
     ("a run that gets stuck", stubborn, STUCK),
     ("a worktree is wanted no more", terms, CLEANING),
 ];

@@ -4,6 +4,7 @@ mod applying;
 mod crashing;
 mod creating;
 mod guards;
+mod handing_over;
 mod opening;
 mod performing;
 mod properties;

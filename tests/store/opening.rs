@@ -70,7 +70,7 @@ async fn a_newer_database_is_refused_and_left_as_it_is() {
         &error,
         StoreError::Newer {
             found: 7,
-            ours: 1,
+            ours: 2,
             ..
         }
     ));

@@ -106,7 +106,8 @@ impl Bench {
 
 /// Every row of every table of ours, as text.
 pub fn everything(db: &Connection) -> Vec<String> {
-    let tables = "runs places steps journal effects events artifacts idempotency merge_intents";
+    let tables =
+        "runs places steps handovers journal effects events artifacts idempotency merge_intents";
     let mut all = Vec::new();
     for table in tables.split(' ') {
         let mut select = db

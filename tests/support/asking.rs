@@ -4,10 +4,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use agent_loop::core::handover;
 use agent_loop::core::machine::Kind;
 use agent_loop::core::run::{Event, RunId, State};
 use agent_loop::core::schedule::Gate;
-use agent_loop::store::{Answer, StoredEvent, StoredRun, StoredStep};
+use agent_loop::store::{
+    Answer, HandoverAnswer, StoredEvent, StoredHandover, StoredRun, StoredStep,
+};
 
 use super::House;
 
@@ -108,6 +111,28 @@ impl House {
     pub async fn operate(&self, id: &RunId, event: Event) -> Answer {
         let applied = self.handle.operate(id.clone(), event).await;
         applied.unwrap_or_else(|error| panic!("{error}")).answer
+    }
+
+    /// A person's event for an ended run.
+    pub async fn hand(&self, id: &RunId, event: handover::Event) -> HandoverAnswer {
+        let handed = self.handle.hand_over(id.clone(), event).await;
+        handed.unwrap_or_else(|error| panic!("{error}")).answer
+    }
+
+    /// The same, begun and waited for: how the handover stands when nothing is done for it any more.
+    pub async fn handed(&self, id: &RunId, event: handover::Event) -> StoredHandover {
+        let answer = self.hand(id, event).await;
+        assert!(matches!(answer, HandoverAnswer::Moved(_)), "{answer:?}");
+        self.handed_over(id).await
+    }
+
+    /// Waits until nothing is done for the handover of the run any more; how it stands.
+    pub async fn handed_over(&self, id: &RunId) -> StoredHandover {
+        self.until(id, async || {
+            let found = self.reader.handover(id).await.expect("a readable store");
+            found.filter(|it| it.state.kind() != Kind::Active)
+        })
+        .await
     }
 
     /// A person lets the run go on.

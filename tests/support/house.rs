@@ -32,6 +32,8 @@ pub struct Options {
     pub files_root: Option<PathBuf>,
     /// Who is told of events that need a person.
     pub notify: Option<Notify>,
+    /// Where the store's writer dies.
+    pub crash: Option<store::CrashPoint>,
 }
 
 impl Options {
@@ -56,6 +58,7 @@ impl Default for Options {
             environment: Vec::new(),
             files_root: None,
             notify: None,
+            crash: None,
         }
     }
 }
@@ -83,7 +86,11 @@ impl House {
     pub async fn open(data: &Path, options: &Options) -> House {
         std::fs::create_dir_all(data).expect("a data directory");
         let git = Git::find().await.expect("git");
-        let (writer, reader) = store::open(data, store::Options::default()).expect("a store");
+        let opening = store::Options {
+            crash: options.crash,
+            ..store::Options::default()
+        };
+        let (writer, reader) = store::open(data, opening).expect("a store");
         let world = Arc::new(World {
             data_dir: data.to_owned(),
             self_exe: PathBuf::from(env!("CARGO_BIN_EXE_loopctl")),
@@ -163,6 +170,22 @@ impl House {
     pub async fn try_create(&self, request: Request) -> Result<RunId, String> {
         let created = self.creator.create(request, daemon::now()).await;
         created.map(|c| c.run.id).map_err(|e| e.to_string())
+    }
+
+    /// Waits until the store's writer has died at its crash point.
+    pub async fn until_the_store_is_gone(&self) {
+        let asked = RunId("nobody".to_owned());
+        let patience = tokio::time::timeout(super::asking::PATIENCE, async {
+            // Nothing is announced by a store that dies: it is asked until it does not answer.
+            loop {
+                let answer = self.writer.publish(&asked, Vec::new(), daemon::now()).await;
+                if matches!(answer, Err(store::StoreError::Gone)) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        patience.await.expect("the store dies");
     }
 
     /// Dies as a killed daemon does: engine and performers stop wherever they are, nothing is told, keepers go on.

@@ -48,7 +48,7 @@ pub(super) async fn create(
         StatusCode::CREATED
     };
     let reply = CreatedRun {
-        run: view::run(&created.run)?,
+        run: view::run(&created.run, None)?,
         plan: view::summary(&created.plan),
         warnings: created.warnings,
     };

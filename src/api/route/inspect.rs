@@ -17,7 +17,9 @@ pub(super) async fn inspect(
     State(app): State<Shared>,
     Reference(id): Reference,
 ) -> Result<Json<RunReply>, ApiError> {
-    let mut runs = [view::run(&app.find(&id).await?)?];
+    let run = app.find(&id).await?;
+    let handover = app.state.reader.handover(&run.id).await?;
+    let mut runs = [view::run(&run, handover.as_ref())?];
     why::add_gates(&app, &mut runs).await;
     let [run] = runs;
     Ok(Json(RunReply { run }))

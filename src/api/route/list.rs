@@ -14,7 +14,7 @@ use crate::api::view;
 use crate::api::wire::{ErrorBody, ListQuery, RunList};
 use crate::core::run::State as RunState;
 use crate::effect::git::{GitErrorKind, Repo};
-use crate::store::Filter;
+use crate::store::{Filter, StoredRun};
 
 /// The length of a page when none is asked for, and the longest.
 const PAGE: u32 = 50;
@@ -55,11 +55,9 @@ pub(super) async fn list(
         of_workspace(&app, given, &mut filter).await?;
     }
     let page = app.state.reader.list(filter).await?;
-    let mut runs = page
-        .runs
-        .iter()
-        .map(view::run)
-        .collect::<Result<Vec<_>, _>>()?;
+    let handed = |run: &StoredRun| page.handovers.iter().find(|it| it.run_id == run.id);
+    let runs = page.runs.iter().map(|run| view::run(run, handed(run)));
+    let mut runs = runs.collect::<Result<Vec<_>, _>>()?;
     why::add_gates(&app, &mut runs).await;
     Ok(Json(RunList {
         runs,

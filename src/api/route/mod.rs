@@ -4,11 +4,13 @@
 mod create;
 mod diff;
 mod events;
+mod handover;
 mod health;
 mod inspect;
 mod list;
 mod operate;
 mod output;
+mod refusal;
 mod why;
 mod worktrees;
 
@@ -62,6 +64,9 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(operate::retry))
         .routes(routes!(operate::reset))
         .routes(routes!(worktrees::worktrees, worktrees::remove))
+        .routes(routes!(handover::merge))
+        .routes(routes!(handover::scrap))
+        .routes(routes!(handover::create_pr))
         .route_layer(from_fn_with_state(admission, guard::admit));
     let streams = OpenApiRouter::new()
         .routes(routes!(events::events))

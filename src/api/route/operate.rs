@@ -3,16 +3,15 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 
+use super::refusal::refused;
 use crate::api::error::ApiError;
 use crate::api::extract::{OptionalJson, Reference};
 use crate::api::state::{App, Shared};
 use crate::api::view;
 use crate::api::wire::{ErrorBody, NoBody, ResumeRequest, RetryRequest, RunReply};
-use crate::core::machine::{Cell, Source};
-use crate::core::run::{Event, EventName, State as RunState, cell};
-use crate::store::{Answer, StoredRun};
+use crate::core::run::{Event, MergeStrategy};
+use crate::store::Answer;
 
 /// Characters of a note: it goes into a prompt.
 const LONGEST_NOTE: usize = 16 << 10;
@@ -68,7 +67,7 @@ pub(super) async fn cancel(
     operate(&app, &id, Event::Cancel).await
 }
 
-/// Start an ended run anew on the same branch, with fresh budgets.
+/// Start an ended run anew on the same branch, with fresh budgets; a completed one only to merge what it made.
 #[utoipa::path(post, path = "/runs/{id}/retry", tag = "operate", params(("id" = String, Path, description = "Id, unique prefix or suffix of it, or name")),
     request_body(content = Option<RetryRequest>),
     responses((status = 200, body = RunReply), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody, description = "Refused, in the words of the run's table")))]
@@ -77,8 +76,13 @@ pub(super) async fn retry(
     Reference(id): Reference,
     OptionalJson(asked): OptionalJson<RetryRequest>,
 ) -> Reply {
-    let merge_strategy = asked.merge_strategy.map(view::strategy);
-    operate(&app, &id, Event::Retry { merge_strategy }).await
+    let event = match asked.merge_strategy.map(view::strategy) {
+        Some(merge_strategy @ (MergeStrategy::Squash | MergeStrategy::Merge)) => {
+            Event::RetryMerge { merge_strategy }
+        }
+        merge_strategy @ (Some(MergeStrategy::None) | None) => Event::Retry { merge_strategy },
+    };
+    operate(&app, &id, event).await
 }
 
 /// Start a run anew on a new branch from today's base; the old branch is kept.
@@ -97,10 +101,13 @@ async fn operate(app: &App, reference: &str, event: Event) -> Reply {
     let run = app.find(reference).await?;
     let name = event.name();
     let applied = app.state.engine.operate(run.id.clone(), event).await?;
-    let run = match applied.answer {
+    let (stored, handover) = app.with_handover(&run.id).await?;
+    let stored = match applied.answer {
         Answer::Moved(moved) => moved.run,
-        Answer::Ignored(_) => app.run(&run.id).await?,
-        Answer::Refused(why) => return Err(refused(&app.run(&run.id).await?, name, why)),
+        Answer::Ignored(_) => stored,
+        Answer::Refused(why) => {
+            return Err(refused(&stored, handover.as_ref(), name.as_str(), why));
+        }
         Answer::Stale(_) => {
             let message = format!(
                 "run {} was written by somebody else at the same time",
@@ -110,44 +117,6 @@ async fn operate(app: &App, reference: &str, event: Event) -> Reply {
         }
     };
     Ok(Json(RunReply {
-        run: view::run(&run)?,
+        run: view::run(&stored, handover.as_ref())?,
     }))
-}
-
-/// The table's own words, and what the table allows where the run stands.
-fn refused(run: &StoredRun, name: EventName, why: &str) -> ApiError {
-    let allowed = allowed(run.state);
-    let state = run.state.as_str();
-    let message = format!("{name} of run {} is refused: {why}", run.id);
-    ApiError::new(StatusCode::CONFLICT, "refused", message).hint(match allowed.as_slice() {
-        [] => format!("the run is {state}; nothing can be asked of it"),
-        allowed => format!("the run is {state}; possible now: {}", allowed.join(", ")),
-    })
-}
-
-/// What a person can ask of a run in this state: what leads it elsewhere.
-fn allowed(state: RunState) -> Vec<&'static str> {
-    let moves = |name: &&EventName| match cell(state, **name) {
-        Cell::Moves(to) => name.source() == Source::Operator && to.iter().any(|to| *to != state),
-        Cell::Refused(_) | Cell::Ignored(_) => false,
-    };
-    EventName::ALL
-        .iter()
-        .filter(moves)
-        .map(|name| name.as_str())
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_possible_is_what_the_table_says() {
-        assert_eq!(allowed(RunState::Queued), ["pause", "cancel"]);
-        assert_eq!(allowed(RunState::Paused), ["resume", "cancel", "reset"]);
-        assert_eq!(allowed(RunState::Failed), ["retry", "reset"]);
-        assert!(allowed(RunState::Merging).is_empty());
-        assert!(allowed(RunState::Completed).is_empty());
-    }
 }

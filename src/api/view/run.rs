@@ -4,14 +4,19 @@ use uuid::Uuid;
 
 use super::Unreadable;
 use crate::api::wire::{self, stamp};
+use crate::core::handover::State;
 use crate::core::machine::Kind;
-use crate::core::run::{Facts, MergeStrategy, RunId, Stage, State};
+use crate::core::run::{Facts, MergeStrategy, RunId, Stage, State as RunState};
 use crate::effect::spec_slug;
-use crate::store::StoredRun;
+use crate::store::{StoredHandover, StoredRun};
 
-/// The run as a client sees it.
-pub(crate) fn run(stored: &StoredRun) -> Result<wire::Run, Unreadable> {
+/// The run as a client sees it, with what a person has done with it since it ended.
+pub(crate) fn run(
+    stored: &StoredRun,
+    handed: Option<&StoredHandover>,
+) -> Result<wire::Run, Unreadable> {
     let (spec, facts) = (&stored.spec, &stored.facts);
+    let after = handed.map(|it| &it.facts);
     let kind = stored.state.kind();
     Ok(wire::Run {
         id: uuid(&stored.id)?,
@@ -41,9 +46,13 @@ pub(crate) fn run(stored: &StoredRun) -> Result<wire::Run, Unreadable> {
             code: failure.code.clone(),
             message: failure.message.clone(),
         }),
-        review_status: None,
-        merge_commit: facts.merge_commit.clone(),
-        pr_url: None,
+        review_status: handed.and_then(review_status).map(str::to_owned),
+        handover: handed.and_then(handover),
+        merge_commit: facts
+            .merge_commit
+            .clone()
+            .or_else(|| after.and_then(|it| it.merge_commit.clone())),
+        pr_url: after.and_then(|it| it.pr_url.clone()),
         unverified: !facts.terms.has_checks,
         usage: usage(facts),
         created_at: stamp(stored.created_at),
@@ -52,6 +61,30 @@ pub(crate) fn run(stored: &StoredRun) -> Result<wire::Run, Unreadable> {
         ended_at: facts.ended_at.map(stamp),
         updated_at: stamp(stored.updated_at),
         rev: stored.rev,
+    })
+}
+
+/// What a person did last that still holds.
+fn review_status(handed: &StoredHandover) -> Option<&'static str> {
+    match handed.state {
+        State::Merging | State::Requesting | State::Scrapping | State::Scrapped => {
+            Some(handed.state.as_str())
+        }
+        State::None | State::GivenUp | State::Proved | State::Merged => {
+            let facts = &handed.facts;
+            let merged = facts.merge_commit.is_some().then_some("merged");
+            merged.or_else(|| facts.pr_url.is_some().then_some("pr_created"))
+        }
+    }
+}
+
+fn handover(handed: &StoredHandover) -> Option<wire::Handover> {
+    (handed.state != State::None).then(|| wire::Handover {
+        state: handed.state.as_str().to_owned(),
+        message: handed.facts.snag.as_ref().map(|snag| match &snag.hint {
+            Some(hint) => format!("{}; {hint}", snag.message),
+            None => snag.message.clone(),
+        }),
     })
 }
 
@@ -65,16 +98,16 @@ pub(crate) fn uuid(id: &RunId) -> Result<Uuid, Unreadable> {
 }
 
 /// The earlier system's word for a state.
-pub(crate) fn status(state: State) -> wire::Status {
+pub(crate) fn status(state: RunState) -> wire::Status {
     match state {
-        State::Queued => wire::Status::Pending,
-        State::Running | State::Verifying | State::Watchdog | State::Merging => {
+        RunState::Queued => wire::Status::Pending,
+        RunState::Running | RunState::Verifying | RunState::Watchdog | RunState::Merging => {
             wire::Status::Running
         }
-        State::Paused => wire::Status::Paused,
-        State::Completed => wire::Status::Completed,
-        State::Failed => wire::Status::Failed,
-        State::Canceled => wire::Status::Canceled,
+        RunState::Paused => wire::Status::Paused,
+        RunState::Completed => wire::Status::Completed,
+        RunState::Failed => wire::Status::Failed,
+        RunState::Canceled => wire::Status::Canceled,
     }
 }
 

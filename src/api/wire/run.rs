@@ -73,8 +73,12 @@ pub struct Run {
     pub hold: Option<Hold>,
     /// Why it failed; only after it has.
     pub failure: Option<Failure>,
-    /// What a person did with the ended run; `null` when nothing.
+    /// What a person did with the ended run: `merging`, `merged`, `requesting`, `pr_created`, `scrapping` or `scrapped`;
+    /// `null` when nothing.
     pub review_status: Option<String>,
+    /// How the ended run stands for whoever takes its work over; `null` while it has not ended.
+    #[serde(default)]
+    pub handover: Option<Handover>,
     /// The commit that carries the work on the target.
     pub merge_commit: Option<String>,
     /// The pull request that was made.
@@ -137,6 +141,15 @@ pub struct Failure {
     pub code: String,
     /// For a person.
     pub message: String,
+}
+
+/// How an ended run stands for whoever takes its work over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Handover {
+    /// The state of the handover's table: `given_up`, `proved`, `merged`, `merging`, `requesting`, `scrapping` or `scrapped`.
+    pub state: String,
+    /// What was in the way of what was asked for last; `null` when nothing was.
+    pub message: Option<String>,
 }
 
 /// What a run has used over all its steps.

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::cli::context::Context;
 use crate::cli::error::Error;
-use crate::core::{run, step};
+use crate::core::{handover, run, step};
 
 /// A lifecycle that has a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -16,6 +16,8 @@ pub enum Name {
     Run,
     /// Of a step of a run.
     Step,
+    /// Of what a person does with an ended run.
+    Handover,
 }
 
 /// Arguments of `machine`.
@@ -38,6 +40,7 @@ pub fn execute(arguments: Arguments, context: &mut Context) -> Result<(), Error>
     let (markdown, mermaid, version) = match arguments.name {
         Name::Run => (run::MARKDOWN, run::MERMAID, run::VERSION),
         Name::Step => (step::MARKDOWN, step::MERMAID, step::VERSION),
+        Name::Handover => (handover::MARKDOWN, handover::MERMAID, handover::VERSION),
     };
     if context.global.json {
         let all = json!({ "version": version, "markdown": markdown, "mermaid": mermaid });

@@ -12,14 +12,17 @@ pub mod inspect;
 pub mod list;
 pub mod machine;
 pub mod man;
+pub mod merge;
 pub mod pause;
 pub mod picker;
+pub mod pr;
 pub mod prompt;
 pub mod queue;
 pub mod reset;
 pub mod resume;
 pub mod retry;
 pub mod run;
+pub mod scrap;
 pub mod tail;
 pub mod why;
 pub mod worktree_rm;
@@ -63,7 +66,7 @@ pub enum Command {
     Resume(resume::Arguments),
     /// End a run
     Cancel(cancel::Arguments),
-    /// Start a failed or canceled run again on its own branch
+    /// Start a failed or canceled run again on its own branch; a completed one only to merge it
     Retry(retry::Arguments),
     /// Start a run again on a new branch from today's base
     Reset(reset::Arguments),
@@ -71,6 +74,12 @@ pub enum Command {
     Worktrees(worktrees::Arguments),
     /// Remove a worktree of an ended run, with proof that nothing is lost
     WorktreeRm(worktree_rm::Arguments),
+    /// Bring the work of a completed run to its target
+    Merge(merge::Arguments),
+    /// Push the branch of an ended run and make a pull request
+    Pr(pr::Arguments),
+    /// Throw an ended run away; its branch stays until the clean-up
+    Scrap(scrap::Arguments),
     /// Run a whole spec in a scratch repository with the scripted agent
     Demo(demo::Arguments),
     /// Print a lifecycle: the matrix of its table, or the diagram
@@ -108,6 +117,9 @@ impl Command {
             Command::Reset(arguments) => reset::execute(arguments, context).await,
             Command::Worktrees(arguments) => worktrees::execute(arguments, context).await,
             Command::WorktreeRm(arguments) => worktree_rm::execute(arguments, context).await,
+            Command::Merge(arguments) => merge::execute(arguments, context).await,
+            Command::Pr(arguments) => pr::execute(arguments, context).await,
+            Command::Scrap(arguments) => scrap::execute(arguments, context).await,
             Command::Demo(arguments) => demo::execute(arguments, context).await,
             Command::Machine(arguments) => machine::execute(arguments, context),
             Command::Doctor(arguments) => doctor::execute(arguments, context).await,

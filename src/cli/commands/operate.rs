@@ -10,7 +10,11 @@ use crate::cli::render;
 /// `POST /runs/RUN/VERB`; without a body where there is nothing to say.
 pub fn call(verb: &str, run: &str) -> Call {
     let path = run_path(run, &format!("/{verb}"));
-    Call::post(format!("{verb} run {run}"), path)
+    let doing = match verb {
+        "create-pr" => format!("make a pull request of run {run}"),
+        verb => format!("{verb} run {run}"),
+    };
+    Call::post(doing, path)
 }
 
 /// Sends it and shows where the run is now.

@@ -1,4 +1,5 @@
-//! `loopctl retry RUN`: a failed or canceled run starts again on its own branch, with fresh budgets and a new place.
+//! `loopctl retry RUN`: a failed or canceled run starts again on its own branch, with fresh budgets and a new place. With
+//! `--merge-strategy`, a completed run that was not merged, too: its checks run again, and then it merges.
 
 use super::operate::{call, operate};
 use crate::api::wire::{MergeStrategy, RetryRequest};

@@ -22,6 +22,16 @@ pub fn why(run: &Run) -> String {
     }
 }
 
+/// What a person has done with the run since it ended; empty when nothing.
+fn handed_over(run: &Run) -> String {
+    match (run.review_status.as_deref(), &run.merge_commit, &run.pr_url) {
+        (Some("merged"), Some(commit), _) => format!("merged as {commit}"),
+        (Some("pr_created"), _, Some(url)) => url.clone(),
+        (Some(status), _, _) => status.to_owned(),
+        (None, _, _) => String::new(),
+    }
+}
+
 /// The list.
 pub fn list(runs: &[Run], now: Timestamp) -> Vec<String> {
     let mut table = Columns::new(&["RUN", "STATE", "ITER", "TASKS", "AGE", "NAME", "WHY"]);
@@ -53,10 +63,14 @@ fn shorten(text: &str) -> String {
 pub fn line(run: &Run) -> String {
     let state = paint(of(run.status), &plain(&run.state));
     let name = plain(&run.name);
-    match why(run) {
-        why if why.is_empty() => format!("{}  {state}  {name}", tail(run.id)),
-        why => format!("{}  {state}  {name}  {}", tail(run.id), plain(&why)),
+    let mut line = format!("{}  {state}  {name}", tail(run.id));
+    for more in [why(run), handed_over(run)] {
+        if !more.is_empty() {
+            line.push_str("  ");
+            line.push_str(&plain(&more));
+        }
     }
+    line
 }
 
 /// Everything about one run.
@@ -103,6 +117,14 @@ pub fn whole(run: &Run, now: Timestamp) -> Vec<String> {
         ("merge commit", text(&run.merge_commit)),
         ("pull request", text(&run.pr_url)),
         ("review status", text(&run.review_status)),
+        (
+            "handover",
+            run.handover.as_ref().map_or_else(none, |it| {
+                let message = it.message.as_ref();
+                let message = message.map_or(String::new(), |text| format!(": {text}"));
+                format!("{}{message}", it.state)
+            }),
+        ),
         (
             "usage",
             format!(

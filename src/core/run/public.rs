@@ -7,6 +7,7 @@ use super::data::Worktree;
 use super::facts::{BY_PERSON, Facts, Hold};
 use super::machine::{Effect, Event, State};
 use super::spec::{MergeStrategy, RunId, Spec, StepId};
+use crate::core::handover;
 use crate::core::machine::Moved;
 use crate::core::schedule::Gate;
 use crate::core::time::Time;
@@ -94,6 +95,19 @@ pub enum PublicEvent {
     WorktreeRemoved {
         path: String,
     },
+    HandoverStateChanged {
+        from: handover::State,
+        to: handover::State,
+        event: String,
+        rev: u64,
+    },
+    HandoverFailed {
+        code: String,
+        message: String,
+    },
+    PullRequestCreated {
+        url: String,
+    },
 }
 
 impl PublicEvent {
@@ -121,6 +135,9 @@ impl PublicEvent {
             PublicEvent::MergeConflict { .. } => "MERGE_CONFLICT",
             PublicEvent::WorktreeCreated { .. } => "WORKTREE_CREATED",
             PublicEvent::WorktreeRemoved { .. } => "WORKTREE_REMOVED",
+            PublicEvent::HandoverStateChanged { .. } => "HANDOVER_STATE_CHANGED",
+            PublicEvent::HandoverFailed { .. } => "HANDOVER_FAILED",
+            PublicEvent::PullRequestCreated { .. } => "PULL_REQUEST_CREATED",
         }
     }
 }
@@ -152,7 +169,11 @@ impl PublicEvent {
             | PublicEvent::MergeFinished { .. }
             | PublicEvent::MergeConflict { .. }
             | PublicEvent::WorktreeCreated { .. }
-            | PublicEvent::WorktreeRemoved { .. } => false,
+            | PublicEvent::WorktreeRemoved { .. }
+            // Whoever asked for it waits for the answer.
+            | PublicEvent::HandoverStateChanged { .. }
+            | PublicEvent::HandoverFailed { .. }
+            | PublicEvent::PullRequestCreated { .. } => false,
         }
     }
 }
@@ -273,6 +294,7 @@ fn what_was_reported(
         | Event::Pause
         | Event::Cancel
         | Event::Retry { .. }
+        | Event::RetryMerge { .. }
         | Event::Reset => {}
     }
 }

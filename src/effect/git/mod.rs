@@ -19,10 +19,11 @@
 //! | `writable` | what commits on a run's branch have to write |
 //! | `author` | an author for the agent's commits, where the machine has none |
 //! | `merge`, `execute`, `forward`, `catch_up` | the target moves, or the run catches up with it |
+//! | `push` | the run branch goes to a remote, because a person asks for it |
 //! | `inspect`, `diff` | questions about commits |
 //! | `remove`, `proof`, `retire`, `list`, `exclude` | clean-up with positive proof |
 //!
-//! Deliberately absent: fetching and pushing, any `git status` in an agent's worktree, any forced checkout or reset,
+//! Deliberately absent: fetching, any push by force, any `git status` in an agent's worktree, any forced checkout or reset,
 //! and decisions about a run's lifecycle: outcomes are handed back as values, a caller turns them into events.
 
 mod admin;
@@ -50,6 +51,7 @@ mod oid;
 mod place;
 mod process;
 mod proof;
+mod push;
 mod refs;
 mod remove;
 mod repo;
@@ -74,6 +76,8 @@ pub use list::{Listed, Marked, list_worktrees, marked_worktrees, unrecorded};
 pub use merge::{Intent, MergeWant, Step, Strategy, plan_merge};
 pub use oid::Oid;
 pub use place::{Place, Prepared, Want, prepare_worktree};
+pub(in crate::effect) use process::drive;
+pub use push::{Pushed, Remote, push_branch, remote_of};
 pub use refs::{Tip, head, tip};
 pub use remove::{Removable, Removal, removable, remove_worktree};
 pub use repo::Repo;

@@ -16,7 +16,7 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// How a process ended, and what it printed.
 #[derive(Debug)]
-pub(super) struct Ended {
+pub(in crate::effect) struct Ended {
     /// None: out of time, and made to end.
     pub status: Option<ExitStatus>,
     pub stdout: Vec<u8>,
@@ -27,7 +27,7 @@ pub(super) struct Ended {
 
 /// Feeds the process, which leads a group of its own, and keeps at most `cap` bytes of its output. Waits for the
 /// process, not for the end of its output: a grandchild may hold that open. Dropped, it tells the group to end.
-pub(super) async fn drive(
+pub(in crate::effect) async fn drive(
     mut child: Child,
     input: &[u8],
     cap: usize,

@@ -4,12 +4,12 @@
 use super::desk::{Desk, oid};
 use super::trouble::trouble;
 use super::{Done, step};
-use crate::core::run::{Event, MergeStrategy, Trouble, TroubleKind};
+use crate::core::run::{Event, MergeStrategy, Trouble, TroubleKind, Worktree};
 use crate::core::step::Event as StepEvent;
 use crate::effect::git::{
     self, CatchUp, CatchUpWant, Executed, Intent, MergeWant, Repo, Settled, Step, Strategy, Tip,
 };
-use crate::store::MergeIntent;
+use crate::store::{MergeIntent, StoredRun};
 
 /// Merges, catches up, or says what is in the way.
 pub(super) async fn merge(desk: &Desk<'_>) -> Result<Done, Trouble> {
@@ -57,8 +57,6 @@ async fn plan(
     worktree: &git::Worktree,
     tip: &Tip,
 ) -> Result<Step, Trouble> {
-    let run = &desk.order.run;
-    let recorded = desk.worktree()?;
     let strategy = match desk.facts().terms.merge_strategy {
         MergeStrategy::Squash => Strategy::Squash,
         MergeStrategy::Merge => Strategy::Merge,
@@ -70,9 +68,29 @@ async fn plan(
             ));
         }
     };
-    let message = message(desk);
+    plan_for(
+        &desk.order.run,
+        desk.worktree()?,
+        repo,
+        worktree,
+        tip,
+        strategy,
+    )
+    .await
+}
+
+/// Plans how the target of a run moves to its verified tip; of a person's merge of an ended run, too.
+pub(super) async fn plan_for(
+    run: &StoredRun,
+    recorded: &Worktree,
+    repo: &Repo,
+    worktree: &git::Worktree,
+    tip: &Tip,
+    strategy: Strategy,
+) -> Result<Step, Trouble> {
+    let message = message(run);
     let mut trailers = vec![("Loopd-Branch", recorded.run_branch.as_str())];
-    if !desk.facts().terms.has_checks {
+    if !run.facts.terms.has_checks {
         trailers.push(("Loopd-Unverified", "no verify_cmds"));
     }
     let base = oid(&recorded.base_commit)?;
@@ -90,9 +108,8 @@ async fn plan(
     Ok(git::plan_merge(repo, &want).await?)
 }
 
-fn message(desk: &Desk<'_>) -> String {
-    let spec = &desk.order.run.spec;
-    let facts = desk.facts();
+fn message(run: &StoredRun) -> String {
+    let (spec, facts) = (&run.spec, &run.facts);
     let unverified = if facts.terms.has_checks {
         ""
     } else {
@@ -217,6 +234,6 @@ fn told(desk: &Desk<'_>, event: Event, outcome: &str) -> Done {
     Done::event(event, outcome).with_step(desk.step_report(step))
 }
 
-fn names(paths: &[std::path::PathBuf]) -> Vec<String> {
+pub(super) fn names(paths: &[std::path::PathBuf]) -> Vec<String> {
     paths.iter().map(|p| p.display().to_string()).collect()
 }

@@ -8,6 +8,7 @@ mod checks;
 mod close;
 mod desk;
 pub(super) mod environment;
+mod handover;
 mod implement;
 mod judge;
 mod merge;
@@ -38,6 +39,7 @@ use crate::store::{Artifact, Reader, StepReport, StoredEffect, StoredRun, Writer
 pub use beginning::{Beginning, first_prompt};
 use desk::Desk;
 pub use desk::read_record;
+pub use handover::{HandoverDone, HandoverOrder, hand_over};
 pub use template::try_templates;
 pub use worktree::{slug, snapshot_path, spec_slug};
 

@@ -96,6 +96,7 @@ impl Facts {
             | Event::Resume { .. }
             | Event::Cancel
             | Event::Retry { .. }
+            | Event::RetryMerge { .. }
             | Event::Reset => Cause {
                 code: event.name().as_str().to_owned(),
                 message: self.last_message.clone(),

@@ -15,7 +15,7 @@ mod waits;
 use super::facts::{Facts, LiveStep, Stage};
 use super::machine::{
     AfterAgent, AfterCatchUp, AfterConflict, AfterLost, AfterLostChecks, AfterReview, AfterTrouble,
-    AfterWatchdog, Event, NextTry, OnClaim, OnReset, Rules,
+    AfterWatchdog, Event, NextTry, OnClaim, OnReset, OnRetryMerge, Rules,
 };
 use crate::core::time::Time;
 
@@ -237,6 +237,10 @@ impl Rules for Facts {
         self.renewed(event, now);
     }
 
+    fn renew_to_merge(&mut self, event: &Event, now: Time) {
+        self.renewed_to_merge(event, now);
+    }
+
     fn renew_all(&mut self, event: &Event, now: Time) {
         self.renewed(event, now);
         self.start_from_scratch();
@@ -303,6 +307,14 @@ impl Rules for Facts {
 
     fn after_conflict(&self, _now: Time) -> AfterConflict {
         self.decide_after_conflict().answer
+    }
+
+    fn on_retry_merge(&self, _now: Time) -> OnRetryMerge {
+        if self.merge_commit.is_some() {
+            OnRetryMerge::Nothing
+        } else {
+            OnRetryMerge::Verify
+        }
     }
 
     fn due(&self) -> Option<Time> {

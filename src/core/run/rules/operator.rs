@@ -4,7 +4,7 @@ use super::super::facts::{Current, Facts, Mode, Notes, Stage, Totals};
 use super::super::machine::Event;
 use crate::core::plan::PlanReading;
 use crate::core::time::Time;
-use crate::core::watchdog::Ladder;
+use crate::core::watchdog::{Iteration, Ladder};
 
 impl Facts {
     /// The scheduler gave the run a slot: the gates that held it are over.
@@ -74,6 +74,9 @@ impl Facts {
     pub(super) fn renewed(&mut self, event: &Event, now: Time) {
         if let Event::Retry {
             merge_strategy: Some(strategy),
+        }
+        | Event::RetryMerge {
+            merge_strategy: strategy,
         } = event
         {
             self.terms.merge_strategy = *strategy;
@@ -99,6 +102,24 @@ impl Facts {
         self.last_verdict = None;
         self.resumes = None;
         self.carry_over(&Event::Pause);
+    }
+
+    /// A completed run is to merge what it made. Its work is done and said to be, and the reviewer's approval stands; the
+    /// checks have to pass again, and the merge follows from them as in any other run.
+    pub(super) fn renewed_to_merge(&mut self, event: &Event, now: Time) {
+        let done = std::mem::take(&mut self.current);
+        self.renewed(event, now);
+        self.iteration = 1;
+        self.stage = Stage::Verify;
+        self.current = Current {
+            record: Iteration {
+                number: 1,
+                ..done.record
+            },
+            checked_tree: None,
+            weighed: false,
+            ..done
+        };
     }
 
     /// Nothing of the old branch counts any more; it is kept, and its worktree is left to the clean-up.
