@@ -216,6 +216,7 @@ async fn run(
         environment: std::env::vars_os().collect(),
         now: daemon::now,
         stopping: CancellationToken::new(),
+        told: tokio::sync::watch::Sender::new(0),
     });
     let disks = std::iter::once(dir.to_owned())
         .chain(daemon.global_log_dir.as_ref().map(PathBuf::from))

@@ -31,6 +31,7 @@ fn first() -> PromptFacts {
         conflict_files: Vec::new(),
         operator_note: None,
         skills: Vec::new(),
+        skills_left_out: Vec::new(),
         context_files: Vec::new(),
         ..PromptFacts::example()
     }
@@ -242,7 +243,7 @@ fn an_unknown_name_is_an_error_with_its_line_even_where_it_is_not_reached() {
         error.contains("task (blocked_by, line, section, text)"),
         "{error}"
     );
-    assert!(error.contains("skills (hint, name, path)"), "{error}");
+    assert!(error.contains("skills (hint, name, path, text)"), "{error}");
 }
 
 #[test]

@@ -122,7 +122,7 @@ Templates (at most 64 KiB) are read at the run's base commit and tried out when 
 that lists the known ones; what may be absent has to stand in `{% if … %}`. The filter `fenced` puts text of tools into a
 code fence that it cannot close and cuts it to 48 KiB, or to the bytes it is given; `quoted` makes a block quote; `clip`
 cuts only. `{% include \"parts/rules.md\" %}` takes over one of the built-in parts: `place`, `task`, `rules`, `finish`,
-`notes`, `signals`.
+`notes`, `skills`, `signals`.
 ";
 
 /// The page `docs/configuration.md`.

@@ -76,6 +76,6 @@ pub static KEYS: &[Key] = &[
     run("env_pass", Kind::List(Form::Variable), "[]", "Further environment variables, by name or glob, that reach the agent. A known agent's own (its API keys) reach it anyway."),
     run("summary_json", Kind::Flag, "true", "Whether `summary.json` is written when a run ends."),
     run("postmortem", Kind::Flag, "false", "Whether an analysis is made when a run ends. Not in effect yet."),
-    run("skills_enabled", Kind::Flag, "false", "Whether skills are offered to the agent. Not in effect yet."),
-    run("skills_dirs", Kind::List(Form::Path), "[\".loop/skills\", \".claude/skills\"]", "Where skills are looked for. Not in effect yet."),
+    run("skills_enabled", Kind::Flag, "false", "Whether skills are offered to the agent: folders with a `SKILL.md`."),
+    run("skills_dirs", Kind::List(Form::Path), "[\".loop/skills\", \".claude/skills\", \".agents/skills\"]", "Where skills are looked for: in the workspace at the run's base commit, and in absolute folders where they are. Of two skills of one name the first counts."),
 ];

@@ -6,6 +6,7 @@ pub mod machine;
 pub mod plan;
 pub mod run;
 pub mod schedule;
+pub mod skills;
 pub mod step;
 pub mod time;
 pub mod watchdog;

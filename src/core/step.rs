@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::skills::Briefing;
 use crate::core::time::Time;
 
 include!(concat!(env!("OUT_DIR"), "/step.rs"));
@@ -59,6 +60,9 @@ pub struct StepFacts {
     /// How far its process is confined; none for a step that never had one.
     #[serde(default)]
     pub confinement: Option<Confinement>,
+    /// What its agent was told of skills; none where there were none.
+    #[serde(default)]
+    pub briefing: Option<Briefing>,
 }
 
 impl Rules for StepFacts {
@@ -69,10 +73,16 @@ impl Rules for StepFacts {
         }
     }
 
+    fn brief(&mut self, event: &Event, _now: Time) {
+        if let Event::Briefed { briefing } = event {
+            self.briefing = Some(briefing.clone());
+        }
+    }
+
     fn finish(&mut self, event: &Event, now: Time) {
         self.ended_at = Some(now);
         match event {
-            Event::Started { .. } => {}
+            Event::Started { .. } | Event::Briefed { .. } => {}
             Event::Succeeded { exit_code } => self.exit_code = *exit_code,
             Event::Failed { exit_code, message }
             | Event::Retried { exit_code, message }

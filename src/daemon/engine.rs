@@ -76,10 +76,10 @@ impl Engine {
         worker: String,
     ) -> (Self, Handle) {
         let (outbox, inbox) = mpsc::channel(INBOX);
-        let (told, listen) = watch::channel(0);
+        let told = world.told.clone();
         let handle = Handle {
             inbox: outbox.clone(),
-            told: listen,
+            told: told.subscribe(),
         };
         let engine = Engine {
             writer,
@@ -324,7 +324,8 @@ impl Engine {
 
     pub(super) fn tell(&self, events: &[StoredEvent]) {
         if let Some(last) = events.last() {
-            self.told.send_replace(last.seq);
+            // A step may have told something newer meanwhile.
+            self.told.send_modify(|told| *told = last.seq.max(*told));
         }
     }
 

@@ -43,6 +43,7 @@ pub async fn preview(
         // A table in which a claim moves nothing leaves the facts as they are.
         Outcome::Ignored(_) | Outcome::Refused(_) => facts,
     };
+    let spec_text = String::from_utf8_lossy(&draft.texts[0]);
     let beginning = Beginning {
         repo: draft.repo(),
         base: &draft.base,
@@ -51,6 +52,7 @@ pub async fn preview(
         config: &draft.config,
         facts: &facts,
         plan: &draft.plan,
+        spec_text: &spec_text,
     };
     let prompt = first_prompt(&beginning)
         .await

@@ -59,8 +59,10 @@ pub struct PromptFacts {
     pub completion_token: String,
     /// Where it has to say it.
     pub completion_mode: CompletionMode,
-    /// Skills that are offered.
+    /// Skills that are offered, those that were selected for the task first.
     pub skills: Vec<SkillFacts>,
+    /// Names of skills for which there was no room.
+    pub skills_left_out: Vec<String>,
     /// Globs the agent must not change.
     pub protected_paths: Vec<String>,
     /// The commits to review, as git names a range; none in other prompts.
@@ -93,6 +95,8 @@ pub struct SkillFacts {
     pub path: String,
     /// When to use it, in one line.
     pub hint: String,
+    /// What it says, cut where it is long; none of a skill that was not selected for the task.
+    pub text: Option<String>,
 }
 
 impl PromptFacts {
@@ -133,7 +137,9 @@ impl PromptFacts {
                 name: "translations".to_owned(),
                 path: ".loop/skills/translations/SKILL.md".to_owned(),
                 hint: "how texts are translated here".to_owned(),
+                text: text("Texts stand in `i18n/`, a file for each language."),
             }],
+            skills_left_out: vec!["zebras".to_owned()],
             protected_paths: vec![".loop/**".to_owned()],
             review_range: text("1111111..2222222"),
             outcome: text("failed: max_consecutive_failures:verification:3"),
@@ -157,6 +163,7 @@ impl PromptFacts {
             operator_note: None,
             verify_cmds: Vec::new(),
             skills: Vec::new(),
+            skills_left_out: Vec::new(),
             protected_paths: Vec::new(),
             review_range: None,
             outcome: None,

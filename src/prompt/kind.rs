@@ -83,7 +83,7 @@ impl PromptKind {
 }
 
 /// What several templates share; a workspace's template can include them, too: `{% include "parts/rules.md" %}`.
-pub(super) const PARTS: [(&str, &str); 6] = [
+pub(super) const PARTS: [(&str, &str); 7] = [
     (
         "parts/place.md",
         include_str!("templates/parts/place.md.j2"),
@@ -92,6 +92,10 @@ pub(super) const PARTS: [(&str, &str); 6] = [
     (
         "parts/rules.md",
         include_str!("templates/parts/rules.md.j2"),
+    ),
+    (
+        "parts/skills.md",
+        include_str!("templates/parts/skills.md.j2"),
     ),
     (
         "parts/finish.md",

@@ -9,7 +9,7 @@ use super::journal::{self, Entry};
 use super::rows::{self, StoredEvent, StoredRun, StoredStep};
 use super::{Reader, Writer, events, guards};
 use crate::core::machine::{Kind, Outcome};
-use crate::core::run::{PublicEvent, RunId, StepId};
+use crate::core::run::{PublicEvent, RunId, StepId, briefing_events};
 use crate::core::step::{self, StepFacts};
 use crate::core::time::Time;
 
@@ -123,6 +123,7 @@ pub(super) fn apply(tx: &Connection, report: &StepReport, now: Time) -> Result<S
         Outcome::Ignored(why) => return Ok(StepApplied::Ignored(why)),
         Outcome::Refused(why) => return Ok(StepApplied::Refused(why)),
     };
+    let briefed_before = before.facts.briefing.clone();
     let after = StoredStep {
         state: moved.to,
         rev: before.rev + 1,
@@ -160,10 +161,17 @@ pub(super) fn apply(tx: &Connection, report: &StepReport, now: Time) -> Result<S
         after.output_path,
         codec::text("the facts of a step", &after.facts)?,
     ])?;
-    let told = match after.state.kind() {
-        Kind::Ended => events::append(tx, &after.run_id, &[finished(&after)], now)?,
-        Kind::Waiting | Kind::Active | Kind::Held => Vec::new(),
+    let mut told = match &after.facts.briefing {
+        Some(briefing) if after.facts.briefing != briefed_before => {
+            briefing_events(&after.id, briefing)
+        }
+        Some(_) | None => Vec::new(),
     };
+    match after.state.kind() {
+        Kind::Ended => told.push(finished(&after)),
+        Kind::Waiting | Kind::Active | Kind::Held => {}
+    }
+    let told = events::append(tx, &after.run_id, &told, now)?;
     Ok(StepApplied::Moved(Box::new(after), told))
 }
 

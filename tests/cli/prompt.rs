@@ -138,6 +138,33 @@ async fn it_minds_the_template_the_base_and_what_is_not_committed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn skills_stand_in_it_as_in_the_prompt_of_a_real_run() {
+    let repo = Repository::with_plan(PLAN);
+    let text = |name: &str| {
+        format!("---\nname: {name}\ndescription: Know-how of {name}\n---\nMind the {name}.\n")
+    };
+    repo.write(".loop/config.toml", "skills_enabled = true\n");
+    for name in ["names", "other", "asked"] {
+        repo.write(&format!(".loop/skills/{name}/SKILL.md"), &text(name));
+    }
+    repo.commit_all("Write down how it is done");
+    // What the spec asks for is read as it will be in the run's first commit.
+    repo.write("specs/thing.md", "# Thing\n\nskill: asked\n");
+    let args = ["specs/thing.md", "--agent", "scripted", "--snapshot"];
+    let shown = prompt(&repo, &args).await;
+    assert_eq!(shown.code, Some(0), "{}", shown.err);
+    assert!(shown.out.contains("Mind the asked."), "{}", shown.out);
+    assert!(!shown.out.contains("Mind the other."), "{}", shown.out);
+    assert!(shown.out.contains("Know-how of other"), "{}", shown.out);
+    let house = house(&repo).await;
+    let asked = Request {
+        snapshot: true,
+        ..request(&repo, json!({ "agent": "scripted" }))
+    };
+    assert_eq!(shown.out, told(&repo, &house, asked).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_is_refused_where_a_run_would_be_and_says_so_in_the_same_words() {
     let repo = Repository::with_plan("# Plan\n\nNothing to do.\n");
     let ended = prompt(&repo, &["specs/thing.md"]).await;

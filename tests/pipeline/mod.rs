@@ -4,6 +4,7 @@
 mod catching_up;
 mod cleaning;
 mod completion;
+mod contract;
 mod door;
 mod elsewhere;
 mod ended;
@@ -19,6 +20,7 @@ mod queue;
 mod restart;
 mod review;
 mod sessions;
+mod skills;
 mod stopping;
 mod trouble;
 mod trust;

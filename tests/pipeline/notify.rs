@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::ONE_TASK;
-use crate::support::{House, Options, PATIENCE, Repository, Turnstile, is_alive, processes_of};
+use crate::support::{House, Options, Repository, Turnstile, eventually, is_alive, processes_of};
 
 /// An agent that crashes: the run fails.
 const CRASH: &str = "[[turn]]\nsteps = [{ exit = 7 }]\n";
@@ -44,24 +44,10 @@ fn kept(log: &std::path::Path) -> Vec<Value> {
     lines.map(|line| line.expect("a line is JSON")).collect()
 }
 
-/// Waits until the answer is there. What the notify command does is stored nowhere else that could be waited for.
-async fn until<T>(mut answer: impl FnMut() -> Option<T>) -> T {
-    let waiting = async {
-        loop {
-            if let Some(answer) = answer() {
-                return answer;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let waited = tokio::time::timeout(PATIENCE, waiting).await;
-    waited.expect("it comes to pass")
-}
-
 /// Waits until so many calls are over: nothing of them is left on the disk.
 async fn over(house: &House, calls: u64) {
     let dir = house.data.join("notify");
-    until(|| {
+    eventually(async || {
         let left = std::fs::read_dir(&dir).expect("a directory").flatten();
         let busy = left.filter(|entry| entry.path().is_dir()).count();
         (house.metrics.notifications.get() == calls && busy == 0).then_some(())
@@ -235,7 +221,7 @@ async fn a_call_that_outlives_the_daemon_is_waited_for_and_one_that_was_killed_i
     house.die().await;
     let pid = Pid::from_raw(i32::try_from(keeper).expect("a pid")).expect("a pid");
     kill_process(pid, Signal::KILL).expect("it is ours");
-    until(|| (!is_alive(keeper)).then_some(())).await;
+    eventually(async || (!is_alive(keeper)).then_some(())).await;
     assert!(!dir.join("exit.json").exists(), "it died without a word");
 
     let house = self::house(&repo, Some(notify)).await;
@@ -265,7 +251,7 @@ async fn a_restart_tells_nothing_twice_and_nothing_from_before_it_was_asked_to()
     assert_eq!(kept(&log)[0]["run_id"], json!(second.0));
     let last = house.reader.last_event().await.expect("a readable store");
     let event = kept(&log)[0]["seq"].as_u64().unwrap_or_default();
-    until(|| noted(&house).filter(|noted| (event..=last).contains(noted))).await;
+    eventually(async || noted(&house).filter(|noted| (event..=last).contains(noted))).await;
     house.die().await;
 
     // The first of the third daemon to be told of is what happens in it.

@@ -17,6 +17,20 @@ use super::House;
 /// How long a test waits for something that has to come.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
+/// Waits for what no daemon of this process tells: looks again and again until the answer is there.
+pub async fn eventually<T>(mut answer: impl AsyncFnMut() -> Option<T>) -> T {
+    let looking = async {
+        loop {
+            if let Some(answer) = answer().await {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let found = tokio::time::timeout(PATIENCE, looking).await;
+    found.expect("it comes to pass")
+}
+
 impl House {
     /// The run as stored.
     pub async fn run(&self, id: &RunId) -> StoredRun {

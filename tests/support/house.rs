@@ -100,6 +100,7 @@ impl House {
             environment: clean_environment(data, options),
             now: daemon::now,
             stopping: CancellationToken::new(),
+            told: tokio::sync::watch::Sender::new(0),
         });
         let planner = Planner::new(options.policy.clone(), vec![data.to_owned()], 0);
         let metrics = Arc::new(Metrics::default());

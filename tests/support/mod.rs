@@ -8,7 +8,7 @@ mod processes;
 mod repository;
 mod turnstile;
 
-pub use asking::PATIENCE;
+pub use asking::{PATIENCE, eventually};
 pub use house::{House, Options, request};
 pub use processes::{is_alive, processes_of};
 pub use repository::Repository;

@@ -19,5 +19,5 @@ pub use facts::{
     Current, Facts, Failure, Hold, LiveStep, Mode, Notes, Session, Stage, Totals, Wait, WaitWhy,
 };
 pub use machine::*;
-pub use public::{PublicEvent, public_events};
+pub use public::{PublicEvent, briefing_events, public_events};
 pub use spec::{MergeStrategy, OnUsageLimit, RunId, Spec, StepId, Terms};

@@ -10,6 +10,7 @@ use super::spec::{MergeStrategy, RunId, Spec, StepId};
 use crate::core::handover;
 use crate::core::machine::Moved;
 use crate::core::schedule::Gate;
+use crate::core::skills::{Briefing, Chosen, Cut, Named};
 use crate::core::time::Time;
 
 /// One event for the world.
@@ -108,6 +109,38 @@ pub enum PublicEvent {
     PullRequestCreated {
         url: String,
     },
+    /// Told with the first agent call of a run, and again when it has changed.
+    SkillsDiscovered {
+        /// The agent's step.
+        step_id: StepId,
+        /// Every skill that was found, by name.
+        skills: Vec<Named>,
+    },
+    /// Told with each agent call that is given skills.
+    SkillsSelected {
+        /// The agent's step.
+        step_id: StepId,
+        /// Those whose text stands in its prompt, and why.
+        skills: Vec<Chosen>,
+    },
+    /// Told once of each thing that cannot be used.
+    SkillsLoadFailed {
+        /// The agent's step.
+        step_id: StepId,
+        /// The file or folder, or `skill: NAME` for a name that no skill has.
+        what: String,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// Told with each agent call in whose prompt not everything found room.
+    SkillsTruncated {
+        /// The agent's step.
+        step_id: StepId,
+        /// Selected skills whose text is cut: bytes that are shown, and bytes that there are.
+        skills: Vec<Cut>,
+        /// Names of skills that are not even listed.
+        left_out: Vec<String>,
+    },
 }
 
 impl PublicEvent {
@@ -138,6 +171,10 @@ impl PublicEvent {
             PublicEvent::HandoverStateChanged { .. } => "HANDOVER_STATE_CHANGED",
             PublicEvent::HandoverFailed { .. } => "HANDOVER_FAILED",
             PublicEvent::PullRequestCreated { .. } => "PULL_REQUEST_CREATED",
+            PublicEvent::SkillsDiscovered { .. } => "SKILLS_DISCOVERED",
+            PublicEvent::SkillsSelected { .. } => "SKILLS_SELECTED",
+            PublicEvent::SkillsLoadFailed { .. } => "SKILLS_LOAD_FAILED",
+            PublicEvent::SkillsTruncated { .. } => "SKILLS_TRUNCATED",
         }
     }
 }
@@ -173,9 +210,45 @@ impl PublicEvent {
             // Whoever asked for it waits for the answer.
             | PublicEvent::HandoverStateChanged { .. }
             | PublicEvent::HandoverFailed { .. }
-            | PublicEvent::PullRequestCreated { .. } => false,
+            | PublicEvent::PullRequestCreated { .. }
+            | PublicEvent::SkillsDiscovered { .. }
+            | PublicEvent::SkillsSelected { .. }
+            | PublicEvent::SkillsLoadFailed { .. }
+            | PublicEvent::SkillsTruncated { .. } => false,
         }
     }
+}
+
+/// What the world is told of the skills that an agent call is given.
+pub fn briefing_events(step: &StepId, briefing: &Briefing) -> Vec<PublicEvent> {
+    let mut told = Vec::new();
+    if briefing.is_news {
+        told.push(PublicEvent::SkillsDiscovered {
+            step_id: step.clone(),
+            skills: briefing.discovered.clone(),
+        });
+    }
+    for failed in &briefing.newly_failed {
+        told.push(PublicEvent::SkillsLoadFailed {
+            step_id: step.clone(),
+            what: failed.what.clone(),
+            why: failed.why.clone(),
+        });
+    }
+    if !briefing.selected.is_empty() {
+        told.push(PublicEvent::SkillsSelected {
+            step_id: step.clone(),
+            skills: briefing.selected.clone(),
+        });
+    }
+    if !briefing.cut.is_empty() || !briefing.left_out.is_empty() {
+        told.push(PublicEvent::SkillsTruncated {
+            step_id: step.clone(),
+            skills: briefing.cut.clone(),
+            left_out: briefing.left_out.clone(),
+        });
+    }
+    told
 }
 
 /// What the world is told of a move. `rev` is the run's revision after it.

@@ -33,7 +33,7 @@ pub(in crate::daemon) struct Draft {
     /// Spec and plan, relative to the workspace.
     pub(super) paths: [String; 2],
     /// Their content.
-    pub(super) texts: [Vec<u8>; 2],
+    pub(in crate::daemon) texts: [Vec<u8>; 2],
 }
 
 impl Draft {
@@ -325,7 +325,6 @@ fn warnings(config: &RunConfig) -> Vec<String> {
             config.worktree_provider != WorktreeProvider::Git,
         ),
         ("postmortem", config.postmortem),
-        ("skills_enabled", config.skills_enabled),
         (
             "run_naming_mode",
             config.run_naming_mode != RunNamingMode::SpecSlug,

@@ -1,8 +1,16 @@
 //! Questions about commits and the files in them. Nothing is changed, no working tree is looked at.
 
-use std::{ffi::OsStr, path::Path};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
-use super::{GitError, Oid, Repo, Result, index::inside, refs::oid, repo::fields};
+use super::{
+    GitError, Oid, Repo, Result,
+    index::inside,
+    refs::oid,
+    repo::{fields, path},
+};
 
 /// The largest file that [`show`] reads.
 const FILE_BYTES: usize = 16 << 20;
@@ -112,6 +120,63 @@ pub async fn show(repo: &Repo, commit: &Oid, path: &Path) -> Result<Option<Vec<u
         ));
     }
     Ok(Some(output.stdout))
+}
+
+/// What stands at a path of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A symbolic link.
+    Link,
+    /// A submodule.
+    Other,
+}
+
+/// A path of a commit, and what stands there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// From the top of the repository.
+    pub path: PathBuf,
+    /// What it is.
+    pub kind: EntryKind,
+}
+
+/// The longest listing that [`entries_below`] reads.
+const LISTING_BYTES: usize = 4 << 20;
+
+/// Everything below a directory at a commit, however deep, in git's order; the path itself, where it is no directory;
+/// nothing, where there is none. Of a listing of more than 4 MiB, the beginning.
+///
+/// # Errors
+/// Permanent, when the commit is unknown or the path leads out of the repository.
+pub async fn entries_below(repo: &Repo, commit: &Oid, dir: &Path) -> Result<Vec<Entry>> {
+    inside(dir)?;
+    let args = ["ls-tree", "-r", "-z", "--full-tree", commit.as_str(), "--"].map(OsStr::new);
+    let listed = repo
+        .call(args.into_iter().chain([dir.as_os_str()]))
+        .env("GIT_LITERAL_PATHSPECS", "1")
+        .cap(LISTING_BYTES)
+        .ok()
+        .await?;
+    let mut entries: Vec<Entry> = fields(&listed.stdout).filter_map(entry).collect();
+    if listed.cut {
+        entries.pop();
+    }
+    Ok(entries)
+}
+
+fn entry(line: &[u8]) -> Option<Entry> {
+    let tab = line.iter().position(|b| *b == b'\t')?;
+    let (head, name) = (line.get(..tab)?, line.get(tab + 1..)?);
+    Some(Entry {
+        path: path(name.to_vec()),
+        kind: match head.get(..3)? {
+            b"100" => EntryKind::File,
+            b"120" => EntryKind::Link,
+            _ => EntryKind::Other,
+        },
+    })
 }
 
 /// Whether `of` contains everything that `ancestor` does. In a shallow repository, no may mean that nobody knows.

@@ -70,7 +70,9 @@ pub use error::{GitError, GitErrorKind};
 pub use exclude::exclude_line;
 pub use execute::{Executed, Settled, execute, settle};
 pub use file::{FileCommit, commit_file};
-pub use inspect::{Commit, commits_between, is_ancestor, merge_base, show};
+pub use inspect::{
+    Commit, Entry, EntryKind, commits_between, entries_below, is_ancestor, merge_base, show,
+};
 pub use leftovers::{Leftovers, changed_tracked, commit_leftovers, drop_stale_locks, untracked};
 pub use list::{Listed, Marked, list_worktrees, marked_worktrees, unrecorded};
 pub use merge::{Intent, MergeWant, Step, Strategy, plan_merge};

@@ -25,6 +25,8 @@ pub struct Beginning<'a> {
     pub facts: &'a Facts,
     /// The plan that it starts with.
     pub plan: &'a Checklist,
+    /// The spec that it starts with.
+    pub spec_text: &'a str,
 }
 
 /// The prompt of its first implementation. A workspace's own template is read at the base.
@@ -40,5 +42,5 @@ pub async fn first_prompt(run: &Beginning<'_>) -> Result<String, Trouble> {
         facts: run.facts,
         worktree: &worktree,
     };
-    prompting::first(&subject, run.repo, run.plan).await
+    prompting::first(&subject, run.repo, run.plan, run.spec_text).await
 }

@@ -19,6 +19,7 @@ mod review;
 mod rewrite;
 mod sandbox;
 mod session;
+mod skills;
 mod step;
 mod stop;
 mod tampering;
@@ -30,12 +31,13 @@ mod worktree;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::git::Git;
 use crate::core::run::{Effect, Event, Trouble, TroubleKind};
 use crate::core::time::Time;
-use crate::store::{Artifact, Reader, StepReport, StoredEffect, StoredRun, Writer};
+use crate::store::{Artifact, Reader, StepApplied, StepReport, StoredEffect, StoredRun, Writer};
 pub use beginning::{Beginning, first_prompt};
 use desk::Desk;
 pub use desk::read_record;
@@ -61,6 +63,21 @@ pub struct World {
     pub now: fn() -> Time,
     /// Cancelled when the daemon ends and its steps with it; performers let go then as if their step was told to stop.
     pub stopping: CancellationToken,
+    /// The number of the newest public event: whoever follows the events waits for it to change.
+    pub told: watch::Sender<u64>,
+}
+
+impl World {
+    /// Wakes whoever follows the events, after a step has told some.
+    pub(in crate::effect) fn tell(&self, applied: &StepApplied) {
+        let newest = match applied {
+            StepApplied::Moved(_, told) => told.last().map(|event| event.seq),
+            StepApplied::Ignored(_) | StepApplied::Refused(_) => None,
+        };
+        if let Some(seq) = newest {
+            self.told.send_modify(|last| *last = seq.max(*last));
+        }
+    }
 }
 
 /// An effect and the run it is for, as stored when it is performed.

@@ -2,16 +2,19 @@
 //! are read at the commit that the run started from); what is decided (task, mode, notes) was decided before.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use super::desk::{Desk, oid};
 use super::rewrite::rewrite_name;
+use super::skills;
 use super::template::add_template;
 use super::trouble::io_trouble;
 use crate::config::RunConfig;
 use crate::core::plan::{Checklist, Next, TOKEN};
 use crate::core::run::{Facts, MergeStrategy, Mode, RunId, Spec, Trouble, Worktree};
+use crate::core::skills::Briefing;
 use crate::core::watchdog::{Checks, Iteration, Review};
-use crate::effect::git::Repo;
+use crate::effect::git::{self, Repo};
 use crate::prompt::{self, Overrides, PromptFacts, PromptKind, TaskFacts};
 
 /// What a prompt is about: a run as it is known, or as it would be.
@@ -31,6 +34,9 @@ pub(super) async fn implementation(
     plan: &Checklist,
     next: &Next,
 ) -> Result<String, Trouble> {
+    let subject = desk.subject()?;
+    let (facts, briefing) = gathered(&subject, repo, plan, next, None).await?;
+    skills::tell(desk, briefing).await?;
     if let Some(n) = desk.facts().current.rewrite {
         let kept = desk.files.state_dir().join(rewrite_name(n));
         match std::fs::read_to_string(&kept) {
@@ -44,8 +50,7 @@ pub(super) async fn implementation(
     }
     let conflict = !desk.facts().notes.conflict.is_empty();
     let kind = PromptKind::of_iteration(0, conflict);
-    let subject = desk.subject()?;
-    render(&subject, repo, kind, &gathered(&subject, plan, next)).await
+    render(&subject, repo, kind, &facts).await
 }
 
 /// The prompt of a rewrite.
@@ -58,7 +63,9 @@ pub(super) async fn rewritten(
     let conflict = !desk.facts().notes.conflict.is_empty();
     let kind = PromptKind::of_iteration(desk.facts().ladder.rewrites, conflict);
     let subject = desk.subject()?;
-    render(&subject, repo, kind, &gathered(&subject, plan, next)).await
+    // Told when the agent is given it.
+    let (facts, _) = gathered(&subject, repo, plan, next, None).await?;
+    render(&subject, repo, kind, &facts).await
 }
 
 /// The prompt of a review of the commits from `since` to `head`.
@@ -70,14 +77,13 @@ pub(super) async fn review(
     head: &str,
 ) -> Result<String, Trouble> {
     let subject = desk.subject()?;
-    let mut facts = gathered(&subject, plan, &Next::Mend);
-    facts.task = desk
-        .facts()
-        .current
-        .record
-        .task
-        .as_ref()
-        .map(|text| task(plan, text));
+    let told = desk.facts().current.record.task.as_ref();
+    let task = told.map(|text| task(plan, text));
+    let mut facts = without_skills(&subject, plan, &Next::Mend);
+    facts.task = task;
+    let spec = spec_at_start(&subject, repo).await?;
+    let briefing = add_skills(&subject, repo, &mut facts, &spec).await?;
+    skills::tell(desk, briefing).await?;
     facts.review_range = Some(format!("{since}..{head}"));
     render(&subject, repo, PromptKind::Review, &facts).await
 }
@@ -91,7 +97,7 @@ pub(super) async fn continuation(
     range: Option<String>,
 ) -> Result<String, Trouble> {
     let subject = desk.subject()?;
-    let mut facts = gathered(&subject, plan, next);
+    let mut facts = without_skills(&subject, plan, next);
     facts.review_range = range;
     render(&subject, repo, PromptKind::Continue, &facts).await
 }
@@ -105,15 +111,17 @@ pub(super) fn selected(facts: &Facts, plan: &Checklist) -> Next {
     }
 }
 
-/// The prompt of the first implementation of a run that nobody has worked on.
+/// The prompt of the first implementation of a run that nobody has worked on, with the spec that it will start with.
 pub(super) async fn first(
     subject: &Subject<'_>,
     repo: &Repo,
     plan: &Checklist,
+    spec: &str,
 ) -> Result<String, Trouble> {
     let next = selected(subject.facts, plan);
     let kind = PromptKind::of_iteration(0, false);
-    render(subject, repo, kind, &gathered(subject, plan, &next)).await
+    let (facts, _) = gathered(subject, repo, plan, &next, Some(spec)).await?;
+    render(subject, repo, kind, &facts).await
 }
 
 async fn render(
@@ -128,7 +136,47 @@ async fn render(
     Ok(prompt::render(kind, &overrides, facts)?)
 }
 
-fn gathered(subject: &Subject<'_>, plan: &Checklist, next: &Next) -> PromptFacts {
+/// All that an implementation's prompt can say, and what is to be told of its skills. The spec is read at the run's start
+/// where it is not handed in.
+async fn gathered(
+    subject: &Subject<'_>,
+    repo: &Repo,
+    plan: &Checklist,
+    next: &Next,
+    spec: Option<&str>,
+) -> Result<(PromptFacts, Briefing), Trouble> {
+    let mut facts = without_skills(subject, plan, next);
+    let spec = match spec {
+        Some(spec) => spec.to_owned(),
+        None => spec_at_start(subject, repo).await?,
+    };
+    let briefing = add_skills(subject, repo, &mut facts, &spec).await?;
+    Ok((facts, briefing))
+}
+
+async fn spec_at_start(subject: &Subject<'_>, repo: &Repo) -> Result<String, Trouble> {
+    if !subject.config.skills_enabled {
+        return Ok(String::new());
+    }
+    let start = oid(&subject.worktree.start_commit)?;
+    let bytes = git::show(repo, &start, Path::new(&subject.spec.spec_path)).await?;
+    Ok(String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned())
+}
+
+async fn add_skills(
+    subject: &Subject<'_>,
+    repo: &Repo,
+    facts: &mut PromptFacts,
+    spec: &str,
+) -> Result<Briefing, Trouble> {
+    let start = oid(&subject.worktree.start_commit)?;
+    let offer = skills::offer(subject, repo, &start, facts.task.as_ref(), spec).await;
+    facts.skills = offer.shown;
+    facts.skills_left_out = offer.left_out;
+    Ok(offer.briefing)
+}
+
+fn without_skills(subject: &Subject<'_>, plan: &Checklist, next: &Next) -> PromptFacts {
     let Subject {
         run_id,
         spec,
@@ -168,6 +216,7 @@ fn gathered(subject: &Subject<'_>, plan: &Checklist, next: &Next) -> PromptFacts
         completion_token: TOKEN.to_owned(),
         completion_mode: config.completion_mode,
         skills: Vec::new(),
+        skills_left_out: Vec::new(),
         protected_paths: config.protected_paths.clone(),
         review_range: None,
         outcome: None,

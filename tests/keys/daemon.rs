@@ -1,0 +1,198 @@
+//! What the keys of the daemon change, by the real `loopd` and its configuration file.
+
+use agent_loop::core::machine::Kind;
+use agent_loop::core::run::{RunId, State};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::loopd::Loopd;
+use crate::support::{Repository, Turnstile, eventually, processes_of};
+
+const PLAN: &str = "# Plan\n\n- [ ] first thing\n";
+/// An agent that does its work.
+const WORK: &str =
+    "[[turn]]\nsteps = [{ tick = \"next\" }, { commit = \"Do it\" }, \"complete\"]\n";
+
+/// An agent that waits before it does its work.
+fn waits(stile: &Turnstile) -> String {
+    WORK.replace(
+        "[{ tick",
+        &format!("[{{ sh = \"{}\" }}, {{ tick", stile.sh()),
+    )
+}
+
+#[tokio::test]
+async fn so_many_runs_are_active_at_once() {
+    let (one, other) = (Repository::with_plan(PLAN), Repository::with_plan(PLAN));
+    let mut stile = Turnstile::new(one.outside(), "agent");
+    let loopd = Loopd::with(&one, "daemon", "max_concurrent_runs = 1\n").await;
+    let first = loopd.run(&one, &waits(&stile), "").await;
+    stile.somebody().await;
+    let second = loopd.run(&other, WORK, "").await;
+    assert_eq!(loopd.gates(&second).await, ["global_cap"]);
+    stile.open();
+    for id in [&first, &second] {
+        loopd.wait(id, |run| run.state == State::Completed).await;
+    }
+    loopd.end().await;
+}
+
+#[tokio::test]
+async fn so_many_runs_are_active_in_one_repository() {
+    let repo = Repository::with_plan(PLAN);
+    let mut stile = Turnstile::new(repo.outside(), "agent");
+    let config = "max_runs_per_workspace = 2\n";
+    let loopd = Loopd::with(&repo, "daemon", config).await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(loopd.run(&repo, &waits(&stile), "").await);
+    }
+    stile.somebody().await;
+    stile.somebody().await;
+    assert_eq!(loopd.gates(&ids[2]).await, ["workspace_cap"]);
+    for _ in 0..3 {
+        stile.open();
+    }
+    stile.somebody().await;
+    for id in &ids {
+        loopd.wait(id, |run| run.state == State::Completed).await;
+    }
+    loopd.end().await;
+}
+
+/// Which of two runs that wait for one slot is started first: the older, or the younger.
+async fn first_of_two(repo: &Repository, name: &str, config: &str) -> &'static str {
+    let mut stile = Turnstile::new(repo.outside(), name);
+    let config = format!("max_concurrent_runs = 1\n{config}");
+    let loopd = Loopd::with(repo, name, &config).await;
+    let before = loopd.run(repo, &waits(&stile), "").await;
+    stile.somebody().await;
+    let older = loopd.run(repo, WORK, "").await;
+    let younger = loopd.run(repo, WORK, "").await;
+    stile.open();
+    for id in [&before, &older, &younger] {
+        loopd.wait(id, |run| run.state == State::Completed).await;
+    }
+    let events = loopd
+        .reader
+        .events(None, 0, 10_000)
+        .await
+        .expect("readable");
+    let started = events.into_iter().filter(|it| it.kind == "RUN_STARTED");
+    let started: Vec<RunId> = started.map(|it| it.run_id).collect();
+    loopd.end().await;
+    assert_eq!(started.len(), 3, "{started:?}");
+    if started[1] == older {
+        "older"
+    } else {
+        "younger"
+    }
+}
+
+#[tokio::test]
+async fn the_queue_is_served_in_the_order_that_is_configured() {
+    let repo = Repository::with_plan(PLAN);
+    for (name, config, first) in [
+        ("fifo", "queue_policy = \"fifo\"", "older"),
+        ("newest", "queue_policy = \"newest_first\"", "younger"),
+        (
+            "aging",
+            "queue_policy = \"newest_first\"\naging_starts = 0",
+            "older",
+        ),
+    ] {
+        assert_eq!(first_of_two(&repo, name, config).await, first, "{config}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_starts_while_the_disk_has_less_room_than_wanted() {
+    let repo = Repository::with_plan(PLAN);
+    let config = "min_free_disk_mb = 1000000000\n";
+    let loopd = Loopd::with(&repo, "full", config).await;
+    let id = loopd.run(&repo, WORK, "").await;
+    assert_eq!(loopd.gates(&id).await, ["low_disk"]);
+    loopd.end().await;
+    let loopd = Loopd::with(&repo, "never-mind", "min_free_disk_mb = 0\n").await;
+    let id = loopd.run(&repo, WORK, "").await;
+    loopd.wait(&id, |run| run.state == State::Completed).await;
+    loopd.end().await;
+}
+
+#[tokio::test]
+async fn a_step_outlives_its_daemon_or_ends_with_it() {
+    let repo = Repository::with_plan(PLAN);
+    for (name, config, survives) in [
+        ("keep", "shutdown = \"keep\"", true),
+        ("stop", "shutdown = \"stop\"", false),
+    ] {
+        let mut stile = Turnstile::new(repo.outside(), name);
+        let loopd = Loopd::with(&repo, name, config).await;
+        let id = loopd.run(&repo, &waits(&stile), "stop_grace_sec = 1").await;
+        stile.somebody().await;
+        loopd.end().await;
+        assert_eq!(!processes_of(&id).is_empty(), survives, "{config}");
+        // Whoever still waits is let through, and ends.
+        stile.open();
+        eventually(async || processes_of(&id).is_empty().then_some(())).await;
+    }
+}
+
+/// The status of an answer to a request for the health that comes from this host.
+async fn status(loopd: &Loopd, host: &str) -> String {
+    let place = loopd.address.strip_prefix("http://").expect("TCP");
+    let mut stream = TcpStream::connect(place).await.expect("it listens");
+    let request = format!("GET /health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .expect("it reads");
+    let mut answer = String::new();
+    stream
+        .read_to_string(&mut answer)
+        .await
+        .expect("it answers");
+    answer.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn a_host_is_answered_where_it_is_allowed() {
+    let repo = Repository::with_plan(PLAN);
+    let loopd = Loopd::with(&repo, "closed", "").await;
+    assert_eq!(status(&loopd, "build.example").await, "403");
+    loopd.end().await;
+    let config = "allowed_hosts = [\"build.example\"]\n";
+    let loopd = Loopd::with(&repo, "open", config).await;
+    assert_eq!(status(&loopd, "build.example").await, "200");
+    assert_eq!(status(&loopd, "other.example").await, "403");
+    loopd.end().await;
+}
+
+#[tokio::test]
+async fn files_of_runs_and_news_for_a_person_go_where_they_are_wanted() {
+    let repo = Repository::with_plan(PLAN);
+    let (logs, news) = (repo.outside().join("logs"), repo.outside().join("news"));
+    let config = format!(
+        "global_log_dir = {:?}\nnotify = \"cat >> '{}'\"\n",
+        logs.display().to_string(),
+        news.display()
+    );
+    let loopd = Loopd::with(&repo, "daemon", &config).await;
+    let crash = "[[turn]]\nsteps = [{ exit = 7 }]\n";
+    let id = loopd.run(&repo, crash, "agent_retries = 0").await;
+    loopd.wait(&id, |run| run.state.kind() == Kind::Ended).await;
+    let summary = logs.join(format!("runs/run-{id}/summary.json"));
+    eventually(async || summary.is_file().then_some(())).await;
+    let told = async || {
+        let text = std::fs::read_to_string(&news).unwrap_or_default();
+        text.ends_with('\n').then_some(text)
+    };
+    let told = eventually(told).await;
+    assert!(
+        told.contains("RUN_FAILED") && told.contains(&id.0),
+        "{told}"
+    );
+    let own = repo.outside().join("daemon/data/runs");
+    assert!(!own.exists(), "nothing of it is with the data");
+    loopd.end().await;
+}
