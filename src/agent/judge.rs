@@ -30,6 +30,7 @@ impl Tally {
             usage_of_session: self.usage_of_session,
             denied: self.denied,
             questions: self.questions,
+            tool_failed: self.tool_failed,
             raw_lines: self.raw_lines,
         }
     }
@@ -53,6 +54,19 @@ impl Tally {
             Some(End::Budget) => {
                 let message = "the agent stopped at the budget of the call".to_owned();
                 return (ResultClass::Budget, message);
+            }
+            // Some agents say why in an event of its own, before the result.
+            Some(End::Failed { fault, message }) if message.trim().is_empty() => {
+                let words = self.trouble(stderr_tail);
+                let fault = match fault {
+                    Fault::Other => &Fault::new(None, &words),
+                    Fault::Limited { .. }
+                    | Fault::Auth
+                    | Fault::Refused
+                    | Fault::Interrupted
+                    | Fault::NoSession => fault,
+                };
+                return classed(dialect, fault, &words, clock);
             }
             Some(End::Failed { fault, message }) => {
                 return classed(dialect, fault, &humane(message), clock);

@@ -191,6 +191,7 @@ pub(super) const PRESETS: [Preset; 10] = [
         ],
         state: &["~/.pi/", "$PI_CODING_AGENT_DIR"],
     },
+    // What it would keep in the worktree (histories, the cache of its map) would be taken for work.
     Preset {
         name: "aider",
         driver: DriverKind::Known,
@@ -207,6 +208,12 @@ pub(super) const PRESETS: [Preset; 10] = [
                 "--no-check-update",
                 "--no-show-release-notes",
                 "--analytics-disable",
+                "--chat-history-file",
+                "/dev/null",
+                "--input-history-file",
+                "/dev/null",
+                "--map-tokens",
+                "0",
             ]),
             Part::Model(&["--model", "{model}"]),
             Part::Own,

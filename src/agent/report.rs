@@ -41,6 +41,8 @@ pub struct Report {
     pub denied: Vec<String>,
     /// What the agent asked a person; the first 50.
     pub questions: Vec<String>,
+    /// The start of what the last tool answered, if that was an error.
+    pub tool_failed: Option<String>,
     /// Lines that were not understood, too long ones included.
     pub raw_lines: u64,
 }

@@ -20,6 +20,8 @@ pub(super) struct Tally {
     pub(super) usage_of_session: bool,
     pub(super) denied: Vec<String>,
     pub(super) questions: Vec<String>,
+    /// What the last tool answered, if that was an error.
+    pub(super) tool_failed: Option<String>,
     pub(super) raw_lines: u64,
     pub(super) end: Option<End>,
     /// The trouble that the agent was waiting out when it was last heard of.
@@ -38,7 +40,10 @@ impl Tally {
                 self.last_text = cut_front(text, MAX_MESSAGE_BYTES).to_owned();
             }
             Event::Tool { .. } => self.goes_on(),
-            Event::Note { .. } | Event::ToolResult { .. } | Event::Limit { .. } => {}
+            Event::ToolResult { ok, summary } => {
+                self.tool_failed = (!ok).then(|| summary.clone());
+            }
+            Event::Note { .. } | Event::Limit { .. } => {}
             Event::Usage {
                 input_tokens,
                 output_tokens,

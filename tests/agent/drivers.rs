@@ -57,7 +57,8 @@ fn every_known_agent_has_its_command_line() {
         (
             "aider",
             "aider --message-file /data/prompt.txt --yes-always --no-stream --no-pretty --no-gitignore \
-             --no-check-update --no-show-release-notes --analytics-disable",
+             --no-check-update --no-show-release-notes --analytics-disable --chat-history-file /dev/null \
+             --input-history-file /dev/null --map-tokens 0",
         ),
         (
             "scripted",

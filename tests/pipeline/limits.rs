@@ -69,7 +69,7 @@ async fn a_usage_limit_gives_the_slot_back_and_the_run_goes_on_by_itself() {
     let script = r#"
         then = "default"
         [[turn]]
-        steps = [{ limit = { resets_in_sec = 1 } }]
+        steps = [{ limit = { resets_in_sec = 4 } }]
     "#;
     let id = house.create(&repo, Some(script), json!({})).await;
     let run = house.rests(&id, State::Completed).await;

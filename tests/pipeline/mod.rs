@@ -11,6 +11,7 @@ mod ended;
 mod engine;
 mod files;
 mod handover;
+mod hostile;
 mod limits;
 mod merging;
 mod notify;

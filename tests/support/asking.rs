@@ -39,7 +39,17 @@ impl House {
     }
 
     /// Waits until the answer is there; fails with the run's story when it does not come.
-    pub async fn until<T>(&self, id: &RunId, mut answer: impl AsyncFnMut() -> Option<T>) -> T {
+    pub async fn until<T>(&self, id: &RunId, answer: impl AsyncFnMut() -> Option<T>) -> T {
+        self.until_within(id, PATIENCE, answer).await
+    }
+
+    /// The same with another patience.
+    pub async fn until_within<T>(
+        &self,
+        id: &RunId,
+        patience: Duration,
+        mut answer: impl AsyncFnMut() -> Option<T>,
+    ) -> T {
         let mut told = self.handle.told();
         let waiting = async {
             loop {
@@ -50,7 +60,7 @@ impl House {
                 told.changed().await.expect("the engine lives");
             }
         };
-        match tokio::time::timeout(PATIENCE, waiting).await {
+        match tokio::time::timeout(patience, waiting).await {
             Ok(answer) => answer,
             Err(_) => panic!("waited in vain; the run's story:\n{}", self.story(id).await),
         }

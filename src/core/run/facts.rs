@@ -96,6 +96,9 @@ pub struct Current {
     pub done_before: u32,
     /// The run branch's tip when it began; `None` means the base commit.
     pub start_head: Option<String>,
+    /// What the implementation came to, in words, where there is more to tell than its class.
+    #[serde(default)]
+    pub came_to: Option<String>,
     /// The tree that the checks passed on; `None` until they have.
     pub checked_tree: Option<String>,
     /// Plan or protected paths were tampered with: what was seen.

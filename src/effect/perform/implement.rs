@@ -13,7 +13,7 @@ use super::step;
 use super::tampering;
 use super::trouble::trouble;
 use super::{products, prompting, session};
-use crate::agent::Role;
+use crate::agent::{Report, Role};
 use crate::core::plan::{self, Next, TOKEN};
 use crate::core::run::{AgentReport, Event, Mode, Trouble, TroubleKind};
 use crate::effect::files::{Row, RowKind};
@@ -75,7 +75,7 @@ async fn begin(desk: &Desk<'_>, repo: &Repo, resumed: bool) -> Result<(Opening, 
 
 async fn settle(desk: &Desk<'_>, repo: &Repo, heard: Heard) -> Result<Done, Trouble> {
     let worktree = desk.git_worktree()?;
-    keep_leftovers(desk, repo, &worktree).await?;
+    let kept = keep_leftovers(desk, repo, &worktree).await?;
     let tip = own_marks(desk, repo, &worktree).await?;
     let commits = worked_between(repo, &desk.iteration_start()?, &tip.commit).await?;
     let (_, checklist) = desk.plan_at(repo, &tip.commit).await?;
@@ -90,13 +90,14 @@ async fn settle(desk: &Desk<'_>, repo: &Repo, heard: Heard) -> Result<Done, Trou
     );
     let reading = checklist.reading();
     let report = &heard.report;
+    let remarks = remarks(&heard, commits, kept);
     let mut denied = report.denied.clone();
     denied.extend(report.questions.iter().map(|q| format!("asked: {q}")));
     let event = Event::AgentDone {
         generation: desk.generation(),
         report: AgentReport {
             result: report.class.clone(),
-            message: what_happened(&heard, commits),
+            message: what_happened(report, &remarks),
             exit_code: heard.record.exit_code,
             commits: u32::try_from(commits).unwrap_or(u32::MAX),
             head: tip.commit.to_string(),
@@ -111,7 +112,7 @@ async fn settle(desk: &Desk<'_>, repo: &Repo, heard: Heard) -> Result<Done, Trou
             session: heard.session.clone(),
         },
     };
-    let message = format!("{}; {commits} commits", report.class.as_str());
+    let message = format!("{}; {commits} commits{remarks}", report.class.as_str());
     let row = Row {
         iteration: desk.facts().iteration,
         duration_ms: heard.record.duration_ms,
@@ -134,19 +135,20 @@ async fn settle(desk: &Desk<'_>, repo: &Repo, heard: Heard) -> Result<Done, Trou
         .with_artifacts(heard.artifacts))
 }
 
-/// Everything that is not committed becomes a marked commit, but what the checks left.
+/// Everything that is not committed becomes a marked commit, but what the checks left. Whether there was something.
 pub(super) async fn keep_leftovers(
     desk: &Desk<'_>,
     repo: &Repo,
     worktree: &git::Worktree,
-) -> Result<(), Trouble> {
+) -> Result<bool, Trouble> {
     let message = format!(
         "Keep what iteration {} left uncommitted",
         desk.facts().iteration
     );
     let except = products::known(desk)?;
     match git::commit_leftovers(repo, worktree, &message, &[], &except).await? {
-        Leftovers::Nothing | Leftovers::Committed(_) => Ok(()),
+        Leftovers::Nothing => Ok(false),
+        Leftovers::Committed(_) => Ok(true),
         Leftovers::Held { why } => Err(trouble(TroubleKind::NeedsPerson, "worktree_held", why)),
     }
 }
@@ -205,17 +207,31 @@ pub(super) async fn commit_plan(
 }
 
 /// The cause that a person reads when nothing came of the call.
-fn what_happened(heard: &Heard, commits: usize) -> String {
-    let report = &heard.report;
-    let mut said = match report.message.as_str() {
-        "" => report.class.as_str().to_owned(),
-        message => message.to_owned(),
+fn what_happened(report: &Report, remarks: &str) -> String {
+    let said = match report.message.as_str() {
+        "" => report.class.as_str(),
+        message => message,
     };
+    format!("{said}{remarks}")
+}
+
+/// What else was seen of the call, whatever it came to: what may have kept the agent from its work, and what it did not
+/// do itself.
+fn remarks(heard: &Heard, commits: usize, kept: bool) -> String {
+    let report = &heard.report;
+    let mut said = String::new();
     if commits == 0 && !report.denied.is_empty() {
         said.push_str(&format!(
             "; tools were denied to it: {}",
             report.denied.join(", ")
         ));
+    } else if let Some(answer) = &report.tool_failed
+        && (commits == 0 || kept)
+    {
+        said.push_str(&format!("; its last tool call failed: {answer}"));
+    }
+    if kept {
+        said.push_str("; what it left uncommitted is kept in a marked commit");
     }
     if !heard.left_behind.is_empty() {
         said.push_str(&format!(

@@ -8,9 +8,9 @@ use super::agent_step::{self, Called, Heard, Opening};
 use super::desk::{Desk, oid};
 use super::implement::{commit_plan, keep_leftovers, worked_between};
 use super::{prompting, session, step};
-use crate::agent::{self, Role};
+use crate::agent::{self, Report, Role};
 use crate::core::plan::{self, Checklist, Next};
-use crate::core::run::{Event, ReviewReport, Trouble, Verdict};
+use crate::core::run::{Event, ResultClass, ReviewReport, Trouble, Verdict};
 use crate::effect::files::{Row, RowKind};
 use crate::effect::git::{self, Repo};
 use crate::store::Artifact;
@@ -58,10 +58,7 @@ async fn settle(desk: &Desk<'_>, repo: &Repo, heard: Heard) -> Result<Done, Trou
     let worktree = desk.git_worktree()?;
     // A reviewer should not write, but what it wrote must not be lost, nor be taken for reviewed: the tree differs then.
     keep_leftovers(desk, repo, &worktree).await?;
-    let verdict = agent::verdict::parse(&heard.report.final_message).map(|v| Verdict {
-        approved: v.approved,
-        findings: v.findings,
-    });
+    let verdict = verdict(&heard.report);
     let tip = git::head(repo, &worktree).await?;
     let meddled = worked_between(repo, &oid(&heard.begin.opening.head)?, &tip.commit).await? > 0;
     let verdict = match verdict {
@@ -120,6 +117,26 @@ async fn settle(desk: &Desk<'_>, repo: &Repo, heard: Heard) -> Result<Done, Trou
     Ok(Done::event(event, "reviewed")
         .with_step(step)
         .with_artifacts(artifacts))
+}
+
+/// The verdict of a reviewer that ended in good order. What one said that crashed or was stopped is none: nobody knows
+/// what it would have said next.
+fn verdict(report: &Report) -> Option<Verdict> {
+    match report.class {
+        ResultClass::Done | ResultClass::MaxTurns | ResultClass::Budget => {
+            agent::verdict::parse(&report.final_message).map(|v| Verdict {
+                approved: v.approved,
+                findings: v.findings,
+            })
+        }
+        ResultClass::Limited { .. }
+        | ResultClass::Auth
+        | ResultClass::Refused
+        | ResultClass::Crashed
+        | ResultClass::TimedOut
+        | ResultClass::Canceled
+        | ResultClass::SessionGone => None,
+    }
 }
 
 /// `review-diff.json`: what the reviewer was asked about.

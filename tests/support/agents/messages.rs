@@ -1,43 +1,40 @@
-//! The Messages API of Anthropic, as far as Claude Code uses it.
+//! The Messages API of Anthropic, as far as Claude Code and pi use it.
 
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::model::{asked, items, json_response, stream_response, text};
-use super::play::{self, Answer, Mood};
+use super::model::{Api, asked, items, json_response, stream_response, text, with_header};
+use super::play::{Answer, Asked, Refusal};
 
-pub(super) fn answer(mood: &Mood, _path: &str, body: &Value) -> Response {
-    match mood {
-        Mood::Works => works(body, None),
-        Mood::Runs(command) => works(body, Some(command)),
-        Mood::Stumbles if play::breaks_down(body) => {
-            error(StatusCode::BAD_REQUEST, "invalid_request_error", "no idea")
-        }
-        Mood::Stumbles => works(body, None),
-        Mood::Unauthorized => error(
-            StatusCode::UNAUTHORIZED,
-            "authentication_error",
-            "invalid x-api-key",
-        ),
-        Mood::Limited { resets_at_sec } => limited(*resets_at_sec),
-    }
-}
+pub(super) const API: Api = Api {
+    asked: |body| request(body),
+    answered: |_, body, answer| respond(body, answer),
+};
 
-fn works(body: &Value, instead: Option<&str>) -> Response {
+fn request(body: &Value) -> Asked {
     let tools = items(&body["tools"])
         .map(|tool| (text(&tool["name"]), tool["input_schema"].clone()))
         .collect();
-    let worked = items(&body["messages"])
+    let last_of_user = items(&body["messages"]).rfind(|message| message["role"] == "user");
+    let worked = last_of_user
+        .into_iter()
         .flat_map(|message| items(&message["content"]))
         .any(|block| block["type"] == "tool_result");
-    let (block, stop) = match play::answer(instead, &asked(body, tools, worked)) {
-        Answer::Say(said) => (json!({ "type": "text", "text": said }), "end_turn"),
+    asked(body, tools, worked)
+}
+
+fn respond(body: &Value, answer: &Answer) -> Response {
+    let (block, stop, whole) = match answer {
+        Answer::Refuse(refusal) => return refuse(*refusal),
+        Answer::Say(said) => (json!({ "type": "text", "text": said }), "end_turn", true),
+        Answer::Half(said) => (json!({ "type": "text", "text": said }), "end_turn", false),
         Answer::Call(name, input) => {
             let id = format!("toolu_{}", uuid::Uuid::now_v7().simple());
             (
                 json!({ "type": "tool_use", "id": id, "name": name, "input": input }),
                 "tool_use",
+                true,
             )
         }
     };
@@ -76,16 +73,35 @@ fn works(body: &Value, instead: Option<&str>) -> Response {
         json!({ "type": "message_delta", "delta": { "stop_reason": stop, "stop_sequence": null }, "usage": usage }),
         json!({ "type": "message_stop" }),
     ];
-    let named: Vec<(&str, Value)> = events
+    let sent = if whole { events.len() } else { 3 };
+    let named: Vec<(&str, String)> = events
         .iter()
-        .map(|event| (event["type"].as_str().unwrap_or_default(), event.clone()))
+        .take(sent)
+        .map(|event| {
+            let name = event["type"].as_str().unwrap_or_default();
+            (name, event.to_string())
+        })
         .collect();
     stream_response(&named)
 }
 
-fn error(status: StatusCode, kind: &str, message: &str) -> Response {
+fn refuse(refusal: Refusal) -> Response {
+    match refusal {
+        Refusal::Unauthorized => error(401, "authentication_error", "invalid x-api-key"),
+        Refusal::Limited { resets_at_sec } => limited(resets_at_sec),
+        Refusal::Later { sec } => {
+            let said = "This request would exceed your account's rate limit.";
+            let response = error(429, "rate_limit_error", said);
+            with_header(response, "retry-after", &sec.to_string())
+        }
+        Refusal::Senseless => error(400, "invalid_request_error", "no idea"),
+        Refusal::Overloaded => error(529, "overloaded_error", "Overloaded"),
+    }
+}
+
+fn error(status: u16, kind: &str, message: &str) -> Response {
     json_response(
-        status,
+        StatusCode::from_u16(status).expect("a status"),
         &json!({ "type": "error", "error": { "type": kind, "message": message } }),
     )
 }
@@ -93,9 +109,8 @@ fn error(status: StatusCode, kind: &str, message: &str) -> Response {
 /// The window of five hours is used up; subscribers are told so in headers.
 fn limited(resets_at_sec: i64) -> Response {
     let said = "This request would exceed your account's rate limit.";
-    let mut response = error(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", said);
     let reset = resets_at_sec.to_string();
-    for (name, value) in [
+    [
         ("status", "rejected"),
         ("reset", reset.as_str()),
         ("representative-claim", "five_hour"),
@@ -103,13 +118,16 @@ fn limited(resets_at_sec: i64) -> Response {
         ("5h-reset", reset.as_str()),
         ("5h-utilization", "1.0"),
         ("overage-status", "rejected"),
-    ] {
-        let name = format!("anthropic-ratelimit-unified-{name}");
-        let name = HeaderName::try_from(name).expect("a header's name");
-        response.headers_mut().insert(
-            name,
-            HeaderValue::from_str(value).expect("a header's value"),
-        );
-    }
-    response
+    ]
+    .into_iter()
+    .fold(
+        error(429, "rate_limit_error", said),
+        |response, (name, value)| {
+            with_header(
+                response,
+                &format!("anthropic-ratelimit-unified-{name}"),
+                value,
+            )
+        },
+    )
 }

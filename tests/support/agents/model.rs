@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use super::play::{self, Mood};
-use super::{gemini, messages, responses};
+use super::play::{self, Answer, Asked, Mood};
+use super::{chat, gemini, messages, responses};
 
 /// A model on loopback; it goes away when dropped.
 pub struct Model {
@@ -24,6 +24,12 @@ pub struct Model {
 struct Behind {
     mood: Mood,
     keys: Mutex<Vec<String>>,
+}
+
+/// One API: how a request is read, and how an answer is written (to the path, for the request).
+pub(super) struct Api {
+    pub(super) asked: fn(&Value) -> Asked,
+    pub(super) answered: fn(&str, &Value, &Answer) -> Response,
 }
 
 impl Model {
@@ -81,12 +87,14 @@ async fn take(
         );
     }
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let answer: fn(&Mood, &str, &Value) -> Response = if path.ends_with("/messages") {
-        messages::answer
+    let api = if path.ends_with("/messages") {
+        messages::API
     } else if path.ends_with("/responses") {
-        responses::answer
+        responses::API
+    } else if path.ends_with("/chat/completions") {
+        chat::API
     } else if path.contains(":generateContent") || path.contains(":streamGenerateContent") {
-        gemini::answer
+        gemini::API
     } else {
         // Lists of models, probes and the like: agents do without.
         let error = json!({ "error": { "type": "not_found_error", "message": path } });
@@ -97,7 +105,8 @@ async fn take(
         .lock()
         .expect("no panic in the model")
         .push(key(&headers));
-    answer(&behind.mood, path, &body)
+    let answer = play::answer(&behind.mood, &(api.asked)(&body));
+    (api.answered)(path, &body, &answer)
 }
 
 fn key(headers: &HeaderMap) -> String {
@@ -110,8 +119,8 @@ fn key(headers: &HeaderMap) -> String {
 }
 
 /// The request's tools and its history, as each API has them, become what [`play`] knows.
-pub(super) fn asked(body: &Value, tools: Vec<(String, Value)>, worked: bool) -> play::Asked {
-    play::Asked {
+pub(super) fn asked(body: &Value, tools: Vec<(String, Value)>, worked: bool) -> Asked {
+    Asked {
         whole: body.to_string(),
         tools,
         worked,
@@ -128,8 +137,17 @@ pub(super) fn json_response(status: StatusCode, body: &Value) -> Response {
         .into_response()
 }
 
+/// The same answer with one more header.
+pub(super) fn with_header(mut response: Response, name: &str, value: &str) -> Response {
+    response.headers_mut().insert(
+        HeaderName::try_from(name).expect("a header's name"),
+        HeaderValue::from_str(value).expect("a header's value"),
+    );
+    response
+}
+
 /// A stream of server-sent events: a name, where the API has names, and data.
-pub(super) fn stream_response(events: &[(&str, Value)]) -> Response {
+pub(super) fn stream_response(events: &[(&str, String)]) -> Response {
     let mut text = String::new();
     for (name, data) in events {
         if !name.is_empty() {
@@ -141,7 +159,7 @@ pub(super) fn stream_response(events: &[(&str, Value)]) -> Response {
 }
 
 /// The items of a list; none where there is no list.
-pub(super) fn items(value: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn items(value: &Value) -> impl DoubleEndedIterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 

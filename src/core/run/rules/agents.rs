@@ -37,6 +37,8 @@ impl Facts {
         self.current.record.claimed_complete = report.claimed_complete;
         self.current.record.task = report.task.clone();
         self.current.record.tree = Some(report.tree.clone());
+        let told_more = report.message != report.result.as_str();
+        self.current.came_to = told_more.then(|| report.message.clone());
         // What the tip shows counts: tampering that was taken back holds nobody.
         self.current.tampered = report.tampered.clone();
         let unlucky = matches!(self.standing(), Standing::Unlucky | Standing::Stranger);

@@ -124,8 +124,9 @@ impl Facts {
                 AfterWatchdog::Hold,
                 hold_code(&signals),
                 format!(
-                    "the run does not get on ({}); look at the last iterations, then `loopctl resume`, with `--note` to tell the agent something",
-                    names(&signals)
+                    "the run does not get on ({}){}; look at the last iterations, then `loopctl resume`, with `--note` to tell the agent something",
+                    names(&signals),
+                    self.last_call()
                 ),
             ),
             Verdict::Rewrite { .. } => Decision::go(AfterWatchdog::Rewrite),
@@ -136,6 +137,14 @@ impl Facts {
                     AfterWatchdog::Mend
                 })
             }
+        }
+    }
+
+    /// What is known of why the agent did not get on.
+    fn last_call(&self) -> String {
+        match &self.current.came_to {
+            Some(said) => format!("; the agent's last call came to: {said}"),
+            None => String::new(),
         }
     }
 
