@@ -3,8 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use agent_loop::effect::git::{
-    Executed, GitErrorKind, Intent, MergeWant, Repo, Step, Strategy, Worktree, execute, head,
-    plan_merge,
+    Executed, Intent, MergeWant, Repo, Step, Strategy, Worktree, execute, head, plan_merge, ready,
 };
 
 use super::{Lab, merge_want, with_worktree};
@@ -104,14 +103,42 @@ async fn a_linked_worktree_of_the_users_follows_while_the_primary_one_stays() {
 }
 
 #[tokio::test]
-async fn an_index_that_somebody_has_locked_is_transient() {
+async fn an_index_that_stays_locked_is_held_and_the_lock_named() {
     let (lab, repo, worktree, intent) = planned().await;
-    fs::write(repo.common_dir.join("index.lock"), "").unwrap();
-    let error = execute(&repo, &intent, &worktree.drivers)
-        .await
-        .unwrap_err();
-    assert_eq!(error.kind, GitErrorKind::Transient, "{error}");
+    let lock = repo.common_dir.join("index.lock");
+    fs::write(&lock, "").unwrap();
+    let (files, message) = held(&repo, &worktree, &intent).await;
+    assert_eq!(files, [lock.clone()]);
+    assert!(message.contains("remove the file"), "{message}");
     assert_eq!(lab.id(&lab.repo(), "main"), worktree.base_commit);
+    assert!(lock.exists(), "it is not ours to remove");
+    // A merge that was stored while it was there proves nothing of it.
+    let again = ready(&repo, intent.clone(), Some(&intent), &worktree.drivers, 1);
+    assert_eq!(again.await.unwrap().unlocked_at_ms, None);
+    assert!(lock.exists());
+}
+
+#[tokio::test]
+async fn a_long_list_of_files_in_the_way_hides_neither_the_reason_nor_its_head() {
+    let (lab, repo, worktree) = with_worktree().await;
+    for n in 100..400 {
+        fs::write(worktree.path.join(format!("in-the-way-{n}")), "ours\n").unwrap();
+        fs::write(lab.repo().join(format!("in-the-way-{n}")), "theirs\n").unwrap();
+    }
+    lab.commit(&worktree.path, "many");
+    let verified = head(&repo, &worktree).await.unwrap();
+    let wish = MergeWant {
+        target_branch: "main",
+        ..merge_want(&worktree, &verified, Strategy::Squash)
+    };
+    let Step::Ready(intent) = plan_merge(&repo, &wish).await.unwrap() else {
+        panic!("not ready")
+    };
+    let (files, message) = held(&repo, &worktree, &intent).await;
+    assert_eq!(files.len(), 300);
+    for part in ["untracked working tree files", "in-the-way-100, ", " and 280 more"] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
 }
 
 #[tokio::test]

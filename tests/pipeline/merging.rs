@@ -113,3 +113,33 @@ async fn a_completed_run_leaves_its_branch_and_no_worktree() {
     repo.git(&["rev-parse", "--verify", &worktree.run_branch]);
     assert_eq!(house.told(&id, "WORKTREE_REMOVED").await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_git_that_is_killed_in_the_users_checkout_leaves_no_lock_in_the_way() {
+    let repo = Repository::with_plan(ONE_TASK);
+    repo.write(".gitattributes", "made filter=once\n");
+    repo.git(&["add", ".gitattributes"]);
+    repo.git(&["commit", "--quiet", "--message=filter"]);
+    // The first git that writes the file into the user's checkout is killed while it holds the index.
+    let killed = repo.outside().join("killed");
+    let smudge = format!(
+        "case $PWD in {}) mkdir '{}' 2>/dev/null && kill -9 $PPID;; esac; cat",
+        repo.root.display(),
+        killed.display()
+    );
+    repo.git(&["config", "filter.once.smudge", &smudge]);
+    let house = House::over(&repo).await;
+    let script = r#"
+        [[turn]]
+        steps = [{ write = { path = "made", text = "made\n" } }, { tick = "next" }, { commit = "Make" }, "complete"]
+    "#;
+    let settings = json!({ "merge_target_branch": "main", "verify_cmds": ["true"] });
+    let id = house.create(&repo, Some(script), settings).await;
+    let run = house.rests(&id, State::Completed).await;
+    assert!(killed.exists(), "it was killed");
+    let merged = repo.git(&["rev-parse", "main"]);
+    assert_eq!(Some(merged), run.facts.merge_commit);
+    assert_eq!(repo.checkout().2, "", "and the checkout is whole");
+    assert!(!repo.root.join(".git/index.lock").exists());
+    house.check().await;
+}

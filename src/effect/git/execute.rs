@@ -54,6 +54,35 @@ pub enum Settled {
     },
 }
 
+/// Makes an intent ready to be stored: notes whether the target's checkout is free to be moved. A lock that an earlier try
+/// of the same run (`before`) has left there, when it was killed, is removed with proof.
+///
+/// # Errors
+/// When git cannot read the repository, or the lock cannot be looked at.
+pub async fn ready(
+    repo: &Repo,
+    mut intent: Intent,
+    before: Option<&Intent>,
+    drivers: &Drivers,
+    now_ms: i64,
+) -> Result<Intent> {
+    let _lane = repo.lane().await;
+    let safe = Safe::trusting(repo, drivers).await?;
+    let checkouts = occupied(&safe, &intent.target_ref).await?;
+    let [checkout] = checkouts.as_slice() else {
+        return Ok(intent);
+    };
+    let before = before.filter(|it| it.target_ref == intent.target_ref);
+    let since = before.and_then(|it| it.unlocked_at_ms);
+    let lock = checkout.index_lock();
+    let free = match since {
+        Some(since) => lock.clear(since)?,
+        None => !lock.is_there(),
+    };
+    intent.unlocked_at_ms = if free { Some(now_ms) } else { since };
+    Ok(intent)
+}
+
 /// Moves the target as planned, or not at all.
 ///
 /// # Errors

@@ -6,13 +6,18 @@
 use std::path::PathBuf;
 
 use super::{
-    GitErrorKind, Intent, Result,
+    GitError, GitErrorKind, Intent, Result,
     admin::all,
+    error::excerpt,
     call::Call,
     refs::{resolve, symbolic},
     repo::path,
     safe::Safe,
+    stale::IndexLock,
 };
+
+/// Files that a message names; all of them stand beside it.
+const NAMED: usize = 20;
 
 /// Somebody's checkout of a branch.
 #[derive(Debug)]
@@ -22,6 +27,16 @@ pub(super) struct Checkout {
     git_dir: PathBuf,
     /// Why nothing may be moved in there.
     hands_off: Option<String>,
+}
+
+impl Checkout {
+    /// The lock that git takes in there.
+    pub(super) fn index_lock(&self) -> IndexLock<'_> {
+        IndexLock {
+            tree: &self.path,
+            git_dir: &self.git_dir,
+        }
+    }
 }
 
 /// Why a fast-forward did not happen: the files in the way, and a message.
@@ -109,6 +124,9 @@ pub(super) async fn forward(
     if let Some(why) = &checkout.hands_off {
         return Ok(Some((Vec::new(), why.clone())));
     }
+    if let Some(refusal) = checkout.index_lock().wait().await {
+        return Ok(Some(refusal));
+    }
     let at = checkout.path.display();
     let call = |args: &[&str]| bound(safe, checkout, args);
     let branch = || async { call(&["symbolic-ref", "--quiet", "HEAD"]).output().await };
@@ -150,14 +168,22 @@ pub(super) async fn forward(
     if merged.code == Some(0) {
         return Ok(None);
     }
+    if merged.code.is_none() {
+        let tried = format!("fast-forward {at}");
+        return Err(GitError::transient(tried, "git was killed"));
+    }
     let error = merged.error();
     match error.kind {
         GitErrorKind::Permanent => {
+            let files = named(&merged.stderr);
+            let why = match files.as_slice() {
+                [] => error.said,
+                files => in_the_way(&merged.stderr, files),
+            };
             let message = format!(
-                "git refuses to fast-forward {at}: {}; commit or move what is in the way",
-                error.said
+                "git refuses to fast-forward {at}: {why}; commit or move what is in the way"
             );
-            Ok(Some((named(&merged.stderr), message)))
+            Ok(Some((files, message)))
         }
         GitErrorKind::Transient | GitErrorKind::NoSpace | GitErrorKind::MissingRepo => Err(error),
     }
@@ -171,6 +197,24 @@ fn bound(safe: &Safe<'_>, checkout: &Checkout, args: &[&str]) -> Call {
         .env("GIT_DIR", &checkout.git_dir)
         .env("GIT_COMMON_DIR", &safe.repo.common_dir);
     call.env("GIT_WORK_TREE", &checkout.path)
+}
+
+/// What git says of the files, and the first of them: a list of thousands would hide what it is about.
+fn in_the_way(stderr: &[u8], files: &[PathBuf]) -> String {
+    let words: Vec<&[u8]> = stderr
+        .split(|b| *b == b'\n')
+        .filter(|line| !line.starts_with(b"\t"))
+        .collect();
+    let first: Vec<String> = files
+        .iter()
+        .take(NAMED)
+        .map(|path| path.display().to_string())
+        .collect();
+    let more = match files.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{} {}{more}", excerpt(&words.join(&b'\n')), first.join(", "))
 }
 
 /// The files that git names in its refusal, each on a line that starts with a tab.

@@ -61,6 +61,10 @@ pub struct Intent {
     pub old: Option<Oid>,
     /// Where it goes.
     pub new: Oid,
+    /// When the checkout of the target was seen without an index lock, in milliseconds since 1970; see
+    /// [`ready`](super::ready). None: it was not.
+    #[serde(default)]
+    pub unlocked_at_ms: Option<i64>,
 }
 
 /// What comes next for a merge.
@@ -174,6 +178,7 @@ pub async fn plan_merge(repo: &Repo, want: &MergeWant<'_>) -> Result<Step> {
         target_ref,
         old,
         new,
+        unlocked_at_ms: None,
     }))
 }
 

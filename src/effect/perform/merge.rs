@@ -17,8 +17,9 @@ pub(super) async fn merge(desk: &Desk<'_>) -> Result<Done, Trouble> {
     let repo = desk.repo().await?;
     let worktree = desk.git_worktree()?;
     let generation = desk.generation();
-    if let Some(intent) = stored_intent(desk).await? {
-        match git::settle(&repo, &intent).await? {
+    let before = stored_intent(desk).await?;
+    if let Some(intent) = &before {
+        match git::settle(&repo, intent).await? {
             Settled::Merged { commit } => return Ok(merged(desk, commit.as_str())),
             Settled::Pending | Settled::TargetMoved { .. } => {}
         }
@@ -33,6 +34,8 @@ pub(super) async fn merge(desk: &Desk<'_>) -> Result<Done, Trouble> {
     }
     match plan(desk, &repo, &worktree, &tip).await? {
         Step::Ready(intent) => {
+            let (drivers, now) = (&worktree.drivers, desk.now().0);
+            let intent = git::ready(&repo, intent, before.as_ref(), drivers, now).await?;
             store_intent(desk, &intent).await?;
             match git::execute(&repo, &intent, &worktree.drivers).await? {
                 Executed::Merged { commit } => Ok(merged(desk, commit.as_str())),

@@ -1,0 +1,193 @@
+//! The lock of an index in somebody's checkout: whether it may go, and whom to ask when it may not.
+//!
+//! A git of ours that is killed in there cannot remove its lock, and nobody could merge any more. It goes only with proof
+//! that nobody alive holds it and that it may be ours: it is our user's, it was not there when the merge was stored, and no
+//! git that lives works in this checkout (one that waits for an editor has closed the file), nor has anybody it open.
+
+use std::{
+    fs, io,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{GitError, Result};
+use crate::effect::proc;
+
+/// How long somebody who works in the checkout is waited for, before a person is asked.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The index lock of a checkout.
+#[derive(Debug)]
+pub(super) struct IndexLock<'a> {
+    /// The working tree.
+    pub tree: &'a Path,
+    /// Its git directory, where the lock is.
+    pub git_dir: &'a Path,
+}
+
+impl IndexLock<'_> {
+    fn path(&self) -> PathBuf {
+        self.git_dir.join("index.lock")
+    }
+
+    /// Whether somebody holds it, or has left it.
+    pub(super) fn is_there(&self) -> bool {
+        fs::symlink_metadata(self.path()).is_ok()
+    }
+
+    /// Removes a lock that a killed git of ours has left since `since_ms` (milliseconds since 1970), when there was none.
+    /// Whether there is none now.
+    pub(super) fn clear(&self, since_ms: i64) -> Result<bool> {
+        let path = self.path();
+        let fail = |error: io::Error| GitError::io("look at", &path, &error);
+        let meta = match fs::symlink_metadata(&path) {
+            Ok(meta) => meta,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            Err(error) => return Err(fail(error)),
+        };
+        let made_ms = meta
+            .mtime()
+            .saturating_mul(1000)
+            .saturating_add(meta.mtime_nsec() / 1_000_000);
+        let ours = meta.is_file() && meta.uid() == rustix::process::geteuid().as_raw();
+        if !ours || made_ms < since_ms || self.holder().map_err(fail)?.is_some() {
+            return Ok(false);
+        }
+        // The same file still: whoever came meanwhile would have made another.
+        let again = fs::symlink_metadata(&path).map_err(fail)?;
+        if (again.ino(), again.mtime_nsec()) != (meta.ino(), meta.mtime_nsec()) {
+            return Ok(false);
+        }
+        fs::remove_file(&path).map_err(fail)?;
+        tracing::info!(lock = %path.display(), "removed the lock that a killed git has left");
+        Ok(true)
+    }
+
+    /// Waits a while for whoever works in there; why a person has to look, when that does not help.
+    pub(super) async fn wait(&self) -> Option<(Vec<PathBuf>, String)> {
+        let waiting = async {
+            while self.is_there() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, waiting).await.is_ok() {
+            return None;
+        }
+        let path = self.path();
+        let at = path.display();
+        // What cannot be read is said of nobody.
+        let message = match self.holder().ok().flatten() {
+            Some(who) => format!("{at} is held by {who}; let it end, then `loopctl resume`"),
+            None => format!(
+                "{at} is held, or was left by a git that was killed; if no git works in {}, remove the file, then `loopctl resume`",
+                self.tree.display()
+            ),
+        };
+        Some((vec![path], message))
+    }
+
+    /// Somebody alive who may hold it. Whose place cannot be seen may.
+    fn holder(&self) -> io::Result<Option<String>> {
+        let lock = self.path();
+        for stat in proc::all()? {
+            let of = |what: &str| format!("/proc/{}/{what}", stat.identity.pid);
+            let is_git = stat.name == "git" || stat.name.starts_with("git-");
+            let in_there = || match fs::read_link(of("cwd")) {
+                Ok(cwd) => cwd.starts_with(self.tree) || cwd.starts_with(self.git_dir),
+                Err(error) => error.kind() != io::ErrorKind::NotFound,
+            };
+            // Those of other users cannot have made a file of ours, but root.
+            let open = fs::read_dir(of("fd")).into_iter().flatten().flatten();
+            let mut open = open.filter_map(|fd| fs::read_link(fd.path()).ok());
+            if stat.alive && ((is_git && in_there()) || open.any(|path| path == lock)) {
+                return Ok(Some(proc::describe(&stat)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lab() -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let lock = dir.path().join("index.lock");
+        fs::write(&lock, "").expect("a lock");
+        (dir, lock)
+    }
+
+    fn of(dir: &tempfile::TempDir) -> IndexLock<'_> {
+        IndexLock {
+            tree: dir.path(),
+            git_dir: dir.path(),
+        }
+    }
+
+    #[test]
+    fn a_lock_goes_when_it_is_younger_than_the_intent_and_nobody_holds_it() {
+        let (dir, lock) = lab();
+        assert!(of(&dir).clear(0).expect("looks"));
+        assert!(!lock.exists());
+        assert!(of(&dir).clear(0).expect("looks"), "a repeat is harmless");
+    }
+
+    #[test]
+    fn one_that_was_there_before_stays() {
+        let (dir, lock) = lab();
+        assert!(!of(&dir).clear(i64::MAX).expect("looks"));
+        assert!(lock.exists());
+    }
+
+    #[test]
+    fn one_that_somebody_has_open_stays() {
+        let (dir, lock) = lab();
+        let open = fs::File::open(&lock).expect("open");
+        assert!(!of(&dir).clear(0).expect("looks"));
+        drop(open);
+        assert!(of(&dir).clear(0).expect("looks"));
+    }
+
+    #[test]
+    fn one_that_a_git_in_there_may_hold_stays_until_it_has_ended() {
+        let (dir, lock) = lab();
+        // A git that waits, as one with an editor does, with the lock closed.
+        let mut git = std::process::Command::new("git")
+            .args(["cat-file", "--batch"])
+            .current_dir(dir.path())
+            .env("GIT_DIR", repository(dir.path()))
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("git runs");
+        answered(&mut git);
+        assert!(!of(&dir).clear(0).expect("looks"));
+        git.kill().expect("killed");
+        git.wait().expect("ended");
+        assert!(of(&dir).clear(0).expect("looks"));
+        assert!(!lock.exists());
+    }
+
+    fn repository(dir: &Path) -> PathBuf {
+        let at = dir.join("repository.git");
+        let mut init = std::process::Command::new("git");
+        let made = init.args(["init", "--quiet", "--bare"]).arg(&at).status();
+        assert!(made.expect("git runs").success());
+        at
+    }
+
+    /// It has come up when it has answered.
+    fn answered(git: &mut std::process::Child) {
+        use io::{BufRead as _, Write as _};
+        let mut ask = git.stdin.as_ref().expect("piped");
+        ask.write_all(b"HEAD\n").expect("asked");
+        let mut line = String::new();
+        let answers = git.stdout.as_mut().expect("piped");
+        io::BufReader::new(answers).read_line(&mut line).expect("an answer");
+        assert!(line.contains("missing"), "{line}");
+    }
+}
