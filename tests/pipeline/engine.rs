@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::ONE_TASK;
-use crate::support::{House, PATIENCE, Repository};
+use crate::support::{House, PATIENCE, Repository, Turnstile};
 
 #[tokio::test]
 async fn a_wait_that_is_over_is_not_starved_by_an_inbox_that_is_never_empty() {
@@ -40,13 +40,20 @@ async fn a_wait_that_is_over_is_not_starved_by_an_inbox_that_is_never_empty() {
 async fn a_database_that_a_stranger_has_locked_is_a_gate_until_it_is_free() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
-    let script = "then = \"default\"\n[[turn]]\nsteps = [{ limit = { resets_in_sec = 1 } }]\n";
-    let id = house
-        .create(&repo, Some(script), json!({ "reviewer": false }))
-        .await;
-    house.wait(&id, |run| run.facts.wait.is_some()).await;
+    let mut stile = Turnstile::new(repo.outside(), "agent");
+    let script = format!(
+        "then = \"default\"\n[[turn]]\nsteps = [{{ sh = \"{}\" }}, {{ tick = \"next\" }}, {{ commit = \"Do\" }}, \"complete\"]\n",
+        stile.sh()
+    );
+    let settings = json!({ "reviewer": false, "merge_strategy": "none" });
+    let first = house.create(&repo, Some(&script), settings.clone()).await;
+    stile.somebody().await;
+    let second = house.create(&repo, None, settings).await;
+    house.gated(&second, &["workspace_cap"]).await;
     let stranger = rusqlite::Connection::open(store::file(&house.data)).expect("opens");
     stranger.execute_batch("BEGIN IMMEDIATE").expect("locked");
+    // The first one's report cannot be stored.
+    stile.open();
     let locked = async {
         loop {
             let schedule = house.handle.explain().await.expect("a schedule");
@@ -61,6 +68,8 @@ async fn a_database_that_a_stranger_has_locked_is_a_gate_until_it_is_free() {
     assert!(matches!(&gate, Gate::Locked { message, .. } if message.contains("loopd.db")));
     assert!(gate.message().contains("another process holds its lock"));
     stranger.execute_batch("ROLLBACK").expect("free again");
-    house.rests(&id, State::Completed).await;
+    for id in [&first, &second] {
+        house.rests(id, State::Completed).await;
+    }
     house.check().await;
 }
