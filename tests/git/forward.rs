@@ -121,7 +121,7 @@ async fn an_index_that_stays_locked_is_held_and_the_lock_named() {
 #[tokio::test]
 async fn a_long_list_of_files_in_the_way_hides_neither_the_reason_nor_its_head() {
     let (lab, repo, worktree) = with_worktree().await;
-    for n in 100..400 {
+    for n in 100..200 {
         fs::write(worktree.path.join(format!("in-the-way-{n}")), "ours\n").unwrap();
         fs::write(lab.repo().join(format!("in-the-way-{n}")), "theirs\n").unwrap();
     }
@@ -135,8 +135,12 @@ async fn a_long_list_of_files_in_the_way_hides_neither_the_reason_nor_its_head()
         panic!("not ready")
     };
     let (files, message) = held(&repo, &worktree, &intent).await;
-    assert_eq!(files.len(), 300);
-    for part in ["untracked working tree files", "in-the-way-100, ", " and 280 more"] {
+    assert_eq!(files.len(), 100);
+    for part in [
+        "untracked working tree files",
+        "in-the-way-100, ",
+        " and 80 more",
+    ] {
         assert!(message.contains(part), "{part}: {message}");
     }
 }

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use super::{
     GitError, GitErrorKind, Intent, Result,
     admin::all,
-    error::excerpt,
     call::Call,
+    error::excerpt,
     refs::{resolve, symbolic},
     repo::path,
     safe::Safe,
@@ -214,7 +214,11 @@ fn in_the_way(stderr: &[u8], files: &[PathBuf]) -> String {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    format!("{} {}{more}", excerpt(&words.join(&b'\n')), first.join(", "))
+    format!(
+        "{} {}{more}",
+        excerpt(&words.join(&b'\n')),
+        first.join(", ")
+    )
 }
 
 /// The files that git names in its refusal, each on a line that starts with a tab.

@@ -69,7 +69,7 @@ pub use claim::foresee;
 pub use diff::{Diff, changed_paths, diff, diff_id};
 pub use error::{GitError, GitErrorKind};
 pub use exclude::exclude_line;
-pub use execute::{Executed, Settled, execute, settle, ready};
+pub use execute::{Executed, Settled, execute, ready, settle};
 pub use file::{FileCommit, commit_file};
 pub use inspect::{
     Commit, Entry, EntryKind, commits_between, entries_below, is_ancestor, merge_base, show,

@@ -187,7 +187,9 @@ mod tests {
         ask.write_all(b"HEAD\n").expect("asked");
         let mut line = String::new();
         let answers = git.stdout.as_mut().expect("piped");
-        io::BufReader::new(answers).read_line(&mut line).expect("an answer");
+        io::BufReader::new(answers)
+            .read_line(&mut line)
+            .expect("an answer");
         assert!(line.contains("missing"), "{line}");
     }
 }

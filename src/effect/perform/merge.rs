@@ -17,8 +17,8 @@ pub(super) async fn merge(desk: &Desk<'_>) -> Result<Done, Trouble> {
     let repo = desk.repo().await?;
     let worktree = desk.git_worktree()?;
     let generation = desk.generation();
-    let before = stored_intent(desk).await?;
-    if let Some(intent) = &before {
+    let stored = stored_intent(desk).await?;
+    if let Some((_, intent)) = stored.as_ref().filter(|(of, _)| *of == generation) {
         match git::settle(&repo, intent).await? {
             Settled::Merged { commit } => return Ok(merged(desk, commit.as_str())),
             Settled::Pending | Settled::TargetMoved { .. } => {}
@@ -35,7 +35,9 @@ pub(super) async fn merge(desk: &Desk<'_>) -> Result<Done, Trouble> {
     match plan(desk, &repo, &worktree, &tip).await? {
         Step::Ready(intent) => {
             let (drivers, now) = (&worktree.drivers, desk.now().0);
-            let intent = git::ready(&repo, intent, before.as_ref(), drivers, now).await?;
+            // Of whichever try: each has a generation of its own, and any of them may have been killed.
+            let before = stored.as_ref().map(|(_, intent)| intent);
+            let intent = git::ready(&repo, intent, before, drivers, now).await?;
             store_intent(desk, &intent).await?;
             match git::execute(&repo, &intent, &worktree.drivers).await? {
                 Executed::Merged { commit } => Ok(merged(desk, commit.as_str())),
@@ -173,20 +175,21 @@ async fn catch_up(
     })
 }
 
-async fn stored_intent(desk: &Desk<'_>) -> Result<Option<Intent>, Trouble> {
-    let stored = desk.world.reader.load_intent(&desk.order.run.id).await?;
-    stored
-        .filter(|s| s.generation == desk.generation())
-        .map(|s| {
-            serde_json::from_str(&s.intent).map_err(|error| {
-                trouble(
-                    TroubleKind::NeedsPerson,
-                    "intent_unreadable",
-                    format!("failed to read the stored intent of the merge: {error}"),
-                )
-            })
-        })
-        .transpose()
+/// The intent that the run stored last, with its generation. One of an earlier generation that cannot be read settles
+/// nothing any more.
+async fn stored_intent(desk: &Desk<'_>) -> Result<Option<(u64, Intent)>, Trouble> {
+    let Some(stored) = desk.world.reader.load_intent(&desk.order.run.id).await? else {
+        return Ok(None);
+    };
+    match serde_json::from_str(&stored.intent) {
+        Ok(intent) => Ok(Some((stored.generation, intent))),
+        Err(_) if stored.generation != desk.generation() => Ok(None),
+        Err(error) => Err(trouble(
+            TroubleKind::NeedsPerson,
+            "intent_unreadable",
+            format!("failed to read the stored intent of the merge: {error}"),
+        )),
+    }
 }
 
 async fn store_intent(desk: &Desk<'_>, intent: &Intent) -> Result<(), Trouble> {
