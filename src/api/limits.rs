@@ -31,9 +31,7 @@ impl Limits {
         let usable = descriptors.saturating_sub(RESERVE);
         let others = MAX_OTHERS.min(usable / 4).max(FEWEST);
         // Two for each stream.
-        let streams = (usable.saturating_sub(others) / 2)
-            .min(MAX_STREAMS)
-            .max(FEWEST);
+        let streams = (usable.saturating_sub(others) / 2).clamp(FEWEST, MAX_STREAMS);
         let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         Limits {
             streams: count(streams),

@@ -176,7 +176,7 @@ mod tests {
             begun: true,
             events: VecDeque::new(),
         };
-        let run = |seq: u64| if seq % 2 == 0 { "even" } else { "odd" };
+        let run = |seq: u64| if seq.is_multiple_of(2) { "even" } else { "odd" };
         shelf.add(events.map(|seq| event(seq, run(seq))).collect());
         shelf
     }
