@@ -3,11 +3,12 @@
 //! | room | what lives there | may import |
 //! |---|---|---|
 //! | [`core`] | the pure core: lifecycle rules, scheduler, plan, watchdog | nothing of ours |
+//! | [`crash`] | deaths on demand, for tests of what survives one | nothing of ours |
 //! | [`config`] | layers of configuration, validated at the door | core |
 //! | [`agent`] | drivers (how an agent is called) and stream parsers (what it said) | core, config |
 //! | [`prompt`] | templates of what an agent is told | core, config |
-//! | [`store`] | SQLite; `apply` is the only place that changes a run | core |
-//! | [`effect`] | git, processes, files of a run: an effect in, events out | core, config, agent, prompt, store |
+//! | [`store`] | SQLite; `apply` is the only place that changes a run | core, crash |
+//! | [`effect`] | git, processes, files of a run: an effect in, events out | core, crash, config, agent, prompt, store |
 //! | [`daemon`] | the engine: one task that linearises everything | all of the above |
 //! | [`api`] | HTTP: parse, ask the engine, answer | core, config, agent, store's reader, the engine's handle, effect's questions |
 //! | [`cli`] | `loopctl`: arguments, client, rendering | core, config, the wire types |
@@ -20,6 +21,7 @@ pub mod api;
 pub mod cli;
 pub mod config;
 pub mod core;
+pub mod crash;
 pub mod daemon;
 pub mod effect;
 pub mod preview;

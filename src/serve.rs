@@ -16,6 +16,7 @@ use tracing_subscriber::EnvFilter;
 use crate::api::{self, ApiState, Token};
 use crate::config::{self, DaemonSources, LoadedDaemon, Source};
 use crate::core::step::{Confined, Confinement};
+use crate::crash::Crash;
 use crate::daemon::{
     self, Cleaner, Creator, DataDirLock, Engine, Metrics, Notifier, Notify, Planner,
 };
@@ -196,12 +197,12 @@ async fn run(
     let addr = listener.address().unwrap_or_else(|_| args.addr.clone());
     lock.sign(&addr)
         .with_context(|| format!("failed to sign the lock of {}", dir.display()))?;
-    let git = Git::find().await?;
-    let crash = crash_point()?;
+    let crash = crash()?;
+    let git = Git::find().await?.dying(crash.clone());
     let (writer, reader) = store::open(
         dir,
         Options {
-            crash,
+            crash: crash.clone(),
             ..Options::default()
         },
     )?;
@@ -217,6 +218,7 @@ async fn run(
         now: daemon::now,
         stopping: CancellationToken::new(),
         told: tokio::sync::watch::Sender::new(0),
+        crash,
     });
     let disks = std::iter::once(dir.to_owned())
         .chain(daemon.global_log_dir.as_ref().map(PathBuf::from))
@@ -376,11 +378,13 @@ fn make_private(dir: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("failed to make the data dir {}", dir.display()))
 }
 
-/// Where to crash, for tests of crashes: `LOOPD_CRASH_AT=before:N` or `after:N`, counting commits.
-fn crash_point() -> anyhow::Result<Option<store::CrashPoint>> {
+/// Where to die, for tests of deaths: `LOOPD_CRASH_AT`, a [`CrashPoint`](crate::crash::CrashPoint) as text.
+fn crash() -> anyhow::Result<Crash> {
     match std::env::var("LOOPD_CRASH_AT") {
-        Ok(text) => Ok(Some(text.parse().context("failed to read LOOPD_CRASH_AT")?)),
-        Err(_) => Ok(None),
+        Ok(text) => Ok(Crash::at(
+            text.parse().context("failed to read LOOPD_CRASH_AT")?,
+        )),
+        Err(_) => Ok(Crash::default()),
     }
 }
 

@@ -304,7 +304,10 @@ fn tests() -> BTreeSet<String> {
 
 #[test]
 fn every_test_that_a_page_names_exists() {
-    let page = read(&Path::new(ROOT).join("docs/origin.md"));
+    let pages = ["docs/origin.md", "docs/promises.md"];
+    let page = pages
+        .map(|page| read(&Path::new(ROOT).join(page)))
+        .join("\n\n");
     let tests = tests();
     let spans = Parser::new_ext(&page, pulldown_cmark::Options::ENABLE_TABLES);
     let named = spans.filter_map(|event| match event {

@@ -21,6 +21,7 @@ mod schedule;
 mod skills;
 mod store;
 mod support;
+mod sweep;
 mod watchdog;
 
 // The generated door names its shared types as ours do: by `crate::core`.

@@ -287,7 +287,9 @@ impl Engine {
             for artifact in &done.artifacts {
                 self.writer.record_artifact(artifact.clone()).await?;
             }
-            self.writer.effect_done(finished, now).await?;
+            let told = done.told.clone();
+            let events = self.writer.effect_done(finished, told, now).await?;
+            self.tell(&events);
             self.told.send_modify(|_| {});
             return Ok(());
         };

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::handle::Message;
 use crate::core::run::{Effect, Trouble, TroubleKind};
+use crate::crash::Place;
 use crate::effect::{HandoverDone, HandoverOrder, Order, World, give_up, hand_over, perform};
 use crate::store::{HandoverEffect, StoredEffect, StoredRun};
 
@@ -41,6 +42,8 @@ pub(super) fn spawn(
             effect: effect.clone(),
             run,
         };
+        let name = effect.effect.as_str();
+        world.crash.pass_on(Place::Begun, name).await;
         let performing = {
             let (world, order) = (Arc::clone(&world), order.clone());
             tokio::spawn(async move { perform(&world, &order, &stop).await })
@@ -60,6 +63,7 @@ pub(super) fn spawn(
                 give_up(&world, &order, trouble).await
             }
         };
+        world.crash.pass_on(Place::Acted, name).await;
         // The engine is gone only when the daemon ends; the effect is still pending then and is performed again.
         let _ = engine
             .send(Message::Performed(Box::new(effect), Box::new(done)))
@@ -81,6 +85,9 @@ pub(super) fn spawn_handover(
             effect: effect.clone(),
             run,
         };
+        let name = effect.effect.as_str();
+        let crash = world.crash.clone();
+        crash.pass_on(Place::Begun, name).await;
         let performing = {
             let order = order.clone();
             tokio::spawn(async move { hand_over(&world, &order).await })
@@ -89,6 +96,7 @@ pub(super) fn spawn_handover(
             Ok(done) => done,
             Err(panic) => HandoverDone::broken(&order, &panic.to_string()),
         };
+        crash.pass_on(Place::Acted, name).await;
         let _ = engine
             .send(Message::HandedOver(effect, Box::new(done)))
             .await;

@@ -159,7 +159,7 @@ pub(super) fn beside_its_handover(
 /// What is true whatever the run makes of the event.
 fn beside(tx: &Connection, request: &Apply) -> Result<Vec<StoredEvent>, Fault> {
     if let Some(done) = &request.effect_done {
-        outbox::finish(tx, done, request.now)?;
+        let _ = outbox::finish(tx, done, request.now)?;
     }
     for artifact in &request.artifacts {
         files::record(tx, artifact)?;

@@ -19,7 +19,6 @@ mod apply;
 mod cleaning;
 mod codec;
 mod columns;
-mod crash;
 mod create;
 mod error;
 mod events;
@@ -45,8 +44,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::crash::Crash;
+
 pub use apply::{Answer, Applied, Apply, Expect, Move};
-pub use crash::{BadCrashPoint, CrashPoint, Death, Side};
 pub use create::{Created, Idempotency, NewRun};
 pub use error::StoreError;
 pub use files::{Artifact, MergeIntent};
@@ -62,19 +62,19 @@ pub use steps::{StepApplied, StepReport};
 pub use writer::Writer;
 
 /// How to open a store.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// How long to wait for a lock that another process holds before [`StoreError::Busy`].
     pub busy_timeout: Duration,
-    /// Where to crash, in a test of crashes.
-    pub crash: Option<CrashPoint>,
+    /// Where to die, in a test of deaths.
+    pub crash: Crash,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Options {
             busy_timeout: Duration::from_secs(5),
-            crash: None,
+            crash: Crash::default(),
         }
     }
 }

@@ -5,9 +5,9 @@ use rusqlite::{Connection, params};
 
 use super::codec::{self, int, nat};
 use super::error::{Fault, StoreError};
-use super::rows::{EffectId, StoredEffect, StoredRun};
-use super::{Reader, Writer};
-use crate::core::run::{Effect, RunId, StepId};
+use super::rows::{EffectId, StoredEffect, StoredEvent, StoredRun};
+use super::{Reader, Writer, events};
+use crate::core::run::{Effect, PublicEvent, RunId, StepId};
 use crate::core::time::Time;
 
 /// An effect that was performed, and how that went.
@@ -24,11 +24,19 @@ pub(super) const PENDING: &str =
      WHERE state = 'pending' AND machine = 'run' ORDER BY run_id, id";
 
 impl Writer {
-    /// Records that an effect was performed, where that moves no run. A repeat, and an effect that was dropped in the
-    /// meantime, change nothing.
-    pub async fn effect_done(&self, done: EffectDone, now: Time) -> Result<(), StoreError> {
+    /// Records that an effect was performed, where that moves no run, and what the world is told of it. A repeat, and an
+    /// effect that was dropped in the meantime, change nothing and tell nothing.
+    pub async fn effect_done(
+        &self,
+        done: EffectDone,
+        told: Vec<PublicEvent>,
+        now: Time,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
         self.ask("record a performed effect", move |tx| {
-            finish(tx, &done, now)
+            match finish(tx, &done, now)? {
+                Some(run) => events::append(tx, &run, &told, now),
+                None => Ok(Vec::new()),
+            }
         })
         .await
     }
@@ -138,11 +146,19 @@ pub(super) fn supersede(
     Ok(dropped.collect::<Result<_, _>>()?)
 }
 
-/// Marks one effect as performed.
-pub(super) fn finish(tx: &Connection, done: &EffectDone, now: Time) -> Result<(), Fault> {
-    tx.prepare_cached(
-        "UPDATE effects SET state = 'done', done_at = ?2, outcome = ?3 WHERE id = ?1 AND state = 'pending'",
-    )?
-    .execute(params![done.id.0, now.0, done.outcome])?;
-    Ok(())
+/// Marks one effect as performed; its run, unless it was marked or dropped already.
+pub(super) fn finish(
+    tx: &Connection,
+    done: &EffectDone,
+    now: Time,
+) -> Result<Option<RunId>, Fault> {
+    let mut update = tx.prepare_cached(
+        "UPDATE effects SET state = 'done', done_at = ?2, outcome = ?3
+         WHERE id = ?1 AND state = 'pending' RETURNING run_id",
+    )?;
+    let mut marked = update.query(params![done.id.0, now.0, done.outcome])?;
+    let run = marked.next()?.map(|row| row.get(0)).transpose()?;
+    // An UPDATE that returns rows is not done before its last one was asked for.
+    while marked.next()?.is_some() {}
+    Ok(run.map(RunId))
 }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::crash::{CrashPoint, Side};
 use super::error::{Fault, StoreError};
+use crate::crash::{Crash, Place};
 
 /// Requests that may wait; the sender waits when there are more.
 const QUEUE: usize = 64;
@@ -28,8 +28,7 @@ type Job = Box<dyn FnOnce(&mut Desk) -> ControlFlow<()> + Send>;
 struct Desk {
     conn: Connection,
     path: Arc<Path>,
-    commits: u64,
-    crash: Option<CrashPoint>,
+    crash: Crash,
 }
 
 impl Writer {
@@ -37,16 +36,11 @@ impl Writer {
     pub(super) fn start(
         conn: Connection,
         path: Arc<Path>,
-        crash: Option<CrashPoint>,
+        crash: Crash,
     ) -> Result<Self, StoreError> {
         let (jobs, mut waiting) = mpsc::channel::<Job>(QUEUE);
         let file: PathBuf = path.to_path_buf();
-        let mut desk = Desk {
-            conn,
-            path,
-            commits: 0,
-            crash,
-        };
+        let mut desk = Desk { conn, path, crash };
         std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || {
@@ -68,7 +62,7 @@ impl Writer {
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |desk| {
-            let result = match desk.transact(work) {
+            let result = match desk.transact(doing, work) {
                 Ok(ControlFlow::Continue(value)) => Ok(value),
                 Ok(ControlFlow::Break(())) => return ControlFlow::Break(()),
                 Err(fault) => Err(fault.tell(&desk.path, doing)),
@@ -100,25 +94,23 @@ impl Writer {
 }
 
 impl Desk {
-    /// `Break` means that a crash point was reached.
+    /// `Break` means that the daemon has died here.
     fn transact<T>(
         &mut self,
+        doing: &str,
         work: impl FnOnce(&Connection) -> Result<T, Fault>,
     ) -> Result<ControlFlow<(), T>, Fault> {
         let tx = self
             .conn
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let value = work(&tx)?;
-        let commit = self.commits + 1;
-        let dies = |side| self.crash.is_some_and(|point| point.reached(side, commit));
-        if dies(Side::Before) {
+        if self.crash.pass(Place::Before, doing) {
             return Ok(ControlFlow::Break(()));
         }
         tx.commit()?;
-        if dies(Side::After) {
+        if self.crash.pass(Place::After, doing) {
             return Ok(ControlFlow::Break(()));
         }
-        self.commits = commit;
         Ok(ControlFlow::Continue(value))
     }
 }

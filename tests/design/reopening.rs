@@ -199,7 +199,8 @@ impl Bench {
             }
             None => {
                 if let Some(finished) = finished {
-                    writer.effect_done(finished, NOW).await.expect("finishes");
+                    let told = writer.effect_done(finished, Vec::new(), NOW).await;
+                    assert_eq!(told.expect("finishes"), []);
                 }
             }
         }

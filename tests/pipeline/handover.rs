@@ -3,7 +3,8 @@
 
 use agent_loop::core::handover::{Event, State as Handover};
 use agent_loop::core::run::{self, MergeStrategy, RunId, State};
-use agent_loop::store::{CrashPoint, Death, HandoverAnswer, Side};
+use agent_loop::crash::{Crash, CrashPoint, Death, Place};
+use agent_loop::store::HandoverAnswer;
 use serde_json::json;
 
 use super::ONE_TASK;
@@ -268,18 +269,18 @@ async fn dies_at(
     house: House,
     id: &RunId,
     event: Event,
-    at: CrashPoint,
+    at: &CrashPoint,
 ) -> House {
     let data = repo.outside().join("data");
     house.die().await;
     let options = Options {
-        crash: Some(at),
+        crash: Crash::at(at.clone()),
         ..Options::default()
     };
     let house = House::open(&data, &options).await;
     let asked = house.handle.hand_over(id.clone(), event).await;
-    assert_eq!(asked.is_ok(), at.commit == 2, "{at}");
-    if at.commit == 2 {
+    assert_eq!(asked.is_ok(), at.nth == 2, "{at}");
+    if at.nth == 2 {
         // The work is done when the daemon dies, and nobody was told.
         house.until_the_store_is_gone().await;
     }
@@ -289,12 +290,13 @@ async fn dies_at(
 
 fn every_commit() -> impl Iterator<Item = CrashPoint> {
     let death = Death::Quit;
-    [Side::Before, Side::After]
+    [Place::Before, Place::After]
         .into_iter()
-        .flat_map(move |side| {
-            [1, 2].map(|commit| CrashPoint {
-                side,
-                commit,
+        .flat_map(move |place| {
+            [1, 2].map(|nth| CrashPoint {
+                place,
+                name: None,
+                nth,
                 death,
             })
         })
@@ -306,9 +308,9 @@ async fn a_merge_that_a_dying_daemon_has_begun_is_made_once() {
         let repo = Repository::with_plan(ONE_TASK);
         let house = House::over(&repo).await;
         let id = proved(&repo, &house, None).await;
-        let house = dies_at(&repo, house, &id, Event::Merge, at).await;
+        let house = dies_at(&repo, house, &id, Event::Merge, &at).await;
         let it = house.handed_over(&id).await;
-        let asked = (at.side, at.commit) != (Side::Before, 1);
+        let asked = (at.place, at.nth) != (Place::Before, 1);
         let expected = if asked {
             Handover::Merged
         } else {
@@ -334,9 +336,9 @@ async fn a_scrap_that_a_dying_daemon_has_begun_is_finished() {
         let house = House::over(&repo).await;
         let id = canceled(&repo, &house).await;
         let made = house.run(&id).await.facts.worktree.expect("a worktree");
-        let house = dies_at(&repo, house, &id, Event::Scrap, at).await;
+        let house = dies_at(&repo, house, &id, Event::Scrap, &at).await;
         let it = house.handed_over(&id).await;
-        let asked = (at.side, at.commit) != (Side::Before, 1);
+        let asked = (at.place, at.nth) != (Place::Before, 1);
         let expected = if asked {
             Handover::Scrapped
         } else {

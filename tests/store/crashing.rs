@@ -4,10 +4,8 @@ use std::process::{Command, Output};
 
 use agent_loop::core::run::RunId;
 use agent_loop::core::time::Time;
-use agent_loop::store::{
-    self, Answer, Apply, BadCrashPoint, CrashPoint, Created, Death, Expect, Options, Side,
-    StoreError,
-};
+use agent_loop::crash::{BadCrashPoint, Crash, CrashPoint, Death, Place};
+use agent_loop::store::{self, Answer, Apply, Created, Expect, Options, StoreError};
 
 use super::support::*;
 
@@ -17,7 +15,7 @@ async fn go_on(dir: &std::path::Path, crash: Option<CrashPoint>) -> Result<u64, 
     let (writer, reader) = store::open(
         dir,
         Options {
-            crash,
+            crash: crash.map_or_else(Crash::default, Crash::at),
             ..Options::default()
         },
     )?;
@@ -65,22 +63,24 @@ async fn after_a_crash_at_any_commit_the_run_goes_on_to_the_very_same_end() {
         commits, 7,
         "created, claimed, worktree, agent, checks, judged, merged"
     );
-    for side in [Side::Before, Side::After] {
+    for place in [Place::Before, Place::After] {
         for commit in 1..=commits {
             let dir = tempfile::tempdir().expect("a directory");
             let crash = CrashPoint {
-                side,
-                commit,
+                place,
+                name: None,
+                nth: commit,
                 death: Death::Quit,
             };
-            let gone = go_on(dir.path(), Some(crash)).await;
+            let gone = go_on(dir.path(), Some(crash.clone())).await;
             assert!(
                 matches!(gone, Err(StoreError::Gone)),
                 "{crash}: the crash happened"
             );
-            let stored = match side {
-                Side::Before => commit - 1,
-                Side::After => commit,
+            let stored = if place == Place::Before {
+                commit - 1
+            } else {
+                commit
             };
             let revs =
                 raw(dir.path()).query_row("SELECT coalesce(max(rev), 0) FROM runs", [], |row| {
@@ -140,7 +140,7 @@ async fn an_aborted_process_leaves_whole_commits_behind() {
         assert_eq!(output.status.signal(), Some(6), "{at}: aborted");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(
-            said.contains(&format!("loopd: crash point {at} reached")),
+            said.contains(&format!("loopd: crash point {at} reached (")),
             "{said}"
         );
         let (_, reader) = store::open(dir.path(), Options::default()).expect("opens");
@@ -156,14 +156,26 @@ async fn an_aborted_process_leaves_whole_commits_behind() {
 
 #[test]
 fn a_crash_point_is_read_strictly() {
-    for (text, side, commit) in [("before:1", Side::Before, 1), ("after:12", Side::After, 12)] {
+    for (text, place, name, nth, death) in [
+        ("before:1", Place::Before, None, 1, Death::Abort),
+        ("after:12:kill", Place::After, None, 12, Death::Kill),
+        (
+            "acted=start_merge:2",
+            Place::Acted,
+            Some("start_merge"),
+            2,
+            Death::Abort,
+        ),
+    ] {
         let point: CrashPoint = text.parse().expect("a crash point");
+        let name = name.map(str::to_owned);
         assert_eq!(
             point,
             CrashPoint {
-                side,
-                commit,
-                death: Death::Abort
+                place,
+                name,
+                nth,
+                death
             }
         );
         assert_eq!(point.to_string(), text);
@@ -177,6 +189,9 @@ fn a_crash_point_is_read_strictly() {
         "after:x",
         "during:1",
         "before:1:2",
+        "before=:1",
+        "kill",
+        "before:kill",
     ] {
         assert_eq!(
             text.parse::<CrashPoint>(),

@@ -4,9 +4,10 @@
 use agent_loop::core::handover::{self, Effect, Event as Handing, RunEnd, Snag, SnagKind};
 use agent_loop::core::run::{Event, MergeStrategy};
 use agent_loop::core::time::Time;
+use agent_loop::crash::{Crash, CrashPoint, Death, Place};
 use agent_loop::store::{
-    self, Answer, CrashPoint, Death, HandOver, HandedOver, HandoverAnswer, HandoverMove, Options,
-    Side, StoreError, StoredHandover,
+    self, Answer, HandOver, HandedOver, HandoverAnswer, HandoverMove, Options, StoreError,
+    StoredHandover,
 };
 
 use super::support::*;
@@ -280,7 +281,7 @@ async fn what_was_changed_from_outside_is_found() {
 /// Takes a proved run through a merge that fails, one that does not, and a scrap. Every commit is one event.
 async fn go_on(dir: &std::path::Path, crash: Option<CrashPoint>) -> Result<(), StoreError> {
     let options = Options {
-        crash,
+        crash: crash.map_or_else(Crash::default, Crash::at),
         ..Options::default()
     };
     let (writer, reader) = store::open(dir, options)?;
@@ -329,15 +330,16 @@ async fn after_a_crash_at_any_commit_the_handover_goes_on_to_the_very_same_end()
     go_on(whole.dir.path(), None).await.expect("goes on");
     assert!(whole.run("a").await.facts.worktree_removed);
     let expected = whole.everything();
-    for side in [Side::Before, Side::After] {
+    for place in [Place::Before, Place::After] {
         for commit in 1..=6 {
             let bench = proved().await;
             let crash = CrashPoint {
-                side,
-                commit,
+                place,
+                name: None,
+                nth: commit,
                 death: Death::Quit,
             };
-            let gone = go_on(bench.dir.path(), Some(crash)).await;
+            let gone = go_on(bench.dir.path(), Some(crash.clone())).await;
             assert!(matches!(gone, Err(StoreError::Gone)), "{crash}: {gone:?}");
             assert_eq!(bench.replay().await, [], "{crash}");
             go_on(bench.dir.path(), None).await.expect("goes on");

@@ -10,6 +10,7 @@ use std::time::Duration;
 use agent_loop::config::RunDefaults;
 use agent_loop::core::run::RunId;
 use agent_loop::core::schedule::{Order, Policy};
+use agent_loop::crash::Crash;
 use agent_loop::daemon::{
     self, Cleaner, Creator, Engine, Handle, Metrics, Notifier, Notify, Planner, Request,
 };
@@ -32,8 +33,8 @@ pub struct Options {
     pub files_root: Option<PathBuf>,
     /// Who is told of events that need a person.
     pub notify: Option<Notify>,
-    /// Where the store's writer dies.
-    pub crash: Option<store::CrashPoint>,
+    /// Where it dies.
+    pub crash: Crash,
 }
 
 impl Options {
@@ -58,7 +59,7 @@ impl Default for Options {
             environment: Vec::new(),
             files_root: None,
             notify: None,
-            crash: None,
+            crash: Crash::default(),
         }
     }
 }
@@ -86,8 +87,9 @@ impl House {
     pub async fn open(data: &Path, options: &Options) -> House {
         std::fs::create_dir_all(data).expect("a data directory");
         let git = Git::find().await.expect("git");
+        let git = git.dying(options.crash.clone());
         let opening = store::Options {
-            crash: options.crash,
+            crash: options.crash.clone(),
             ..store::Options::default()
         };
         let (writer, reader) = store::open(data, opening).expect("a store");
@@ -101,6 +103,7 @@ impl House {
             now: daemon::now,
             stopping: CancellationToken::new(),
             told: tokio::sync::watch::Sender::new(0),
+            crash: options.crash.clone(),
         });
         let planner = Planner::new(options.policy.clone(), vec![data.to_owned()], 0);
         let metrics = Arc::new(Metrics::default());

@@ -40,6 +40,11 @@ impl Repository {
         self.dir.path()
     }
 
+    /// Leaves everything where it is; the directory.
+    pub fn keep(self) -> PathBuf {
+        self.dir.keep()
+    }
+
     /// Writes a file of the checkout.
     pub fn write(&self, path: &str, text: &str) {
         let path = self.root.join(path);

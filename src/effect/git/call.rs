@@ -18,6 +18,7 @@ use super::{
     process::{Ended, drive},
     run::OLDEST,
 };
+use crate::crash::{Crash, Place};
 
 /// What a call may print where an answer is expected in full: lists of paths of a very large repository.
 const CAP_BYTES: usize = 256 << 20;
@@ -52,6 +53,7 @@ pub(super) struct Call {
     timeout: Duration,
     slow: Duration,
     cap: usize,
+    crash: Crash,
 }
 
 /// What a call that ended by itself left.
@@ -95,7 +97,14 @@ impl Call {
             timeout: quick,
             slow,
             cap: CAP_BYTES,
+            crash: Crash::default(),
         }
+    }
+
+    /// The daemon may die around this call, if it changes something.
+    pub(super) fn dying(mut self, crash: Crash) -> Call {
+        self.crash = crash;
+        self
     }
 
     pub(super) fn env(mut self, key: &str, value: impl AsRef<OsStr>) -> Call {
@@ -129,6 +138,10 @@ impl Call {
     /// Runs it; any exit status is an answer.
     pub(super) async fn output(self) -> Result<Output> {
         let tried = self.tried();
+        let change = self.change();
+        if let Some(change) = change {
+            self.crash.pass_on(Place::Calling, change).await;
+        }
         let child = match self.command().spawn() {
             Ok(child) => child,
             Err(error) => return Err(self.not_started(tried, &error)),
@@ -140,6 +153,9 @@ impl Call {
             cut,
             stderr,
         } = ended.map_err(|error| GitError::permanent(tried.as_str(), error.to_string()))?;
+        if let Some(change) = change {
+            self.crash.pass_on(Place::Called, change).await;
+        }
         match status {
             Some(status) => Ok(Output {
                 code: status.code(),
@@ -229,6 +245,17 @@ impl Call {
         }
         command.envs(self.env.iter().map(|(key, value)| (key, value)));
         command
+    }
+
+    /// What the call changes that others see: refs, worktrees, files. Objects and scratch files are nobody's business.
+    fn change(&self) -> Option<&'static str> {
+        const CHANGES: [&str; 4] = ["update-ref", "worktree", "checkout-index", "merge"];
+        let named = |change: &&str| {
+            self.args
+                .iter()
+                .any(|arg| arg.as_os_str() == OsStr::new(change))
+        };
+        CHANGES.into_iter().find(named)
     }
 
     fn tried(&self) -> String {

@@ -13,6 +13,7 @@ use std::{
 use tokio::sync::Mutex;
 
 use super::{GitError, Result, call::Call};
+use crate::crash::Crash;
 
 /// The oldest git that has what is used here (`merge-tree --write-tree` came last, with 2.38).
 pub(super) const OLDEST: (u32, u32) = (2, 38);
@@ -23,7 +24,7 @@ const SLOW: Duration = Duration::from_secs(900);
 
 /// The git of this machine, known to be new enough, and the lanes of the repositories in use.
 #[derive(Clone, Debug)]
-pub struct Git(Arc<Inner>);
+pub struct Git(Arc<Inner>, Crash);
 
 #[derive(Debug)]
 struct Inner {
@@ -53,7 +54,7 @@ impl Git {
             slow,
             lanes: StdMutex::default(),
         };
-        let git = Git(Arc::new(inner));
+        let git = Git(Arc::new(inner), Crash::default());
         let said = git.call(Path::new("/"), ["--version"]).text().await?;
         let version = version(&said);
         if version.is_none_or(|found| found < OLDEST) {
@@ -69,6 +70,12 @@ impl Git {
         Ok(git)
     }
 
+    /// The same git, of a daemon that may die at a call.
+    #[must_use]
+    pub fn dying(self, crash: Crash) -> Git {
+        Git(self.0, crash)
+    }
+
     /// A call in `cwd`, which is not yet bound to any repository.
     pub(super) fn call<I, S>(&self, cwd: &Path, args: I) -> Call
     where
@@ -79,7 +86,7 @@ impl Git {
             .into_iter()
             .map(|arg| arg.as_ref().to_owned())
             .collect();
-        Call::new(&self.0.program, cwd, args, self.0.quick, self.0.slow)
+        Call::new(&self.0.program, cwd, args, self.0.quick, self.0.slow).dying(self.1.clone())
     }
 
     /// The one lane of the repository with this canonical common directory.

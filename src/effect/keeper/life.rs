@@ -18,6 +18,9 @@ use crate::effect::proc;
 /// Said on the standard output once `keeper.json` or `exit.json` is there, by whichever keeper of this directory.
 pub(super) const UP: &str = "up";
 
+/// How long a full disk is left before one tries again.
+const ROOM: Duration = Duration::from_secs(1);
+
 /// Runs the job in the step's directory to its end. To be called before any thread is started or file opened.
 /// Returns the exit status of the process: 0 when the outcome is on record, else 1.
 pub fn main(dir: &Path) -> i32 {
@@ -71,7 +74,25 @@ fn keep(dir: &Path) -> Result<(), KeeperError> {
     let exit = run(&job, &signals, fence.as_ref()).map_err(KeeperError::os("watch a command"))?;
     // Nothing of the step is left: the next one may have the worktree as soon as it reads the record.
     drop(worktree);
-    files::write(&dir.join(EXIT), &exit)
+    record_end(&dir, &exit)
+}
+
+/// Writes down how the step ended. A full disk must not make it look lost: whoever has ended waits here for room.
+fn record_end(dir: &Path, exit: &ExitRecord) -> Result<(), KeeperError> {
+    loop {
+        match files::write(&dir.join(EXIT), exit) {
+            Err(KeeperError::Os { source, .. }) if is_full(&source) => std::thread::sleep(ROOM),
+            written => return written,
+        }
+    }
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+    )
 }
 
 fn run(job: &Job, signals: &Signals, fence: Option<&Fence>) -> std::io::Result<ExitRecord> {

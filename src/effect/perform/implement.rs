@@ -75,7 +75,7 @@ async fn begin(desk: &Desk<'_>, repo: &Repo, resumed: bool) -> Result<(Opening, 
 
 async fn settle(desk: &Desk<'_>, repo: &Repo, heard: Heard) -> Result<Done, Trouble> {
     let worktree = desk.git_worktree()?;
-    let kept = keep_leftovers(desk, repo, &worktree).await?;
+    let kept = keep_leftovers_once(desk, repo, &worktree).await?;
     let tip = own_marks(desk, repo, &worktree).await?;
     let commits = worked_between(repo, &desk.iteration_start()?, &tip.commit).await?;
     let (_, checklist) = desk.plan_at(repo, &tip.commit).await?;
@@ -151,6 +151,22 @@ pub(super) async fn keep_leftovers(
         Leftovers::Committed(_) => Ok(true),
         Leftovers::Held { why } => Err(trouble(TroubleKind::NeedsPerson, "worktree_held", why)),
     }
+}
+
+/// The same when a step has ended, and once for it: from then on only loopd writes in the worktree. A death in the middle
+/// of that must not make its half a commit look like somebody's work.
+pub(super) async fn keep_leftovers_once(
+    desk: &Desk<'_>,
+    repo: &Repo,
+    worktree: &git::Worktree,
+) -> Result<bool, Trouble> {
+    let record = desk.step_dir().join("kept.json");
+    if record.exists() {
+        return agent_step::read_json(&record);
+    }
+    let kept = keep_leftovers(desk, repo, worktree).await?;
+    agent_step::write_json(&record, &kept)?;
+    Ok(kept)
 }
 
 /// Only loopd reviews: marks that the agent may not give are taken back in a marked commit.

@@ -35,8 +35,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::git::Git;
-use crate::core::run::{Effect, Event, Trouble, TroubleKind};
+use crate::core::run::{Effect, Event, PublicEvent, Trouble, TroubleKind};
 use crate::core::time::Time;
+use crate::crash::Crash;
 use crate::store::{Artifact, Reader, StepApplied, StepReport, StoredEffect, StoredRun, Writer};
 pub use beginning::{Beginning, first_prompt};
 use desk::Desk;
@@ -65,6 +66,8 @@ pub struct World {
     pub stopping: CancellationToken,
     /// The number of the newest public event: whoever follows the events waits for it to change.
     pub told: watch::Sender<u64>,
+    /// Where to die, in a test of deaths.
+    pub crash: Crash,
 }
 
 impl World {
@@ -99,6 +102,8 @@ pub struct Done {
     pub step: Option<StepReport>,
     /// Files to register.
     pub artifacts: Vec<Artifact>,
+    /// What the world is told, where there is no event: with the report, so that a repeat tells nothing twice.
+    pub told: Vec<PublicEvent>,
     /// How it went, for whoever looks into the database.
     pub outcome: String,
     /// It could not be performed and must not be given up: the effect stays pending and is performed again.
@@ -112,6 +117,7 @@ impl Done {
             event: Some(event),
             step: None,
             artifacts: Vec::new(),
+            told: Vec::new(),
             outcome: outcome.into(),
             again: false,
         }
@@ -123,6 +129,7 @@ impl Done {
             event: None,
             step: None,
             artifacts: Vec::new(),
+            told: Vec::new(),
             outcome: outcome.into(),
             again: false,
         }
@@ -175,8 +182,12 @@ pub async fn perform(world: &World, order: &Order, stop: &CancellationToken) -> 
 }
 
 /// What becomes of an effect that met trouble. Whatever its step has begun is ended first, because the machine takes the
-/// report for the end of the step; where that cannot be done, a person has to, and is told so.
+/// report for the end of the step; where that cannot be done, a person has to, and is told so. Trouble that is only the
+/// end of this daemon ends no step.
 pub async fn give_up(world: &World, order: &Order, trouble: Trouble) -> Done {
+    if trouble.code == trouble::DAEMON_ENDING {
+        return Done::again("the daemon is ending");
+    }
     let begins_a_step = order.effect.effect.step().is_some();
     if begins_a_step
         && let Ok(desk) = Desk::open(world, order)

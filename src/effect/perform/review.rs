@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::Done;
 use super::agent_step::{self, Called, Heard, Opening};
 use super::desk::{Desk, oid};
-use super::implement::{commit_plan, keep_leftovers, worked_between};
+use super::implement::{commit_plan, keep_leftovers_once, worked_between};
 use super::{prompting, session, step};
 use crate::agent::{self, Report, Role};
 use crate::core::plan::{self, Checklist, Next};
@@ -57,7 +57,7 @@ async fn begin(desk: &Desk<'_>, repo: &Repo, resumed: bool) -> Result<(Opening, 
 async fn settle(desk: &Desk<'_>, repo: &Repo, heard: Heard) -> Result<Done, Trouble> {
     let worktree = desk.git_worktree()?;
     // A reviewer should not write, but what it wrote must not be lost, nor be taken for reviewed: the tree differs then.
-    keep_leftovers(desk, repo, &worktree).await?;
+    let _ = keep_leftovers_once(desk, repo, &worktree).await?;
     let verdict = verdict(&heard.report);
     let tip = git::head(repo, &worktree).await?;
     let meddled = worked_between(repo, &oid(&heard.begin.opening.head)?, &tip.commit).await? > 0;

@@ -47,21 +47,19 @@ pub(super) async fn rewrite(desk: &Desk<'_>) -> Result<Done, Trouble> {
     };
     desk.report(RowKind::WatchdogRewrite, &row, desk.facts().plan);
     // The step that is told the new prompt begins with the same move.
-    if let Some(step) = &desk.facts().step {
+    let told = desk.facts().step.as_ref().map(|step| {
         let step_id = StepId::new(&desk.order.run.id, step.generation);
-        let told = crate::core::run::PublicEvent::WatchdogRewrite {
+        crate::core::run::PublicEvent::WatchdogRewrite {
             step_id,
             signal: message,
             prompt_before: before.display().to_string(),
             prompt_after: path.display().to_string(),
-        };
-        let _ = desk
-            .world
-            .writer
-            .publish(&desk.order.run.id, vec![told], desk.now())
-            .await?;
-    }
-    Ok(Done::nothing("rewritten").with_artifacts(artifacts))
+        }
+    });
+    Ok(Done {
+        told: told.into_iter().collect(),
+        ..Done::nothing("rewritten").with_artifacts(artifacts)
+    })
 }
 
 /// The file of the N-th rewrite.

@@ -2,6 +2,7 @@
 //! this for one step finds what the first time began.
 
 use std::path::Path;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -10,11 +11,16 @@ use super::session;
 use super::trouble::{io_trouble, trouble};
 use crate::core::run::{Event, Left, Trouble, TroubleKind};
 use crate::core::step::{self, Confined, Confinement};
+use crate::crash::Place;
 use crate::effect::files::private_dir;
 use crate::effect::git;
 use crate::effect::keeper::{self, Ended, ExitRecord, Found, Handle, Job, KeeperRecord};
 
 use super::Done;
+use crate::store::StepReport;
+
+/// How long a store that could not take something is left in peace.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// How a step came to its end, as far as its performer is concerned.
 pub(super) enum Outcome {
@@ -36,6 +42,8 @@ pub(super) async fn drive(
     let dir = desk.step_dir();
     let handle = match keeper::find(&dir)? {
         Found::Exited(record) if record.refused.is_none() => {
+            // Perhaps nobody lived to tell that it had begun; what never began cannot have succeeded.
+            tell_begun(desk, &dir).await?;
             drop_stale_locks(desk).await;
             return Ok(exited(desk, record, stop));
         }
@@ -53,16 +61,14 @@ pub(super) async fn drive(
             if stop.is_cancelled() {
                 return Ok(Outcome::LetGo);
             }
-            keeper::start(&dir, &job, &desk.world.self_exe).await?
+            let crash = &desk.world.crash;
+            crash.pass_on(Place::Calling, "keeper").await;
+            let handle = keeper::start(&dir, &job, &desk.world.self_exe).await?;
+            crash.pass_on(Place::Called, "keeper").await;
+            handle
         }
     };
-    let confinement = confinement(desk, &dir)?;
-    if let Some(mut report) = desk.step_report(step::Event::Started { confinement }) {
-        report.prompt_path = existing(&dir, "prompt.txt");
-        report.output_path = existing(&dir, "output").or_else(|| existing(&dir, "output-1"));
-        // A repeat after a restart is ignored by the machine of the step.
-        let _ = desk.world.writer.step_event(report, desk.now()).await?;
-    }
+    tell_begun(desk, &dir).await?;
     wait(desk, handle, stop).await
 }
 
@@ -135,10 +141,44 @@ fn existing(dir: &Path, name: &str) -> Option<String> {
 /// A step that has no process of its own begins: the step's machine is told.
 pub(super) async fn begun(desk: &Desk<'_>) -> Result<(), Trouble> {
     if let Some(report) = desk.step_report(step::Event::Started { confinement: None }) {
-        // A repeat after a restart is ignored by the machine of the step.
-        let _ = desk.world.writer.step_event(report, desk.now()).await?;
+        tell(desk, report).await?;
     }
     Ok(())
+}
+
+/// Tells the step's machine that its process works, or has worked, and where its files are.
+async fn tell_begun(desk: &Desk<'_>, dir: &Path) -> Result<(), Trouble> {
+    let confinement = confinement(desk, dir)?;
+    if let Some(mut report) = desk.step_report(step::Event::Started { confinement }) {
+        report.prompt_path = existing(dir, "prompt.txt");
+        report.output_path = existing(dir, "output").or_else(|| existing(dir, "output-1"));
+        tell(desk, report).await?;
+    }
+    Ok(())
+}
+
+/// Tells the step's machine; a repeat after a restart is ignored by it. A store that is locked or full for a while is no
+/// trouble of the step, which may be at work already: it is told as soon as the store can take it. A stop comes through
+/// the store, too, so that none is kept waiting.
+async fn tell(desk: &Desk<'_>, report: StepReport) -> Result<(), Trouble> {
+    loop {
+        match desk
+            .world
+            .writer
+            .step_event(report.clone(), desk.now())
+            .await
+        {
+            Ok(applied) => {
+                desk.world.tell(&applied);
+                return Ok(());
+            }
+            Err(error) if error.is_transient() => {
+                tracing::warn!(step = %report.id, %error, "failed to record that a step has begun; trying again");
+                tokio::time::sleep(RETRY).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Ends what is left of a step whose keeper is gone, or of one that has ended in good order but for what escaped it.

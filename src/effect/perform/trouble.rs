@@ -9,6 +9,10 @@ use crate::effect::keeper::KeeperError;
 use crate::prompt::PromptError;
 use crate::store::StoreError;
 
+/// The code of the one trouble that is none of the run's: the store has closed, because the daemon is ending. Nothing can
+/// be reported any more, and nothing may be ended because of it: the next daemon takes up what is there.
+pub(super) const DAEMON_ENDING: &str = "daemon_ending";
+
 /// Trouble in one line.
 pub(super) fn trouble(kind: TroubleKind, code: &str, message: impl Into<String>) -> Trouble {
     Trouble {
@@ -71,7 +75,20 @@ impl From<KeeperError> for Trouble {
 
 impl From<StoreError> for Trouble {
     fn from(error: StoreError) -> Self {
-        trouble(TroubleKind::Transient, "store", error.to_string())
+        let (kind, code) = match &error {
+            StoreError::Gone => (TroubleKind::Transient, DAEMON_ENDING),
+            StoreError::Full { .. } => (TroubleKind::NoSpace, "disk_full"),
+            StoreError::Open { .. }
+            | StoreError::Newer { .. }
+            | StoreError::Foreign { .. }
+            | StoreError::Damaged { .. }
+            | StoreError::Busy { .. }
+            | StoreError::Sqlite { .. }
+            | StoreError::Unreadable { .. }
+            | StoreError::NoSuchRun(_)
+            | StoreError::NoSuchStep(_) => (TroubleKind::Transient, "store"),
+        };
+        trouble(kind, code, error.to_string())
     }
 }
 

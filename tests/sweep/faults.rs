@@ -1,0 +1,233 @@
+//! What goes wrong around the real daemon while its runs are at work: the disk is full and has room again, a stranger
+//! holds the database, the clock jumps. Nobody is blamed for it, nothing is done twice, and the runs go on by themselves.
+
+use std::path::Path;
+use std::time::Duration;
+
+use agent_loop::core::run::{RunId, State};
+use agent_loop::store;
+
+use super::life::Dead;
+use super::outcome;
+use super::outside::{Outside, Place};
+use super::scenario::Scenario;
+use super::scene::Scene;
+use crate::support::PATIENCE;
+
+/// The first agent waits until it is let go on; a second run waits for its slot.
+const WAITING: Scenario = Scenario {
+    name: "waiting",
+    scripts: &[
+        r#"
+        [[turn]]
+        steps = [{ sh = "../enter.sh implement $PPID; touch ../waiting; while [ -e ../waiting ]; do sleep 0.05; done" }, { tick = "next" }, { commit = "Done" }, { sh = "../keep.sh" }, "complete"]
+        "#,
+        r#"
+        [[turn]]
+        steps = [{ sh = "../enter.sh implement $PPID" }, { tick = "next" }, { commit = "Done" }, { sh = "../keep.sh" }, "complete"]
+        "#,
+    ],
+    settings: || serde_json::json!({ "reviewer": false, "verify_cmds": ["../enter.sh check $$"] }),
+    ends: &[State::Completed, State::Completed],
+    target: "agent/thing",
+    checked_out: false,
+    plan: "# Plan\n\n- [ ] first thing\n",
+    slots: 1,
+    person: |_, _, _, _| None,
+};
+
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, waiting).await;
+    assert!(waited.is_ok(), "waited in vain: {what}");
+}
+
+/// The daemon with both runs, the first one at work.
+async fn at_work(scene: &Scene, place: &Place) -> (Outside, Vec<RunId>) {
+    let started = Outside::start_in(scene, None, place).await;
+    let daemon = started.unwrap_or_else(|Dead(why)| panic!("{why}"));
+    let mut runs = Vec::new();
+    for n in 0..2 {
+        let created = daemon.create(scene, n).await;
+        runs.push(created.unwrap_or_else(|Dead(why)| panic!("{why}")));
+    }
+    until("the first agent works", async || waiting(scene).exists()).await;
+    (daemon, runs)
+}
+
+fn waiting(scene: &Scene) -> std::path::PathBuf {
+    scene.outside().join("waiting")
+}
+
+/// Waits until both runs have ended, and looks at everything.
+async fn ends_well(scene: &Scene, daemon: Outside, runs: &[RunId]) {
+    until("both runs end", async || {
+        let pending = daemon.reader().pending_effects().await.expect("readable");
+        let mut over = pending.is_empty();
+        for id in runs {
+            over &= state(&daemon, id).await == State::Completed;
+        }
+        over
+    })
+    .await;
+    let wrong = outcome::wrong_at_rest(scene, daemon.reader(), runs).await;
+    assert_eq!(wrong, [] as [String; 0]);
+    for id in runs {
+        let run = daemon
+            .reader()
+            .run(id)
+            .await
+            .expect("readable")
+            .expect("a run");
+        assert_eq!((run.facts.iteration, run.facts.lost), (1, 0));
+        let steps = daemon.reader().steps(id).await.expect("readable");
+        let ended: Vec<String> = steps
+            .iter()
+            .map(|step| format!("{} {}", step.phase, step.state))
+            .collect();
+        assert_eq!(
+            ended,
+            [
+                "implementation succeeded",
+                "verification succeeded",
+                "watchdog succeeded",
+                "merge succeeded"
+            ]
+        );
+    }
+    daemon.end().await;
+}
+
+async fn state(daemon: &Outside, id: &RunId) -> State {
+    daemon
+        .reader()
+        .run(id)
+        .await
+        .expect("readable")
+        .expect("a run")
+        .state
+}
+
+/// Fills the disk to the last byte.
+fn fill(path: &Path) {
+    use std::io::Write as _;
+    let mut file = std::fs::File::create(path).expect("a file");
+    for size in [1 << 16, 1 << 9, 1] {
+        let bytes = vec![0; size];
+        while file.write_all(&bytes).is_ok() {}
+    }
+}
+
+#[tokio::test]
+async fn runs_wait_for_a_full_disk_by_a_named_gate_and_go_on_by_themselves() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can mount a disk of its own");
+        return;
+    }
+    let scene = Scene::new(&WAITING);
+    let place = Place {
+        disk_mb: Some(6),
+        ..Place::default()
+    };
+    let (daemon, runs) = at_work(&scene, &place).await;
+    let filler = place.seen(daemon.pid, &scene.data()).join("filler");
+    fill(&filler);
+    // The agent ends while nobody can write down that it has.
+    std::fs::remove_file(waiting(&scene)).expect("a file");
+    until("the second run is held for the disk", async || {
+        let why = daemon.get(&format!("/runs/{}/why", runs[1])).await;
+        why["gates"].to_string().contains("low_disk")
+    })
+    .await;
+    assert_eq!(state(&daemon, &runs[0]).await, State::Running);
+    assert_eq!(state(&daemon, &runs[1]).await, State::Queued);
+    std::fs::remove_file(filler).expect("a file");
+    ends_well(&scene, daemon, &runs).await;
+}
+
+#[tokio::test]
+async fn a_stranger_that_holds_the_database_is_waited_for() {
+    let scene = Scene::new(&WAITING);
+    let (daemon, runs) = at_work(&scene, &Place::default()).await;
+    let stranger = rusqlite::Connection::open(store::file(&scene.data())).expect("opens");
+    stranger.execute_batch("BEGIN IMMEDIATE").expect("locks");
+    std::fs::remove_file(waiting(&scene)).expect("a file");
+    // Longer than the daemon waits for a lock before it says so.
+    let id = &runs[1];
+    let refused = daemon.operate(id, super::scenario::Wish::Pause).await;
+    let Err(Dead(said)) = refused else {
+        panic!("it was stored while the database was locked");
+    };
+    assert!(said.contains("another process holds its lock"), "{said}");
+    assert_eq!(state(&daemon, &runs[0]).await, State::Running);
+    stranger.execute_batch("ROLLBACK").expect("unlocks");
+    ends_well(&scene, daemon, &runs).await;
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_two_hours_ends_no_step_and_changes_no_order() {
+    let scene = Scene::new(&WAITING);
+    let library = scene.outside().join("clock.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sweep/clock.c");
+    let built = std::process::Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .arg(source)
+        .status();
+    assert!(
+        built
+            .expect("a C compiler, which SQLite needs, too")
+            .success()
+    );
+    let clock = scene.repo.beside("clock", "0");
+    let place = Place {
+        environment: vec![("LD_PRELOAD", library), ("LOOPD_TEST_CLOCK", clock.clone())],
+        ..Place::default()
+    };
+    let (daemon, runs) = at_work(&scene, &place).await;
+    let real = jiff::Timestamp::now();
+    for hours in [2, -2] {
+        std::fs::write(&clock, (hours * 3600).to_string()).expect("a file");
+        // The daemon has seen the new time when it writes it down.
+        let refused = daemon
+            .operate(&runs[0], super::scenario::Wish::Resume)
+            .await;
+        assert!(refused.is_ok(), "{refused:?}");
+        let wish = super::scenario::Wish::Pause;
+        daemon.operate(&runs[1], wish).await.expect("paused");
+        let paused = daemon
+            .reader()
+            .run(&runs[1])
+            .await
+            .expect("readable")
+            .expect("a run");
+        let ahead = (paused.updated_at.0 - real.as_millisecond()) / 3_600_000;
+        assert!(
+            (ahead - hours).abs() <= 1 && ahead != 0,
+            "{ahead} hours ahead"
+        );
+        daemon
+            .operate(&runs[1], super::scenario::Wish::Resume)
+            .await
+            .expect("resumed");
+        assert_eq!(state(&daemon, &runs[0]).await, State::Running);
+    }
+    std::fs::remove_file(waiting(&scene)).expect("a file");
+    let reader = store::open_reading(&scene.data(), store::Options::default()).expect("a store");
+    ends_well(&scene, daemon, &runs).await;
+    let events = reader.events(None, 0, 10_000).await.expect("events");
+    let started: Vec<&RunId> = events
+        .iter()
+        .filter(|event| event.kind == "RUN_STARTED")
+        .map(|event| &event.run_id)
+        .collect();
+    assert_eq!(started, [&runs[0], &runs[1]], "in the order of the queue");
+    for event in events.iter().filter(|event| event.kind == "STEP_FINISHED") {
+        let took = event.payload["duration_ms"].as_u64().expect("a duration");
+        assert!(took < 3 * 3_600_000, "{}", event.payload);
+    }
+}

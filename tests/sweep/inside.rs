@@ -1,0 +1,105 @@
+//! A daemon in this process, which dies by going no further.
+
+use std::time::Duration;
+
+use agent_loop::core::run::{Event, RunId};
+use agent_loop::crash::{Crash, CrashPoint};
+use agent_loop::daemon::{self, Request};
+use agent_loop::store::Idempotency;
+
+use super::life::{Dead, Ended, key};
+use super::scenario::Wish;
+use super::scene::Scene;
+use crate::support::{House, Options};
+
+/// How long nothing is told before one looks again: agents write files, and nobody tells of those.
+const LOOK: Duration = Duration::from_millis(100);
+
+pub struct Inside {
+    house: House,
+    crash: Crash,
+    told: tokio::sync::watch::Receiver<u64>,
+}
+
+impl Inside {
+    pub async fn start(scene: &Scene, point: Option<&CrashPoint>) -> Inside {
+        let crash = point.map_or_else(Crash::counting, |point| Crash::at(point.clone()));
+        let options = Options {
+            crash: crash.clone(),
+            ..Options::default()
+        };
+        let house = House::open(&scene.data(), &options).await;
+        let told = house.handle.told();
+        Inside { house, crash, told }
+    }
+
+    pub fn house(&self) -> &House {
+        &self.house
+    }
+
+    pub async fn create(&self, scene: &Scene, run: usize) -> Result<RunId, Dead> {
+        let request = Request {
+            workspace_root: scene.repo.root.display().to_string(),
+            spec_path: "specs/thing.md".to_owned(),
+            overrides: scene.overrides(run),
+            idempotency: Some(Idempotency {
+                key: key(run),
+                request_hash: "the same".to_owned(),
+            }),
+            ..Request::default()
+        };
+        let creating = self.house.creator.create(request, daemon::now());
+        tokio::select! {
+            created = creating => match created {
+                Ok(created) => Ok(created.run.id),
+                Err(error) => Err(Dead(error.to_string())),
+            },
+            () = self.crash.died() => Err(Dead("it died while a run was created".to_owned())),
+        }
+    }
+
+    pub async fn operate(&self, id: &RunId, wish: Wish) -> Result<(), Dead> {
+        let event = match wish {
+            Wish::Pause => Event::Pause,
+            Wish::Cancel => Event::Cancel,
+            Wish::Retry => Event::Retry {
+                merge_strategy: None,
+            },
+            Wish::Resume => Event::Resume {
+                accept: false,
+                note: None,
+            },
+        };
+        tokio::select! {
+            applied = self.house.handle.operate(id.clone(), event) => match applied {
+                Ok(_) => Ok(()),
+                Err(error) => Err(Dead(error.to_string())),
+            },
+            () = self.crash.died() => Err(Dead("it died while it was asked".to_owned())),
+        }
+    }
+
+    /// Waits for news, for a while, or for the death.
+    pub async fn changed(&mut self) {
+        tokio::select! {
+            // An engine that is gone has died, or is about to be seen dead.
+            _ = tokio::time::timeout(LOOK, self.told.changed()) => {}
+            () = self.crash.died() => std::future::pending().await,
+        }
+    }
+
+    pub fn grave(&self) -> impl Future<Output = ()> + use<> {
+        let crash = self.crash.clone();
+        async move { crash.died().await }
+    }
+
+    /// Takes it down.
+    pub async fn end(self) -> Ended {
+        let died = tokio::time::timeout(Duration::ZERO, self.crash.died()).await;
+        self.house.die().await;
+        Ended {
+            at_point: died.is_ok(),
+            passed: self.crash.passed(),
+        }
+    }
+}

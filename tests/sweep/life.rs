@@ -1,0 +1,282 @@
+//! Playing a story: one life after the other until everything is at rest, with the person's part in between. What a
+//! daemon is, in this process or outside, is behind [`Daemon`].
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+
+use agent_loop::core::machine::Kind;
+use agent_loop::core::run::RunId;
+use agent_loop::crash::{CrashPoint, Place};
+use agent_loop::store::{self, Reader};
+
+use super::inside::Inside;
+use super::outcome::{self, Outcome};
+use super::outside::Outside;
+use super::scenario::Wish;
+use super::scene::Scene;
+use crate::support::PATIENCE;
+
+/// Why something was not done: the daemon is dead, or dying.
+#[derive(Debug)]
+pub struct Dead(pub String);
+
+/// A daemon that may die at any moment.
+pub enum Daemon {
+    Inside(Inside),
+    Outside(Outside),
+}
+
+impl Daemon {
+    /// Starts one over what is there; it dies at the point, or nowhere.
+    async fn start(kind: Where, scene: &Scene, point: Option<&CrashPoint>) -> Result<Daemon, Dead> {
+        match kind {
+            Where::Inside => Ok(Daemon::Inside(Inside::start(scene, point).await)),
+            Where::Outside => Ok(Daemon::Outside(Outside::start(scene, point).await?)),
+        }
+    }
+
+    fn reader(&self) -> &Reader {
+        match self {
+            Daemon::Inside(it) => &it.house().reader,
+            Daemon::Outside(it) => it.reader(),
+        }
+    }
+
+    async fn create(&self, scene: &Scene, run: usize) -> Result<RunId, Dead> {
+        match self {
+            Daemon::Inside(it) => it.create(scene, run).await,
+            Daemon::Outside(it) => it.create(scene, run).await,
+        }
+    }
+
+    async fn operate(&self, id: &RunId, wish: Wish) -> Result<(), Dead> {
+        match self {
+            Daemon::Inside(it) => it.operate(id, wish).await,
+            Daemon::Outside(it) => it.operate(id, wish).await,
+        }
+    }
+
+    /// Waits until something may have changed.
+    async fn changed(&mut self) {
+        match self {
+            Daemon::Inside(it) => it.changed().await,
+            Daemon::Outside(it) => it.changed().await,
+        }
+    }
+
+    /// Waits for its death.
+    fn grave(&self) -> Pin<Box<dyn Future<Output = ()>>> {
+        match self {
+            Daemon::Inside(it) => Box::pin(it.grave()),
+            Daemon::Outside(it) => Box::pin(it.grave()),
+        }
+    }
+
+    /// Takes it down.
+    async fn end(self) -> Ended {
+        match self {
+            Daemon::Inside(it) => it.end().await,
+            Daemon::Outside(it) => it.end().await,
+        }
+    }
+}
+
+/// How a life ended.
+pub struct Ended {
+    /// At its point, with proof.
+    pub at_point: bool,
+    /// How often each place was passed, where that is known.
+    pub passed: Passed,
+}
+
+/// How often each place was passed, by name.
+pub type Passed = BTreeMap<(Place, String), u64>;
+
+/// Which kind of daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Where {
+    /// In this process.
+    Inside,
+    /// The real one.
+    Outside,
+}
+
+/// What became of a story.
+pub struct Story {
+    /// Deaths at their points, each proved.
+    pub deaths: usize,
+    pub outcome: Outcome,
+    /// What the last life passed.
+    pub passed: Passed,
+    /// What must never happen, and did.
+    pub wrong: Vec<String>,
+}
+
+/// More lives than any story has points.
+const LIVES: usize = 2000;
+
+/// Plays the story. `point` says where a life (from 0) ends, given how many lives it is since anything that is stored
+/// has changed; once it says nowhere, the story is played to its end.
+pub async fn play(
+    kind: Where,
+    scene: &Scene,
+    point: impl Fn(usize, u64) -> Option<CrashPoint>,
+) -> Story {
+    let mut runs: Vec<Option<RunId>> = vec![None; scene.scenario.scripts.len()];
+    let (mut deaths, mut wrong) = (0, Vec::new());
+    let (mut stored, mut unchanged) = (None, 0);
+    for life in 0..LIVES {
+        let at = point(life, unchanged);
+        let ended = live(kind, scene, at.as_ref(), &mut runs).await;
+        let place = at.map_or_else(|| "to the end".to_owned(), |it| it.to_string());
+        deaths += usize::from(ended == Life::Died);
+        // A daemon that died before its first commit may have left no database.
+        let reader = store::open_reading(&scene.data(), store::Options::default());
+        if let Ok(reader) = &reader {
+            let found = outcome::wrong_at_death(scene, reader).await;
+            wrong.extend(
+                found
+                    .into_iter()
+                    .map(|it| format!("life {life}, {place}: {it}")),
+            );
+            let now = outcome::stored(reader).await;
+            unchanged = if stored == Some(now) {
+                unchanged + 1
+            } else {
+                0
+            };
+            stored = Some(now);
+        } else {
+            unchanged += 1;
+        }
+        match (ended, reader) {
+            (Life::Rested(passed), Ok(reader)) => {
+                let runs: Vec<RunId> = runs.into_iter().flatten().collect();
+                wrong.extend(outcome::wrong_at_rest(scene, &reader, &runs).await);
+                return Story {
+                    deaths,
+                    outcome: Outcome::of(scene, &reader, &runs).await,
+                    passed,
+                    wrong,
+                };
+            }
+            (Life::Stuck(why), _) => {
+                wrong.push(format!("life {life}, {place}: {why}"));
+                return Story {
+                    deaths,
+                    outcome: Outcome::default(),
+                    passed: Passed::new(),
+                    wrong,
+                };
+            }
+            (Life::Died | Life::Rested(_), _) => {}
+        }
+    }
+    panic!("no end after {LIVES} lives");
+}
+
+#[derive(Debug, PartialEq)]
+enum Life {
+    /// It died at its point.
+    Died,
+    /// Everything is at rest.
+    Rested(Passed),
+    /// Neither, for too long.
+    Stuck(String),
+}
+
+async fn live(
+    kind: Where,
+    scene: &Scene,
+    point: Option<&CrashPoint>,
+    runs: &mut [Option<RunId>],
+) -> Life {
+    let mut daemon = match Daemon::start(kind, scene, point).await {
+        Ok(daemon) => daemon,
+        Err(Dead(why)) if why == DIED_EARLY => return Life::Died,
+        Err(Dead(why)) => return Life::Stuck(why),
+    };
+    let mut grave = daemon.grave();
+    let played = async {
+        tokio::select! {
+            rested = until_rest(&mut daemon, scene, runs) => rested,
+            () = &mut grave => Err(Dead("it died".to_owned())),
+        }
+    };
+    let said = match tokio::time::timeout(PATIENCE, played).await {
+        Ok(Ok(())) => return Life::Rested(daemon.end().await.passed),
+        Ok(Err(Dead(said))) => said,
+        Err(_) => stories(daemon.reader(), runs).await,
+    };
+    // Whatever was refused, was refused by a dying daemon; else something is wrong.
+    let moment = std::time::Duration::from_secs(10);
+    let died = tokio::time::timeout(moment, daemon.grave()).await.is_ok();
+    if daemon.end().await.at_point && died {
+        Life::Died
+    } else {
+        Life::Stuck(said)
+    }
+}
+
+/// Under which a run is created, once.
+pub fn key(run: usize) -> String {
+    format!("run-{run}")
+}
+
+/// Said by a daemon that was dead before it could be spoken to.
+pub const DIED_EARLY: &str = "it died before it could be spoken to";
+
+/// The person's part: creates the runs, acts on what is stored, and waits until nothing is left to do.
+async fn until_rest(
+    daemon: &mut Daemon,
+    scene: &Scene,
+    runs: &mut [Option<RunId>],
+) -> Result<(), Dead> {
+    for (n, run) in runs.iter_mut().enumerate() {
+        let served = daemon.reader().served(&key(n)).await;
+        let id = match served.map_err(|error| Dead(error.to_string()))? {
+            Some((_, id)) => id,
+            None => daemon.create(scene, n).await?,
+        };
+        if let Some(known) = run
+            && *known != id
+        {
+            return Err(Dead(format!("run {n} was {known} and is {id}")));
+        }
+        *run = Some(id);
+    }
+    let all: Vec<RunId> = runs.iter().flatten().cloned().collect();
+    loop {
+        let mut at_rest = true;
+        for (n, id) in all.iter().enumerate() {
+            let readable = |error: store::StoreError| Dead(error.to_string());
+            let reader = daemon.reader();
+            let Some(run) = reader.run(id).await.map_err(readable)? else {
+                return Err(Dead(format!("run {n} is lost")));
+            };
+            let events = reader.events(Some(id), 0, 10_000).await.map_err(readable)?;
+            let told: Vec<String> = events.into_iter().map(|event| event.kind).collect();
+            if let Some(wish) = (scene.scenario.person)(scene, n, &run, &told) {
+                daemon.operate(id, wish).await?;
+            }
+            let pending = daemon.reader().pending_effects().await.map_err(readable)?;
+            at_rest &=
+                run.state.kind() == Kind::Ended && run.facts.step.is_none() && pending.is_empty();
+        }
+        if at_rest {
+            return Ok(());
+        }
+        daemon.changed().await;
+    }
+}
+
+async fn stories(reader: &Reader, runs: &[Option<RunId>]) -> String {
+    let mut all = "waited in vain".to_owned();
+    for id in runs.iter().flatten() {
+        let events = reader.events(Some(id), 0, 10_000).await.unwrap_or_default();
+        for event in events {
+            all.push_str(&format!("\n  {} {}", event.kind, event.payload));
+        }
+    }
+    all
+}

@@ -1,0 +1,244 @@
+//! What a story came to, and what must hold of it whoever died: at every death (the store as it was left), and at the
+//! end.
+
+use std::collections::BTreeSet;
+
+use agent_loop::core::machine::Kind;
+use agent_loop::core::run::RunId;
+use agent_loop::store::{Filter, Reader};
+
+use super::scene::Scene;
+use crate::support::processes_of;
+
+/// What a story came to, as far as it must not depend on who died on the way. Lines, so that a difference can be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome(pub Vec<String>);
+
+impl Outcome {
+    /// Reads it when everything is at rest.
+    pub async fn of(scene: &Scene, reader: &Reader, runs: &[RunId]) -> Outcome {
+        let mut lines = Vec::new();
+        for (n, id) in runs.iter().enumerate() {
+            let run = reader.run(id).await.expect("readable").expect("a run");
+            let facts = &run.facts;
+            let mut say = |what: &str, text: String| lines.push(format!("run {n}: {what}: {text}"));
+            say("state", run.state.to_string());
+            say("iteration", facts.iteration.to_string());
+            say("plan", format!("{:?}", facts.plan));
+            say("worktree removed", facts.worktree_removed.to_string());
+            say(
+                "lost, troubles",
+                format!("{} {}", facts.lost, facts.troubles),
+            );
+            let events = reader.events(Some(id), 0, 10_000).await.expect("events");
+            for event in &events {
+                // Which gates hold a run is news, not history: a daemon that starts tells it anew.
+                if event.kind != "RUN_BLOCKED" {
+                    let to = event.payload["to"].as_str().unwrap_or_default();
+                    say("event", format!("{} {to}", event.kind));
+                }
+            }
+            for step in reader.steps(id).await.expect("steps") {
+                say(
+                    "step",
+                    format!("{} {} {}", step.phase, step.state, step.attempt),
+                );
+            }
+            let artifacts = reader.artifacts(id).await.expect("artifacts");
+            let names: BTreeSet<String> = artifacts
+                .iter()
+                .map(|it| {
+                    let name = it.path.rsplit('/').next().unwrap_or_default();
+                    format!("{} {} {name}", it.kind, it.location)
+                })
+                .collect();
+            say("artifacts", format!("{names:?}"));
+            let dir = scene.data().join("runs").join(format!("run-{id}"));
+            let report = std::fs::read_to_string(dir.join("report.tsv")).unwrap_or_default();
+            let kinds: Vec<&str> = report
+                .lines()
+                .filter_map(|row| row.split('\t').nth(1))
+                .collect();
+            say("report", kinds.join(" "));
+            if let Some(worktree) = &facts.worktree {
+                let range = format!("{}..{}", worktree.base_commit, worktree.run_branch);
+                say(
+                    "branch",
+                    scene
+                        .repo
+                        .git(&["log", "--first-parent", "--format=%s", &range]),
+                );
+            }
+        }
+        let target = scene.scenario.target;
+        let git = |args: &[&str]| scene.repo.try_git(args).unwrap_or_default();
+        lines.push(format!("tree: {}", git(&["ls-tree", "-r", target])));
+        lines.push(format!(
+            "target: {}",
+            git(&["log", "--first-parent", "--format=%s", target])
+        ));
+        lines.push(format!("calls:\n{}", scene.noted("calls")));
+        Outcome(lines)
+    }
+
+    /// The lines that only one of the two has.
+    pub fn differs(&self, other: &Outcome) -> Option<String> {
+        if self == other {
+            return None;
+        }
+        let only = |a: &Outcome, b: &Outcome| -> String {
+            let mut rest = b.0.clone();
+            let mut found = String::new();
+            for line in &a.0 {
+                match rest.iter().position(|it| it == line) {
+                    Some(at) => drop(rest.remove(at)),
+                    None => found.push_str(&format!("  {line}\n")),
+                }
+            }
+            found
+        };
+        let (here, there) = (only(self, other), only(other, self));
+        if here.is_empty() && there.is_empty() {
+            return Some("the same in another order".to_owned());
+        }
+        Some(format!("undisturbed:\n{here}disturbed:\n{there}"))
+    }
+}
+
+/// What is wrong with the store as a dead daemon left it. Keepers may live on.
+pub async fn wrong_at_death(scene: &Scene, reader: &Reader) -> Vec<String> {
+    let (mut wrong, slots) = (Vec::new(), scene.scenario.slots);
+    for violation in reader.replay().await.expect("a readable store") {
+        wrong.push(format!(
+            "the journal does not explain what is stored: {violation}"
+        ));
+    }
+    let filter = Filter {
+        limit: 100,
+        ..Filter::default()
+    };
+    let runs = reader.list(filter).await.expect("a readable store").runs;
+    let holding = reader.holding_slots().await.expect("a readable store");
+    if holding.len() > slots {
+        wrong.push(format!(
+            "{} runs hold a slot, and there are {slots}",
+            holding.len()
+        ));
+    }
+    for run in &runs {
+        let counted = holding.iter().any(|it| it.id == run.id);
+        let alive = processes_of(&run.id);
+        // What lives now has lived when the daemon died: nobody starts anything meanwhile.
+        if !counted && !alive.is_empty() {
+            wrong.push(format!("{} works and holds no slot: {alive:?}", run.id));
+        }
+    }
+    wrong
+}
+
+/// A number for all that is stored, but for news: it changes with every move, step and effect.
+pub async fn stored(reader: &Reader) -> (u64, usize) {
+    let filter = Filter {
+        limit: 100,
+        ..Filter::default()
+    };
+    let runs = reader.list(filter).await.expect("a readable store").runs;
+    let mut revs = 0;
+    for run in &runs {
+        let steps = reader.steps(&run.id).await.expect("a readable store");
+        revs += run.rev + steps.iter().map(|step| step.rev).sum::<u64>();
+    }
+    let pending = reader.pending_effects().await.expect("a readable store");
+    (revs, pending.len())
+}
+
+/// What is wrong when everything is at rest.
+pub async fn wrong_at_rest(scene: &Scene, reader: &Reader, runs: &[RunId]) -> Vec<String> {
+    let mut wrong = wrong_at_death(scene, reader).await;
+    let counts = reader.counts().await.expect("a readable store");
+    let all: u64 = counts.iter().map(|(_, n)| n).sum();
+    let open: u64 = counts
+        .iter()
+        .filter(|(state, _)| state.kind() != Kind::Ended)
+        .map(|(_, n)| n)
+        .sum();
+    if (all, open) != (runs.len() as u64, 0) {
+        wrong.push(format!(
+            "{all} runs, {open} of them open; {} were asked for",
+            runs.len()
+        ));
+    }
+    let holding = reader.holding_slots().await.expect("a readable store");
+    if !holding.is_empty() {
+        wrong.push(format!("{} slots are held when all is over", holding.len()));
+    }
+    let pending = reader.pending_effects().await.expect("a readable store");
+    if !pending.is_empty() {
+        wrong.push(format!("left to perform: {pending:?}"));
+    }
+    for (n, id) in runs.iter().enumerate() {
+        let run = reader.run(id).await.expect("a readable store");
+        let state = run.map(|run| run.state);
+        let wanted = scene.scenario.ends.get(n).copied();
+        if wanted.is_some() && state != wanted {
+            wrong.push(format!("run {n} ended {state:?}"));
+        }
+        let alive = processes_of(id);
+        if !alive.is_empty() {
+            wrong.push(format!("processes of {id} are left: {alive:?}"));
+        }
+        let events = reader.events(Some(id), 0, 10_000).await.expect("events");
+        for once in [
+            "RUN_CREATED",
+            "RUN_COMPLETED",
+            "RUN_CANCELED",
+            "MERGE_FINISHED",
+        ] {
+            let told = events.iter().filter(|event| event.kind == once).count();
+            if told > 1 {
+                wrong.push(format!("{once} was told {told} times of {id}"));
+            }
+        }
+    }
+    let events = reader.events(None, 0, 100_000).await.expect("events");
+    if !events
+        .iter()
+        .map(|event| event.seq)
+        .eq(1..=events.len() as u64)
+    {
+        wrong.push("the numbers of the public events have a gap or a repeat".to_owned());
+    }
+    let met = scene.noted("met");
+    if !met.is_empty() {
+        wrong.push(format!("two at a time: {met}"));
+    }
+    wrong.extend(scene.disturbed());
+    wrong.extend(unreachable(scene));
+    wrong.extend(doubled(scene));
+    wrong
+}
+
+/// Commits of agents that no ref leads to any more.
+fn unreachable(scene: &Scene) -> Vec<String> {
+    let commits = scene.noted("commits");
+    let kept = |commit: &&str| {
+        let refs = scene.repo.try_git(&["for-each-ref", "--contains", commit]);
+        refs.is_ok_and(|refs| !refs.is_empty())
+    };
+    let lost = commits.lines().filter(|commit| !kept(commit));
+    lost.map(|commit| format!("the agent's commit {commit} cannot be reached"))
+        .collect()
+}
+
+/// Merges into the target that say the same, and a task that was ticked twice.
+fn doubled(scene: &Scene) -> Vec<String> {
+    let log = scene
+        .repo
+        .try_git(&["log", "--format=%T %s", scene.scenario.target]);
+    let log = log.unwrap_or_default();
+    let mut seen = BTreeSet::new();
+    let twice = log.lines().filter(|line| !seen.insert(*line));
+    twice
+        .map(|line| format!("twice on the target: {line}"))
+        .collect()
+}

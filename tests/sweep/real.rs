@@ -1,0 +1,163 @@
+//! The real daemon dies: an abort or a SIGKILL at each kind of place, and, when it is asked for, at every point of every
+//! story, each point a story of its own. The next life dies at its own recovery, too, in every second story.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use agent_loop::crash::{CrashPoint, Death, Place};
+
+use super::every_point::wrong;
+use super::life::{Where, play};
+use super::outcome::Outcome;
+use super::scenario::{self, Scenario};
+use super::scene::Scene;
+
+fn point(place: Place, nth: u64, death: Death) -> CrashPoint {
+    CrashPoint {
+        place,
+        name: None,
+        nth,
+        death,
+    }
+}
+
+async fn undisturbed(scenario: &'static Scenario) -> Outcome {
+    let scene = Scene::new(scenario);
+    let story = play(Where::Outside, &scene, |_, _| None).await;
+    assert_eq!(story.wrong, [] as [String; 0], "{}", scenario.name);
+    story.outcome
+}
+
+/// The lives of one story die at these points, one after the other; deaths, and what is wrong.
+async fn story(
+    scenario: &'static Scenario,
+    outcome: &Outcome,
+    points: &[CrashPoint],
+) -> (usize, Vec<String>) {
+    let scene = Scene::new(scenario);
+    let story = play(Where::Outside, &scene, |life, _| points.get(life).cloned()).await;
+    let wrong = wrong(&story, outcome).into_iter();
+    let at: Vec<String> = points.iter().map(CrashPoint::to_string).collect();
+    let at = format!("{} {}", scenario.name, at.join(", then "));
+    (
+        story.deaths,
+        wrong.map(|it| format!("{at}: {it}")).collect(),
+    )
+}
+
+async fn each_kind_of_point(death: Death) {
+    let scenario = &scenario::OPERATED;
+    let outcome = undisturbed(scenario).await;
+    for place in Place::ALL {
+        let at = point(place, 4, death);
+        let (deaths, wrong) = story(scenario, &outcome, &[at.clone()]).await;
+        assert_eq!(wrong, [] as [String; 0]);
+        assert_eq!(deaths, 1, "{at}");
+    }
+}
+
+#[tokio::test]
+async fn a_daemon_that_aborts_at_any_kind_of_point_changes_nothing() {
+    each_kind_of_point(Death::Abort).await;
+}
+
+#[tokio::test]
+async fn a_daemon_that_is_killed_at_any_kind_of_point_changes_nothing() {
+    each_kind_of_point(Death::Kill).await;
+}
+
+/// The figures of the whole sweep.
+#[derive(Default)]
+struct Figures {
+    points: AtomicUsize,
+    deaths: AtomicUsize,
+    violations: Mutex<Vec<String>>,
+}
+
+/// Where the nth story's second life dies: all places in turn, early in its recovery.
+fn second(nth: u64) -> Option<CrashPoint> {
+    let turn = usize::try_from(nth / 2).unwrap_or_default();
+    let place = Place::ALL[turn % Place::ALL.len()];
+    let death = if turn.is_multiple_of(4) {
+        Death::Kill
+    } else {
+        Death::Abort
+    };
+    (nth % 2 == 0).then(|| point(place, 1 + nth % 3, death))
+}
+
+/// Every point of one place in one story, until a life passes fewer of them.
+async fn sweep(scenario: &'static Scenario, outcome: &Outcome, place: Place, figures: &Figures) {
+    for nth in 1.. {
+        let death = if nth % 3 == 0 {
+            Death::Kill
+        } else {
+            Death::Abort
+        };
+        let first = point(place, nth, death);
+        let points: Vec<CrashPoint> = [first].into_iter().chain(second(nth)).collect();
+        let (deaths, wrong) = story(scenario, outcome, &points).await;
+        if deaths == 0 && wrong.is_empty() {
+            return;
+        }
+        figures.points.fetch_add(1, Ordering::Relaxed);
+        figures.deaths.fetch_add(deaths, Ordering::Relaxed);
+        for it in &wrong {
+            eprintln!("VIOLATION {it}");
+        }
+        let mut all = figures.violations.lock().expect("nobody panicked");
+        all.extend(wrong);
+    }
+}
+
+/// A story that runs into a point that is not there ends undisturbed; that a life has died is proved for each by its own
+/// words and the signal that ended it.
+#[test]
+#[ignore = "takes long; run it by name, as docs/promises.md says"]
+fn every_point_of_every_story() {
+    let figures = Figures::default();
+    let work: Mutex<Vec<(&'static Scenario, Place)>> = Mutex::new(
+        scenario::ALL
+            .into_iter()
+            .flat_map(|scenario| Place::ALL.map(|place| (scenario, place)))
+            .collect(),
+    );
+    let workers = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build();
+                let runtime = runtime.expect("a runtime");
+                loop {
+                    let next = work.lock().expect("nobody panicked").pop();
+                    let Some((scenario, place)) = next else {
+                        return;
+                    };
+                    runtime.block_on(async {
+                        let outcome = undisturbed(scenario).await;
+                        let (points, deaths) = (
+                            figures.points.load(Ordering::Relaxed),
+                            figures.deaths.load(Ordering::Relaxed),
+                        );
+                        sweep(scenario, &outcome, place, &figures).await;
+                        eprintln!(
+                            "{} {}: done; {points} points and {deaths} deaths before",
+                            scenario.name,
+                            place.as_str()
+                        );
+                    });
+                }
+            });
+        }
+    });
+    let violations = figures.violations.into_inner().expect("nobody panicked");
+    println!(
+        "points visited: {}\ncrashes proved: {}\nviolations: {}",
+        figures.points.load(Ordering::Relaxed),
+        figures.deaths.load(Ordering::Relaxed),
+        violations.len()
+    );
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
+}

@@ -1,0 +1,194 @@
+//! The stage of one story: a repository with a user's checkout, the scripts, and what agents write down about themselves.
+//! Each agent and each check registers when it begins, and looks whether another one is alive: that is how two at a time
+//! are noticed, without watching.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use super::scenario::Scenario;
+use crate::support::Repository;
+
+/// Who comes in says so, and whom it meets: `enter.sh WHO PID`, where the process lives as long as the work goes on.
+const ENTER: &str = r#"#!/bin/sh
+here=$(dirname "$0")
+began() { cut -d ' ' -f 22 "/proc/$1/stat" 2>/dev/null; }
+# A child that its agent has not outlived is somebody else's by now, and is about to be ended.
+case $(tr '\0' ' ' < "/proc/$2/cmdline") in *__scripted*|*enter.sh*) ;; *) exit 1;; esac
+alive() { case $(cut -d ' ' -f 3 "/proc/$1/stat" 2>/dev/null) in ''|Z|X) return 1;; esac; }
+echo "$(began "$2") $PWD" > "$here/alive/$2"
+there=1
+for other in "$here"/alive/*; do
+    pid=${other##*/}
+    read -r since where < "$other"
+    if [ "$pid" != "$2" ] && alive "$pid" && [ "$since" = "$(began "$pid")" ]; then
+        there=$((there + 1))
+        [ "$where" != "$PWD" ] || echo "$1 ($2) met $pid in $PWD" >> "$here/met"
+    fi
+done
+[ $there -le "$(cat "$here/slots")" ] || echo "$1 ($2) in $PWD is one of $there" >> "$here/met"
+echo "$1 $(basename "$PWD")" >> "$here/calls"
+"#;
+
+/// An agent writes down what it has committed.
+const KEEP: &str = "#!/bin/sh\ngit rev-parse HEAD >> ../commits\n";
+
+/// Somebody else commits on the target, once: `move.sh FILE TEXT`.
+const MOVE: &str = r#"#!/bin/sh
+set -e
+cd "$(dirname "$0")/repo"
+[ -e ../moved ] && exit 0
+blob=$(echo "$2" | git hash-object -w --stdin)
+old=$(git rev-parse refs/heads/agent/thing)
+export GIT_INDEX_FILE=../moving.index
+git read-tree "$old"
+git update-index --add --cacheinfo "100644,$blob,$1"
+new=$(git commit-tree -p "$old" -m Elsewhere "$(git write-tree)")
+git update-ref refs/heads/agent/thing "$new" "$old"
+touch ../moved
+"#;
+
+/// The stage of one story.
+pub struct Scene {
+    pub scenario: &'static Scenario,
+    pub repo: Repository,
+    /// The user's checkout before anything began.
+    before: Checkout,
+}
+
+/// What must not change about the user's checkout: branch, index and files, all to the byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkout {
+    branch: String,
+    index: Vec<u8>,
+    files: Vec<(PathBuf, Vec<u8>)>,
+}
+
+impl Scene {
+    pub fn new(scenario: &'static Scenario) -> Scene {
+        let repo = Repository::with_plan(scenario.plan);
+        repo.beside("slots", &scenario.slots.to_string());
+        for (name, text) in [("enter.sh", ENTER), ("keep.sh", KEEP), ("move.sh", MOVE)] {
+            program(&repo, name, text);
+        }
+        std::fs::create_dir(repo.outside().join("alive")).expect("a directory");
+        for (n, script) in scenario.scripts.iter().enumerate() {
+            repo.beside(&format!("script-{n}.toml"), script);
+        }
+        // The user's own work, which is nobody else's business.
+        repo.write("README.md", "read me\n");
+        repo.commit_all("More");
+        repo.git(&["branch", "agent/thing"]);
+        repo.write("README.md", "read me, too\n");
+        repo.write("note", "to myself\n");
+        Scene {
+            scenario,
+            before: checkout(&repo),
+            repo,
+        }
+    }
+
+    /// One more program beside the repository.
+    pub fn script(&self, name: &str, text: &str) {
+        program(&self.repo, name, text);
+    }
+
+    /// Leaves everything where it is, for somebody who wants to look.
+    pub fn keep(self) -> PathBuf {
+        self.repo.keep()
+    }
+
+    pub fn outside(&self) -> &Path {
+        self.repo.outside()
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> PathBuf {
+        self.outside().join("data")
+    }
+
+    /// What a run is created with besides its workspace and spec.
+    pub fn overrides(&self, run: usize) -> Map<String, Value> {
+        let script = self.outside().join(format!("script-{run}.toml"));
+        let mut all = json!({
+            "agent": "scripted",
+            "agents": { "scripted": { "driver": "scripted", "args": [script] } },
+            "agent_retry_backoff_sec": 0,
+            "stop_grace_sec": 2,
+            "agent_timeout_sec": 100,
+        });
+        let settings = (self.scenario.settings)();
+        let (Some(all), Some(more)) = (all.as_object_mut(), settings.as_object()) else {
+            panic!("settings are an object");
+        };
+        all.extend(more.clone());
+        std::mem::take(all)
+    }
+
+    /// A file that agents wrote; empty where nobody did.
+    pub fn noted(&self, name: &str) -> String {
+        std::fs::read_to_string(self.outside().join(name)).unwrap_or_default()
+    }
+
+    /// What is wrong with the user's checkout. A target that is checked out there moves, and takes along the files that
+    /// it changes; all else is as it was.
+    pub fn disturbed(&self) -> Option<String> {
+        let (was, is) = (&self.before, &checkout(&self.repo));
+        if was.branch != is.branch {
+            return Some(format!("{} became {}", was.branch, is.branch));
+        }
+        let changed = |name: &str| -> Vec<u8> {
+            let at = |checkout: &Checkout| {
+                let found = checkout.files.iter().find(|(path, _)| path.ends_with(name));
+                found.map(|(_, bytes)| bytes.clone())
+            };
+            (at(was) != at(is))
+                .then(|| name.as_bytes().to_vec())
+                .unwrap_or_default()
+        };
+        if self.scenario.checked_out {
+            let status = self.repo.git(&[
+                "--no-optional-locks",
+                "status",
+                "--porcelain=v1",
+                "--untracked-files=all",
+            ]);
+            let mine = changed("README.md").len() + changed("note").len();
+            return (mine > 0 || status != " M README.md\n?? note")
+                .then(|| format!("the checkout: {status}"));
+        }
+        (was != is).then(|| "files or index of the checkout changed".to_owned())
+    }
+}
+
+fn program(repo: &Repository, name: &str, text: &str) {
+    let path = repo.beside(name, text);
+    let all = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(path, all).expect("permissions");
+}
+
+fn checkout(repo: &Repository) -> Checkout {
+    let mut files = Vec::new();
+    let mut open = vec![repo.root.clone()];
+    while let Some(dir) = open.pop() {
+        for entry in std::fs::read_dir(&dir).expect("a directory").flatten() {
+            let path = entry.path();
+            // What loopd writes there is agreed on: the files of runs.
+            if path.ends_with(".git") || path == repo.root.join("logs") {
+                continue;
+            }
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                files.push((path.clone(), std::fs::read(&path).expect("a file")));
+            }
+        }
+    }
+    files.sort();
+    Checkout {
+        branch: repo.git(&["symbolic-ref", "HEAD"]),
+        index: std::fs::read(repo.root.join(".git/index")).unwrap_or_default(),
+        files,
+    }
+}
