@@ -1,7 +1,7 @@
 //! What goes wrong around the real daemon while its runs are at work: the disk is full and has room again, a stranger
 //! holds the database, the clock jumps. Nobody is blamed for it, nothing is done twice, and the runs go on by themselves.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use agent_loop::core::run::{RunId, State};
@@ -9,7 +9,7 @@ use agent_loop::store;
 
 use super::life::Dead;
 use super::outcome;
-use super::outside::{Outside, Place};
+use super::outside::Outside;
 use super::scenario::Scenario;
 use super::scene::Scene;
 use crate::support::PATIENCE;
@@ -47,8 +47,8 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 }
 
 /// The daemon with both runs, the first one at work.
-async fn at_work(scene: &Scene, place: &Place) -> (Outside, Vec<RunId>) {
-    let started = Outside::start_in(scene, None, place).await;
+async fn at_work(scene: &Scene, environment: &[(&str, PathBuf)]) -> (Outside, Vec<RunId>) {
+    let started = Outside::start_with(scene, None, environment).await;
     let daemon = started.unwrap_or_else(|Dead(why)| panic!("{why}"));
     let mut runs = Vec::new();
     for n in 0..2 {
@@ -59,7 +59,7 @@ async fn at_work(scene: &Scene, place: &Place) -> (Outside, Vec<RunId>) {
     (daemon, runs)
 }
 
-fn waiting(scene: &Scene) -> std::path::PathBuf {
+fn waiting(scene: &Scene) -> PathBuf {
     scene.outside().join("waiting")
 }
 
@@ -85,19 +85,12 @@ async fn ends_well(scene: &Scene, daemon: Outside, runs: &[RunId]) {
             .expect("a run");
         assert_eq!((run.facts.iteration, run.facts.lost), (1, 0));
         let steps = daemon.reader().steps(id).await.expect("readable");
-        let ended: Vec<String> = steps
-            .iter()
-            .map(|step| format!("{} {}", step.phase, step.state))
-            .collect();
-        assert_eq!(
-            ended,
-            [
-                "implementation succeeded",
-                "verification succeeded",
-                "watchdog succeeded",
-                "merge succeeded"
-            ]
-        );
+        let of = |phase: &'static str| steps.iter().filter(move |step| step.phase == phase);
+        assert_eq!(of("implementation").count(), 1, "{steps:?}");
+        // A merge may have had to catch up with the other run's.
+        let rest = steps.iter().filter(|step| step.phase != "merge");
+        let states: Vec<&str> = rest.map(|step| step.state.as_str()).collect();
+        assert!(states.iter().all(|it| *it == "succeeded"), "{steps:?}");
     }
     daemon.end().await;
 }
@@ -110,6 +103,36 @@ async fn state(daemon: &Outside, id: &RunId) -> State {
         .expect("readable")
         .expect("a run")
         .state
+}
+
+/// A small disk of its own, for as long as this lives.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn at(dir: &Path, mb: u32) -> Disk {
+        std::fs::create_dir_all(dir).expect("a directory");
+        let mounted = std::process::Command::new("mount")
+            .args([
+                "-t",
+                "tmpfs",
+                "-o",
+                &format!("size={mb}m,mode=700"),
+                "tmpfs",
+            ])
+            .arg(dir)
+            .status();
+        assert!(mounted.expect("mount runs").success());
+        Disk(dir.to_owned())
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount")
+            .arg("-l")
+            .arg(&self.0)
+            .status();
+    }
 }
 
 /// Fills the disk to the last byte.
@@ -129,12 +152,9 @@ async fn runs_wait_for_a_full_disk_by_a_named_gate_and_go_on_by_themselves() {
         return;
     }
     let scene = Scene::new(&WAITING);
-    let place = Place {
-        disk_mb: Some(6),
-        ..Place::default()
-    };
-    let (daemon, runs) = at_work(&scene, &place).await;
-    let filler = place.seen(daemon.pid, &scene.data()).join("filler");
+    let disk = Disk::at(&scene.data(), 6);
+    let (daemon, runs) = at_work(&scene, &[]).await;
+    let filler = disk.0.join("filler");
     fill(&filler);
     // The agent ends while nobody can write down that it has.
     std::fs::remove_file(waiting(&scene)).expect("a file");
@@ -152,7 +172,7 @@ async fn runs_wait_for_a_full_disk_by_a_named_gate_and_go_on_by_themselves() {
 #[tokio::test]
 async fn a_stranger_that_holds_the_database_is_waited_for() {
     let scene = Scene::new(&WAITING);
-    let (daemon, runs) = at_work(&scene, &Place::default()).await;
+    let (daemon, runs) = at_work(&scene, &[]).await;
     let stranger = rusqlite::Connection::open(store::file(&scene.data())).expect("opens");
     stranger.execute_batch("BEGIN IMMEDIATE").expect("locks");
     std::fs::remove_file(waiting(&scene)).expect("a file");
@@ -184,11 +204,8 @@ async fn a_clock_that_jumps_two_hours_ends_no_step_and_changes_no_order() {
             .success()
     );
     let clock = scene.repo.beside("clock", "0");
-    let place = Place {
-        environment: vec![("LD_PRELOAD", library), ("LOOPD_TEST_CLOCK", clock.clone())],
-        ..Place::default()
-    };
-    let (daemon, runs) = at_work(&scene, &place).await;
+    let environment = [("LD_PRELOAD", library), ("LOOPD_TEST_CLOCK", clock.clone())];
+    let (daemon, runs) = at_work(&scene, &environment).await;
     let real = jiff::Timestamp::now();
     for hours in [2, -2] {
         std::fs::write(&clock, (hours * 3600).to_string()).expect("a file");

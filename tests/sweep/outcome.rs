@@ -31,13 +31,19 @@ impl Outcome {
                 format!("{} {}", facts.lost, facts.troubles),
             );
             let events = reader.events(Some(id), 0, 10_000).await.expect("events");
+            // A person may be faster than the next daemon is with its news of steps: those are compared by themselves.
+            let mut steps = Vec::new();
             for event in &events {
                 // Which gates hold a run is news, not history: a daemon that starts tells it anew.
-                if event.kind != "RUN_BLOCKED" {
+                if event.kind.starts_with("STEP_") {
+                    steps.push(event.kind.as_str());
+                } else if event.kind != "RUN_BLOCKED" {
                     let to = event.payload["to"].as_str().unwrap_or_default();
                     say("event", format!("{} {to}", event.kind));
                 }
             }
+            steps.sort_unstable();
+            say("events of steps", steps.join(" "));
             for step in reader.steps(id).await.expect("steps") {
                 say(
                     "step",

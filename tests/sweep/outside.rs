@@ -41,23 +41,22 @@ pub struct Outside {
 
 impl Outside {
     pub async fn start(scene: &Scene, point: Option<&CrashPoint>) -> Result<Outside, Dead> {
-        Outside::start_in(scene, point, &Place::default()).await
+        Outside::start_with(scene, point, &[]).await
     }
 
-    /// The same, on another disk or with another clock.
-    pub async fn start_in(
+    /// The same, with more in its environment.
+    pub async fn start_with(
         scene: &Scene,
         point: Option<&CrashPoint>,
-        place: &Place,
+        environment: &[(&str, PathBuf)],
     ) -> Result<Outside, Dead> {
         let data = scene.data();
         let home = scene.outside().join("home");
         std::fs::create_dir_all(&home).expect("a directory");
         let log = scene.outside().join("loopd.log");
         let config = scene.repo.beside("loopd.toml", "min_free_disk_mb = 1\n");
-        let mut command = place.command(&data);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_loopd"));
         command
-            .arg(env!("CARGO_BIN_EXE_loopd"))
             .args(["--addr", "http://127.0.0.1:0", "--data-dir"])
             .arg(&data)
             .arg("--config")
@@ -73,13 +72,12 @@ impl Outside {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(&log).expect("a file"));
-        command.envs(place.environment.iter().cloned());
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         if let Some(point) = point {
             command.env("LOOPD_CRASH_AT", point.to_string());
         }
         let mut child = command.spawn().expect("loopd starts");
         let pid = child.id().expect("a pid");
-        let data = place.seen(pid, &data);
         let (told, ended) = watch::channel(None);
         tokio::spawn(async move {
             let status = child.wait().await;
@@ -224,39 +222,6 @@ impl Outside {
                 proved(&said, point) && signal == by
             }),
             passed: Passed::new(),
-        }
-    }
-}
-
-/// Where the daemon runs, when that is not here and now.
-#[derive(Default)]
-pub struct Place {
-    /// The data directory is a disk of its own of so many MiB, which only the daemon and its keepers see.
-    pub disk_mb: Option<u32>,
-    /// More of its environment.
-    pub environment: Vec<(&'static str, PathBuf)>,
-}
-
-impl Place {
-    /// What the path of the daemon has to follow.
-    fn command(&self, data: &std::path::Path) -> Command {
-        let Some(mb) = self.disk_mb else {
-            return Command::new("env");
-        };
-        std::fs::create_dir_all(data).expect("a directory");
-        let mount = format!("mount -t tmpfs -o size={mb}m,mode=700 tmpfs \"$0\" && exec \"$@\"");
-        let mut command = Command::new("unshare");
-        command
-            .args(["--mount", "--propagation", "private", "sh", "-c", &mount])
-            .arg(data);
-        command
-    }
-
-    /// The data directory as seen from here.
-    pub fn seen(&self, pid: u32, data: &std::path::Path) -> PathBuf {
-        match self.disk_mb {
-            Some(_) => PathBuf::from(format!("/proc/{pid}/root{}", data.display())),
-            None => data.to_owned(),
         }
     }
 }
