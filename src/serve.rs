@@ -198,7 +198,10 @@ async fn run(
     lock.sign(&addr)
         .with_context(|| format!("failed to sign the lock of {}", dir.display()))?;
     let crash = crash()?;
-    let git = Git::find().await?.dying(crash.clone());
+    let git = Git::find()
+        .await?
+        .with_scratch(&dir.join("scratch"))?
+        .dying(crash.clone());
     let (writer, reader) = store::open(
         dir,
         Options {
@@ -241,11 +244,15 @@ async fn run(
         tokio::spawn(notifier.run(handle.told()));
     }
     let shutdown = CancellationToken::new();
-    let cleaner = Cleaner {
-        engine: handle.clone(),
-        reader: reader.clone(),
-        git: git.clone(),
-    };
+    let cleaner = Cleaner::new(
+        handle.clone(),
+        reader.clone(),
+        git.clone(),
+        dir.to_owned(),
+        daemon.retention_days,
+        daemon::now,
+    );
+    tokio::spawn(cleaner.clone().keep_clean(shutdown.clone()));
     let state = ApiState {
         cleaner,
         engine: handle.clone(),

@@ -188,6 +188,8 @@ impl From<CleanError> for ApiError {
             }
             CleanError::Ask(error) => error.into(),
             CleanError::Git(error) => error.into(),
+            CleanError::Look(trouble) => trouble.into(),
+            CleanError::Bug(_) => ApiError::internal(format!("failed to {message}")),
         }
     }
 }

@@ -80,7 +80,7 @@ choice! {
         Git = "git",
         /// The `wt` command of worktrunk.
         Worktrunk = "worktrunk",
-        /// Worktrunk where it is installed, else git.
+        /// Worktrunk where it is installed and configured, else git.
         Auto = "auto",
     }
 }

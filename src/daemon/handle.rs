@@ -18,7 +18,7 @@ use crate::store::{
 pub(super) enum Message {
     /// Put a new run into the queue.
     Create(Box<NewRun>, oneshot::Sender<Result<Created, StoreError>>),
-    /// A person's event for a run.
+    /// An event for a run: a person's, or the clean-up's.
     Operate(
         RunId,
         Box<Event>,
@@ -95,6 +95,15 @@ impl Handle {
     ) -> Result<HandedOver, AskError> {
         debug_assert_eq!(event.source(), Source::Operator);
         self.ask(|reply| Message::HandOver(run, event, reply)).await
+    }
+
+    /// Tells an ended run that its time is over.
+    ///
+    /// # Errors
+    /// When the store cannot take it, or the daemon is ending.
+    pub async fn collect(&self, run: RunId) -> Result<Applied, AskError> {
+        self.ask(|reply| Message::Operate(run, Box::new(Event::Collect), reply))
+            .await
     }
 
     /// What the scheduler decides as things stand: the same function that starts runs.

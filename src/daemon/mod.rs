@@ -26,7 +26,7 @@ mod performers;
 mod planning;
 mod preview;
 
-pub use clean::{CleanError, Cleaner, Listing, Removed, Shown, Stray};
+pub use clean::{CleanError, Cleaner, Collected, Collection, Listing, Removed, Shown, Stray};
 pub use clock::now;
 pub use create::{CreateError, CreatedRun, Creator, Request};
 pub use engine::Engine;

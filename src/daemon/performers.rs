@@ -16,7 +16,7 @@ use crate::store::{HandoverEffect, StoredEffect, StoredRun};
 /// to its step and the clean-up to an ended run: both hold whatever has happened since.
 pub(super) fn superseded(effect: &StoredEffect, run: &StoredRun) -> bool {
     match effect.effect {
-        Effect::StopStep | Effect::CloseRun | Effect::RemoveWorktrees => false,
+        Effect::StopStep | Effect::CloseRun | Effect::RemoveWorktrees | Effect::CollectRun => false,
         Effect::PrepareWorktree
         | Effect::StartAgent
         | Effect::StartReview

@@ -6,6 +6,8 @@ use rusqlite::{Connection, OptionalExtension as _, ToSql};
 use super::Reader;
 use super::error::{Fault, StoreError};
 use super::rows::{self, EffectId, StoredRun};
+use crate::core::run::RunId;
+use crate::core::time::Time;
 
 /// Runs with a worktree that is not known to be gone.
 const WITH_WORKTREES: &str =
@@ -42,6 +44,19 @@ impl Reader {
                 .prepare_cached("SELECT DISTINCT workspace_key FROM runs ORDER BY workspace_key")?;
             let keys = select.query_map([], |row| row.get(0))?;
             Ok(keys.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// The runs that ended before `end` and of which something may be left, the longest ended first.
+    pub async fn collectable(&self, end: Time) -> Result<Vec<RunId>, StoreError> {
+        self.ask("read which runs ended long ago", move |db| {
+            let mut select = db.prepare_cached(
+                "SELECT id FROM runs WHERE kind = 'ended' AND ended_at < ?1
+                   AND json_extract(facts, '$.nothing_left') IS NOT 1 ORDER BY ended_at, number",
+            )?;
+            let ids = select.query_map([end.0], |row| Ok(RunId(row.get(0)?)))?;
+            Ok(ids.collect::<Result<_, _>>()?)
         })
         .await
     }

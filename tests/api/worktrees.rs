@@ -81,3 +81,19 @@ async fn what_is_no_worktree_of_a_run_is_refused_at_the_door() {
         .refused(401, "unauthorized");
     assert!(server.repo.root.join("specs").is_dir());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clean_up_before_its_time_takes_nothing_and_says_how_long_runs_are_kept() {
+    let server = Server::with_slots(1).await;
+    let (house, repo) = (&server.house, &server.repo);
+    let id = house.create(repo, Some(FAILS), json!({})).await;
+    house.rests(&id, State::Failed).await;
+    house.settled(&id).await;
+    let nothing = |dry_run: bool| json!({ "dry_run": dry_run, "retention_days": 30, "runs": [], "problems": [] });
+    assert_eq!(server.post("/gc").await.ok(), nothing(false));
+    let asked = json!({ "dry_run": true });
+    assert_eq!(server.post_json("/gc", &asked).await.ok(), nothing(true));
+    let said = server.post_json("/gc", &json!({ "force": true })).await;
+    assert!(said.refused(422, "invalid_body").contains("force"));
+    assert!(house.dir(&id).is_dir());
+}

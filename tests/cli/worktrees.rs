@@ -1,6 +1,8 @@
 //! `worktrees` and `worktree-rm`: what they ask, what they print, and how they end.
 
-use serde_json::json;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
 
 use super::fake::{Fake, refusal, reply};
 use super::loopctl::User;
@@ -73,4 +75,57 @@ async fn a_worktree_is_named_by_its_absolute_path_and_a_refusal_ends_with_5() {
             ended.err
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gc_tells_what_went_of_each_run_and_what_stays() {
+    let body = |dry_run: bool, days: u32, runs: Value| json!({ "dry_run": dry_run, "retention_days": days, "runs": runs, "problems": [] });
+    let run = json!([{
+        "run_id": RUN, "run_name": "login", "state": "failed", "ended_at": null, "worktrees": ["/w"], "files": true,
+        "branches": [{ "name": "run/login", "rescue": "refs/loopd/rescue/x" }, { "name": "run/login-2", "rescue": null }],
+        "kept": ["/v: it holds a file"],
+    }]);
+    let dry = body(true, 30, run.clone());
+    let fake = Fake::start(move |_| reply(200, &dry)).await;
+    let ended = User::new().at(&fake.addr, &["gc", "--dry-run"]).await;
+    assert_eq!(
+        ended.out,
+        "1f09a2c4 login: would remove the worktree /w\n\
+         1f09a2c4 login: would remove the branch run/login; its commits are kept by refs/loopd/rescue/x\n\
+         1f09a2c4 login: would remove the branch run/login-2\n\
+         1f09a2c4 login: would remove its files\n\
+         1f09a2c4 login: kept /v: it holds a file\n"
+    );
+    assert_eq!(fake.asked()[0].json(), json!({ "dry_run": true }));
+    for (days, words) in [(0, "kept for ever"), (7, "more than 7 days ago")] {
+        let nothing = body(false, days, json!([]));
+        let fake = Fake::start(move |_| reply(200, &nothing)).await;
+        let ended = User::new().at(&fake.addr, &["gc"]).await;
+        assert!(ended.out.contains(words), "{}", ended.out);
+        assert_eq!(fake.asked()[0].json(), json!({}));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_long_runs_are_kept_is_the_daemons_configuration() {
+    let user = User::new();
+    user.file(".config/loopd/config.toml", "retention_days = 7\n");
+    let address = format!("unix:{}", user.home.path().join("socket").display());
+    let mut daemon = tokio::process::Command::new(env!("CARGO_BIN_EXE_loopd"));
+    daemon
+        .args(["--addr", &address])
+        .env_clear()
+        .env("HOME", user.home.path())
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    let _daemon = daemon.spawn().expect("loopd starts");
+    let ended = user
+        .at(&address, &["gc", "--json", "--ready-timeout", "60s"])
+        .await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let said: Value = serde_json::from_str(&ended.out).expect("JSON");
+    assert_eq!(said["retention_days"], 7);
 }

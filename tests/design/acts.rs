@@ -128,6 +128,8 @@ pub fn what_a_person_may_say() -> Vec<Event> {
         Event::RemoveWorktree {
             path: answers::worktree().path,
         },
+        // Nobody's word: the clock's.
+        Event::Collect,
     ]
 }
 

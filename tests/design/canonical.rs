@@ -52,6 +52,8 @@ pub fn canonical(world: &mut World) {
     facts.emptied.clear();
     facts.removals.clear();
     facts.resets = 0;
+    facts.kept_back.clear();
+    (facts.files_removed, facts.nothing_left) = (false, false);
     facts.notes.signals.clear();
     facts.last_message = word();
     facts.due = facts.due.map(|_| NOW);

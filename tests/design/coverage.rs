@@ -45,7 +45,13 @@ fn late_news() -> BTreeSet<usize> {
         let nothing = Event::WorktreesRemoved {
             removals: Vec::new(),
         };
-        for late in [gone.clone(), nothing] {
+        let nobody = Event::Collected {
+            removals: Vec::new(),
+            branches: Vec::new(),
+            files_removed: false,
+            kept: Vec::new(),
+        };
+        for late in [gone.clone(), nothing, nobody] {
             let told = world.tell(REAL, &late);
             assert_eq!(told.broken, [""; 0]);
             taken.extend(told.edge.and_then(place));

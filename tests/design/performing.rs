@@ -148,6 +148,11 @@ fn answered(world: &World, done: &Pending, machine: Machine, scope: &Scope, all:
                 report(&|it| Some(unwanted(it, proved)));
             }
         }
+        Effect::CollectRun => {
+            for proved in [true, false] {
+                report(&|it| Some(collected(it, proved)));
+            }
+        }
     }
 }
 
@@ -263,5 +268,30 @@ fn merged(world: &World, done: &Pending, machine: Machine, scope: &Scope, all: &
         let act = Act::Reports(done.effect, Some(event.name()));
         let world = next;
         all.push(Next { act, world, told });
+    }
+}
+
+/// What is left goes where the proof holds; a retired branch is made again by the preparation, where it stood.
+fn collected(it: &mut World, proved: bool) -> Event {
+    let at_rest = it.state.kind() == Kind::Ended && it.facts.step.is_none();
+    let taken = proved && at_rest;
+    let trees = it.facts.worktrees();
+    let removals = trees
+        .map(|tree| Removal {
+            path: tree.path.clone(),
+            removed: taken,
+            note: String::new(),
+        })
+        .collect();
+    it.placed &= !taken;
+    Event::Collected {
+        removals,
+        branches: Vec::new(),
+        files_removed: taken,
+        kept: if taken {
+            Vec::new()
+        } else {
+            vec!["kept".to_owned()]
+        },
     }
 }

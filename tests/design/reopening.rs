@@ -245,6 +245,7 @@ fn spec(name: &str) -> Spec {
         after: Vec::new(),
         snapshot: false,
         files_root: None,
+        worktree_confined: false,
     }
 }
 

@@ -163,6 +163,17 @@ const CLEANING: Scope = Scope {
     ],
     ..CALM
 };
+const COLLECTING: Scope = Scope {
+    agent: &[Agent::Finishes, Agent::Auth],
+    person: &[
+        EventName::Pause,
+        EventName::Resume,
+        EventName::Cancel,
+        EventName::Retry,
+        EventName::Collect,
+    ],
+    ..CALM
+};
 
 pub const SCOPES: &[Named] = &[
     ("all that a person may say", reviewed, CALM),
@@ -176,6 +187,7 @@ pub const SCOPES: &[Named] = &[
     ("a merge that comes later", unmerged, LATER),
     ("a run that gets stuck", stubborn, STUCK),
     ("a worktree is wanted no more", terms, CLEANING),
+    ("the time of a run is over", terms, COLLECTING),
 ];
 
 pub fn graph(named: &Named, machine: Machine, until: Option<&str>) -> Graph {

@@ -233,7 +233,7 @@ impl World {
 /// Stops and what follows an end hold whatever has happened since.
 pub fn stays(effect: Effect) -> bool {
     match effect {
-        Effect::StopStep | Effect::CloseRun | Effect::RemoveWorktrees => true,
+        Effect::StopStep | Effect::CloseRun | Effect::RemoveWorktrees | Effect::CollectRun => true,
         Effect::PrepareWorktree
         | Effect::StartAgent
         | Effect::StartReview

@@ -162,6 +162,9 @@ pub fn want(run_id: &str) -> Want<'_> {
         run_branch_prefix: "run/",
         base_branch: None,
         known: None,
+        retired: None,
+        confined: false,
+        worktrunk: None,
         place: &beside,
         snapshot: &[],
     }

@@ -242,3 +242,50 @@ async fn runs_that_start_at_once_get_names_of_their_own() {
     branches.sort();
     assert_eq!(branches, ["run/spec", "run/spec-2"]);
 }
+
+#[tokio::test]
+async fn a_workspaces_own_word_leads_nowhere_but_below_its_parent_folder() {
+    let lab = Lab::new().await;
+    let repo = lab.open().await;
+    std::fs::create_dir_all(lab.at("away/there")).unwrap();
+    let outside = tempfile::TempDir::new().unwrap();
+    std::os::unix::fs::symlink(outside.path(), lab.repo().join("out")).unwrap();
+    std::os::unix::fs::symlink("../away", lab.repo().join("near")).unwrap();
+    let out = |branch: &str| -> Result<PathBuf, String> {
+        Ok(PathBuf::from(format!("out/{}", branch.replace('/', "-"))))
+    };
+    let confined = Want {
+        confined: true,
+        place: &out,
+        ..want("r1")
+    };
+    let error = prepare_worktree(&repo, &confined).await.unwrap_err();
+    assert!(
+        error.to_string().contains("worktree_path_template"),
+        "{error}"
+    );
+    assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
+    assert!(!lab.has("refs/heads/run/spec"));
+    let near = |branch: &str| -> Result<PathBuf, String> {
+        Ok(PathBuf::from(format!(
+            "near/there/{}",
+            branch.replace('/', "-")
+        )))
+    };
+    let beside = Want {
+        place: &near,
+        ..confined
+    };
+    let made = ready(prepare_worktree(&repo, &beside).await.unwrap());
+    assert_eq!(made.path, lab.at("away/there/run-spec"));
+    let own = Want {
+        confined: false,
+        place: &out,
+        ..want("r2")
+    };
+    let made = ready(prepare_worktree(&repo, &own).await.unwrap());
+    assert!(
+        made.path
+            .starts_with(std::fs::canonicalize(outside.path()).unwrap())
+    );
+}

@@ -3,11 +3,11 @@
 use std::{fs, path::PathBuf};
 
 use agent_loop::effect::git::{
-    Removal, Repo, Retired, Worktree, list_worktrees, prepare_worktree, remove_worktree,
-    retire_branch,
+    Removal, Repo, Retirable, Retired, Want, Worktree, list_worktrees, prepare_worktree,
+    remove_worktree, retirable, retire_branch,
 };
 
-use super::{ready, want, with_worktree};
+use super::{held, ready, want, with_worktree};
 
 async fn kept(repo: &Repo, worktree: &Worktree) -> String {
     match remove_worktree(repo, worktree).await.unwrap() {
@@ -196,30 +196,120 @@ async fn the_list_names_ours_and_their_state_and_not_the_users() {
 }
 
 #[tokio::test]
-async fn a_branch_is_retired_only_where_it_is_ours_and_stands_where_it_was_seen() {
+async fn a_branch_is_retired_only_where_it_is_ours_and_free_and_its_commits_are_kept() {
     let (lab, repo, worktree) = with_worktree().await;
-    let seen = worktree.base_commit.clone();
     let why = |retired: Retired| match retired {
         Retired::Kept { why } => why,
-        Retired::Deleted => panic!("deleted"),
+        Retired::Deleted { .. } => panic!("deleted"),
     };
-    assert!(why(retire_branch(&repo, &worktree, &seen).await.unwrap()).contains("checked out in"));
     let late = lab.commit(&worktree.path, "late");
-    assert!(why(retire_branch(&repo, &worktree, &seen).await.unwrap()).contains("moved"));
+    assert!(why(retire_branch(&repo, &worktree, &[]).await.unwrap()).contains("checked out in"));
+    let no = retirable(&repo, &worktree, &[]).await.unwrap();
+    assert!(matches!(no, Retirable::No { why } if why.contains("checked out in")));
+    let yes = retirable(&repo, &worktree, &[&worktree.path])
+        .await
+        .unwrap();
+    assert_eq!(yes, Retirable::Yes);
     let theirs = Worktree {
         run_branch: "main".into(),
         ..worktree.clone()
     };
-    assert!(why(retire_branch(&repo, &theirs, &seen).await.unwrap()).contains("mark"));
+    assert!(why(retire_branch(&repo, &theirs, &[]).await.unwrap()).contains("mark"));
     assert_eq!(remove_worktree(&repo, &worktree).await.unwrap(), GONE);
+    // A branch of somebody's that happens to have the commits may go at any time: it does not count.
+    lab.sh(&lab.repo(), &["branch", "theirs", "run/spec"]);
+    let rescue = Some("refs/loopd/rescue/r1".to_owned());
+    let tip = Some(late.clone());
+    let gone = retire_branch(&repo, &worktree, &["main"]).await.unwrap();
+    assert_eq!(gone, Retired::Deleted { tip, rescue });
+    assert_eq!(lab.id(&lab.repo(), "refs/loopd/rescue/r1"), late);
+    let again = retire_branch(&repo, &worktree, &["main"]).await.unwrap();
+    assert_eq!(
+        again,
+        Retired::Deleted {
+            tip: None,
+            rescue: None
+        }
+    );
+    assert_eq!(
+        retirable(&repo, &worktree, &[]).await.unwrap(),
+        Retirable::Gone
+    );
+    assert!(!lab.has("refs/heads/run/spec"));
+    let refs = lab.sh(
+        &lab.repo(),
+        &["for-each-ref", "--format=%(refname)", "refs/loopd/runs/"],
+    );
+    assert_eq!(refs, "");
+}
+
+#[tokio::test]
+async fn a_merged_branch_needs_no_rescue_and_one_that_a_person_deleted_loses_its_mark() {
+    let (lab, repo, worktree) = with_worktree().await;
+    lab.commit(&worktree.path, "work");
+    assert_eq!(remove_worktree(&repo, &worktree).await.unwrap(), GONE);
+    lab.sh(&lab.repo(), &["branch", "agent/spec", "run/spec"]);
+    let gone = retire_branch(&repo, &worktree, &["agent/spec"])
+        .await
+        .unwrap();
+    assert!(matches!(
+        gone,
+        Retired::Deleted {
+            tip: Some(_),
+            rescue: None
+        }
+    ));
+    let second = ready(prepare_worktree(&repo, &want("r2")).await.unwrap());
+    assert_eq!(remove_worktree(&repo, &second).await.unwrap(), GONE);
+    lab.sh(&lab.repo(), &["branch", "-D", &second.run_branch]);
+    // Its first commit is main's: nothing is lost with the mark.
+    let gone = retire_branch(&repo, &second, &["main"]).await.unwrap();
+    assert_eq!(
+        gone,
+        Retired::Deleted {
+            tip: None,
+            rescue: None
+        }
+    );
+    let refs = lab.sh(
+        &lab.repo(),
+        &["for-each-ref", "--format=%(refname)", "refs/loopd/"],
+    );
+    assert_eq!(refs, "");
+}
+
+#[tokio::test]
+async fn a_retired_branch_is_made_again_where_it_stood_unless_its_name_is_taken() {
+    let (lab, repo, worktree) = with_worktree().await;
+    let tip = lab.commit(&worktree.path, "work");
+    assert_eq!(remove_worktree(&repo, &worktree).await.unwrap(), GONE);
+    let gone = retire_branch(&repo, &worktree, &["main"]).await.unwrap();
+    assert!(matches!(
+        gone,
+        Retired::Deleted {
+            tip: Some(_),
+            rescue: Some(_)
+        }
+    ));
+    let again = Want {
+        known: Some(&worktree),
+        retired: Some(&tip),
+        ..want("r1")
+    };
+    lab.sh(&lab.repo(), &["branch", "run/spec", "main"]);
+    let why = held(prepare_worktree(&repo, &again).await.unwrap());
+    assert!(
+        why.contains("run/spec has taken its place") && why.contains("reset"),
+        "{why}"
+    );
+    assert_eq!(lab.id(&lab.repo(), "run/spec"), lab.id(&lab.repo(), "main"));
+    lab.sh(&lab.repo(), &["branch", "-D", "run/spec"]);
     for _ in 0..2 {
+        let made = ready(prepare_worktree(&repo, &again).await.unwrap());
         assert_eq!(
-            retire_branch(&repo, &worktree, &late).await.unwrap(),
-            Retired::Deleted
+            (&made, lab.id(&made.path, "HEAD")),
+            (&worktree, tip.clone())
         );
     }
-    assert_eq!(
-        lab.sh(&lab.repo(), &["for-each-ref", "--format=%(refname)"]),
-        "refs/heads/main"
-    );
+    assert!(lab.has("refs/loopd/runs/r1/0/run/spec"));
 }

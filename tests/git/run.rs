@@ -224,3 +224,28 @@ async fn an_empty_repository_has_no_base_and_says_what_to_do() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn scratch_directories_of_a_killed_daemon_are_cleared_and_nothing_else() {
+    let (lab, _, worktree) = super::with_worktree().await;
+    let dir = lab.at("data/scratch");
+    std::fs::create_dir_all(dir.join("loopd-git-dead/files")).unwrap();
+    std::fs::write(dir.join("loopd-git-dead/index"), "x").unwrap();
+    std::fs::write(dir.join("other"), "x").unwrap();
+    let git = lab.git.clone().with_scratch(&dir).unwrap();
+    assert!(!dir.join("loopd-git-dead").exists() && dir.join("other").exists());
+    let repo = Repo::open(&git, &lab.repo()).await.unwrap();
+    let looked = agent_loop::effect::git::removable(&repo, &worktree).await;
+    assert_eq!(looked.unwrap(), agent_loop::effect::git::Removable::Yes);
+    assert_eq!(
+        std::fs::read_dir(&dir).unwrap().count(),
+        1,
+        "nothing is left of a look"
+    );
+    // They are made there, and nowhere else.
+    std::fs::remove_dir_all(&dir).unwrap();
+    let error = agent_loop::effect::git::removable(&repo, &worktree)
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("data/scratch"), "{error}");
+}

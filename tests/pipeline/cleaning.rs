@@ -36,6 +36,8 @@ async fn kept(house: &House, path: &str) -> String {
                 CleanError::BadPath { .. }
                 | CleanError::Kept { .. }
                 | CleanError::Ask(_)
+                | CleanError::Look(_)
+                | CleanError::Bug(_)
                 | CleanError::Git(_) => String::new(),
             };
             format!("{error} | {hint}")

@@ -103,3 +103,37 @@ async fn a_repeat_is_answered_although_the_spec_has_gone_since() {
     let refused = house.try_create(asked).await.expect_err("another request");
     assert!(refused.contains("idempotency key"), "{refused}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workspace_leads_its_worktrees_nowhere_by_a_link_and_its_user_may() {
+    let repo = Repository::with_plan(PLAN);
+    let away = tempfile::TempDir::new().expect("a directory");
+    std::os::unix::fs::symlink(away.path(), repo.root.join("out")).expect("a link");
+    let template = "out/{{ run_branch | sanitize }}";
+    let file = format!("worktree_path_template = \"{template}\"\n");
+    repo.write(".loop/config.toml", &file);
+    repo.commit_all("Worktrees by a link");
+    let house = House::open(&repo.outside().join("data"), &Options::default()).await;
+    let said = house.try_create(request(&repo, None, json!({}))).await;
+    let said = said.expect_err("it leads out");
+    assert!(
+        said.contains("worktree_path_template of the workspace leads to"),
+        "{said}"
+    );
+    assert_eq!(
+        std::fs::read_dir(away.path()).expect("a directory").count(),
+        0
+    );
+    let own = json!({ "worktree_path_template": template, "worktree_cleanup": false });
+    let id = house.create(&repo, None, own).await;
+    house.rest(&id).await;
+    let made = house
+        .run(&id)
+        .await
+        .facts
+        .worktree
+        .expect("a worktree")
+        .path;
+    let away = away.path().canonicalize().expect("a real path");
+    assert!(std::path::Path::new(&made).starts_with(away), "{made}");
+}

@@ -3,6 +3,7 @@
 
 mod catching_up;
 mod cleaning;
+mod collecting;
 mod completion;
 mod contract;
 mod door;
@@ -27,6 +28,7 @@ mod trouble;
 mod trust;
 mod verification;
 mod watchdog;
+mod worktrunk;
 
 /// One task.
 const ONE_TASK: &str = "# Plan\n\n- [ ] first thing\n";

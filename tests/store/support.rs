@@ -179,6 +179,7 @@ pub fn spec(name: &str) -> Spec {
         after: Vec::new(),
         snapshot: false,
         files_root: None,
+        worktree_confined: false,
     }
 }
 

@@ -15,7 +15,7 @@ use agent_loop::daemon::{
     self, Cleaner, Creator, Engine, Handle, Metrics, Notifier, Notify, Planner, Request,
 };
 use agent_loop::effect::World;
-use agent_loop::effect::git::Git;
+use agent_loop::effect::git::{Git, Worktrunk};
 use agent_loop::store::{self, Reader, Writer};
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -35,6 +35,8 @@ pub struct Options {
     pub notify: Option<Notify>,
     /// Where it dies.
     pub crash: Crash,
+    /// The Worktrunk that it finds, or none, whatever is installed.
+    pub worktrunk: Option<Option<Worktrunk>>,
 }
 
 impl Options {
@@ -60,6 +62,7 @@ impl Default for Options {
             files_root: None,
             notify: None,
             crash: Crash::default(),
+            worktrunk: None,
         }
     }
 }
@@ -87,7 +90,10 @@ impl House {
     pub async fn open(data: &Path, options: &Options) -> House {
         std::fs::create_dir_all(data).expect("a data directory");
         let git = Git::find().await.expect("git");
-        let git = git.dying(options.crash.clone());
+        let mut git = git.dying(options.crash.clone());
+        if let Some(found) = options.worktrunk.clone() {
+            git = git.with_worktrunk(found);
+        }
         let opening = store::Options {
             crash: options.crash.clone(),
             ..store::Options::default()
@@ -141,11 +147,14 @@ impl House {
                 .as_ref()
                 .map(|root| root.display().to_string()),
         };
-        let cleaner = Cleaner {
-            engine: handle.clone(),
-            reader: reader.clone(),
+        let cleaner = Cleaner::new(
+            handle.clone(),
+            reader.clone(),
             git,
-        };
+            data.to_owned(),
+            30,
+            daemon::now,
+        );
         House {
             data: data.to_owned(),
             handle,

@@ -30,7 +30,19 @@ pub(super) async fn diff(
             .hint("it gets one when it starts"));
     };
     let repo = Repo::open(&app.state.creator.git, Path::new(&run.spec.workspace_key)).await?;
-    let Some(tip) = git::tip(&repo, &made.run_branch).await? else {
+    // A branch that the clean-up has removed is shown from where it stood: its commits are kept.
+    let retired = run
+        .facts
+        .retired
+        .iter()
+        .find(|it| it.branch == made.run_branch);
+    let tip = match retired {
+        Some(retired) => Oid::parse(&retired.tip),
+        None => git::tip(&repo, &made.run_branch)
+            .await?
+            .map(|tip| tip.commit),
+    };
+    let Some(tip) = tip else {
         let message = format!("the branch {} of run {} is gone", made.run_branch, run.id);
         let error = ApiError::new(StatusCode::CONFLICT, "branch_gone", message);
         return Err(error.hint("`git branch` restores it from its last commit; inspect names that as far as it is known"));
@@ -40,11 +52,11 @@ pub(super) async fn diff(
         value: made.base_commit.clone(),
     };
     let base = Oid::parse(&made.base_commit).ok_or_else(unreadable)?;
-    let diff = git::diff(&repo, &base, &tip.commit, MAX_BYTES).await?;
+    let diff = git::diff(&repo, &base, &tip, MAX_BYTES).await?;
     Ok(Json(DiffReply {
         run_id: view::uuid(&run.id)?,
         base_commit: base.to_string(),
-        head_commit: tip.commit.to_string(),
+        head_commit: tip.to_string(),
         diff: diff.text,
         truncated: diff.cut,
     }))

@@ -4,6 +4,7 @@
 mod create;
 mod diff;
 mod events;
+mod gc;
 mod handover;
 mod health;
 mod inspect;
@@ -67,6 +68,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(handover::merge))
         .routes(routes!(handover::scrap))
         .routes(routes!(handover::create_pr))
+        .routes(routes!(gc::gc))
         .route_layer(from_fn_with_state(admission, guard::admit));
     let streams = OpenApiRouter::new()
         .routes(routes!(events::events))

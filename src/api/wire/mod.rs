@@ -4,6 +4,7 @@
 
 mod error;
 mod event;
+mod gc;
 mod query;
 mod request;
 mod run;
@@ -13,6 +14,7 @@ mod worktree;
 
 pub use error::{Candidate, ErrorBody, ErrorDetail};
 pub use event::{BadCursor, EventRecord, OutputChunk, OutputCursor};
+pub use gc::{GcBranch, GcReply, GcRequest, GcRun};
 pub use query::{ListQuery, OutputFormat, OutputQuery, StreamQuery};
 pub use request::{CreateRun, MergeStrategy, NameSource, NoBody, ResumeRequest, RetryRequest};
 pub use run::{

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod diff;
 pub mod doctor;
 pub mod events;
+pub mod gc;
 pub mod init;
 pub mod inspect;
 pub mod list;
@@ -80,6 +81,8 @@ pub enum Command {
     Pr(pr::Arguments),
     /// Throw an ended run away; its branch stays until the clean-up
     Scrap(scrap::Arguments),
+    /// Remove what is left of runs that ended long ago, as far as nothing is lost
+    Gc(gc::Arguments),
     /// Run a whole spec in a scratch repository with the scripted agent
     Demo(demo::Arguments),
     /// Print a lifecycle: the matrix of its table, or the diagram
@@ -120,6 +123,7 @@ impl Command {
             Command::Merge(arguments) => merge::execute(arguments, context).await,
             Command::Pr(arguments) => pr::execute(arguments, context).await,
             Command::Scrap(arguments) => scrap::execute(arguments, context).await,
+            Command::Gc(arguments) => gc::execute(arguments, context).await,
             Command::Demo(arguments) => demo::execute(arguments, context).await,
             Command::Machine(arguments) => machine::execute(arguments, context),
             Command::Doctor(arguments) => doctor::execute(arguments, context).await,

@@ -36,6 +36,17 @@ pub struct Removal {
     pub note: String,
 }
 
+/// A branch of a run that the clean-up removed. Its commits are in the merge target or behind a rescue ref.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetiredBranch {
+    /// Its name, without `refs/heads/`.
+    pub branch: String,
+    /// The commit that it stood at.
+    pub tip: String,
+    /// The ref that was made to keep its commits; `None` where the target has them, or an older one keeps them.
+    pub rescue: Option<String>,
+}
+
 /// How the implementing agent ended, judged by what it left behind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AgentReport {

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::agent_result::ResultClass;
-use super::data::{CheckFailure, Removal, Trouble, Worktree};
+use super::data::{CheckFailure, Removal, RetiredBranch, Trouble, Worktree};
 use super::spec::Terms;
 use crate::core::plan::PlanReading;
 use crate::core::time::Time;
@@ -195,6 +195,18 @@ pub struct Facts {
     /// What became of each worktree when it was last to be removed.
     #[serde(default)]
     pub removals: Vec<Removal>,
+    /// Branches that the clean-up removed; one that a retry makes again is none any more.
+    #[serde(default)]
+    pub retired: Vec<RetiredBranch>,
+    /// The clean-up removed the directory of the run's files; anew with every start.
+    #[serde(default)]
+    pub files_removed: bool,
+    /// Why the clean-up left something when it last came; anew with every start.
+    #[serde(default)]
+    pub kept_back: Vec<String>,
+    /// The clean-up has nothing more to do; anew with every start.
+    #[serde(default)]
+    pub nothing_left: bool,
     /// The run branch's tip as last reported.
     pub head: Option<String>,
     /// The plan at the run branch's tip.
@@ -290,6 +302,10 @@ impl Facts {
             resets: 0,
             unwanted: Vec::new(),
             removals: Vec::new(),
+            retired: Vec::new(),
+            files_removed: false,
+            kept_back: Vec::new(),
+            nothing_left: false,
             head: None,
             plan,
             current: Current::default(),

@@ -1,7 +1,8 @@
 //! The machine of the run, generated from `machines/run.toml` by `machines/build.rs`; only the imports stand here.
 
 use super::data::{
-    AgentReport, ChecksReport, Evidence, Left, Removal, ReviewReport, Trouble, Worktree,
+    AgentReport, ChecksReport, Evidence, Left, Removal, RetiredBranch, ReviewReport, Trouble,
+    Worktree,
 };
 use super::spec::MergeStrategy;
 

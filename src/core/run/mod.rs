@@ -12,8 +12,8 @@ mod spec;
 pub use crate::core::plan::PlanReading;
 pub use agent_result::{ResultClass, Usage};
 pub use data::{
-    AgentReport, CheckFailure, ChecksReport, Evidence, Left, Removal, ReviewReport, Trouble,
-    TroubleKind, Verdict, Worktree,
+    AgentReport, CheckFailure, ChecksReport, Evidence, Left, Removal, RetiredBranch, ReviewReport,
+    Trouble, TroubleKind, Verdict, Worktree,
 };
 pub use facts::{
     Current, Facts, Failure, Hold, LiveStep, Mode, Notes, Session, Stage, Totals, Wait, WaitWhy,

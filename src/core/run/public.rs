@@ -334,7 +334,7 @@ fn what_was_reported(
                     path: w.path.clone(),
                 }),
         ),
-        Event::WorktreesRemoved { removals } => {
+        Event::WorktreesRemoved { removals } | Event::Collected { removals, .. } => {
             let gone = removals.iter().filter(|it| it.removed);
             // What was gone already is no news.
             let news = gone.filter(|it| before.worktrees().any(|known| known.path == it.path));
@@ -356,6 +356,7 @@ fn what_was_reported(
         }
         | Event::Judged { .. }
         | Event::RemoveWorktree { .. }
+        | Event::Collect
         | Event::TargetMoved { .. }
         | Event::TargetHeld { .. }
         | Event::BranchMoved { .. }

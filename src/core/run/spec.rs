@@ -101,6 +101,10 @@ pub struct Spec {
     pub run_branch_prefix: String,
     /// The template of the worktree's path.
     pub worktree_path_template: String,
+    /// The template is the workspace's own word: what it gives has to lie below the workspace's parent folder, whatever
+    /// links are on the way.
+    #[serde(default)]
+    pub worktree_confined: bool,
     /// The agent's name; also the provider that limits are counted for.
     pub agent: String,
     /// Higher starts first.

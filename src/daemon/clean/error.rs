@@ -1,7 +1,7 @@
 //! Why something was not cleaned up: what was asked for, what stands in the way, and what to do.
 
 use super::super::handle::AskError;
-use crate::core::run::RunId;
+use crate::core::run::{RunId, Trouble};
 use crate::effect::git::GitError;
 use crate::store::StoreError;
 
@@ -49,6 +49,12 @@ pub enum CleanError {
     /// The daemon is ending, or the store could not do it.
     #[error(transparent)]
     Ask(#[from] AskError),
+    /// What is left of a run cannot be looked at.
+    #[error("{}", .0.message)]
+    Look(Trouble),
+    /// A bug of ours.
+    #[error("clean up: {0}")]
+    Bug(String),
     /// The repository cannot be read.
     #[error("failed to {0}")]
     Git(#[from] GitError),

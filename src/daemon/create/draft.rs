@@ -30,6 +30,8 @@ pub(in crate::daemon) struct Draft {
     pub plan: Checklist,
     /// For example that nothing verifies it.
     pub warnings: Vec<String>,
+    /// The workspace's own file says where the worktree goes.
+    confined: bool,
     /// Spec and plan, relative to the workspace.
     pub(super) paths: [String; 2],
     /// Their content.
@@ -68,6 +70,13 @@ impl Draft {
         if config.sandbox == Sandbox::Required {
             sandbox(&place, &config).await?;
         }
+        if config.worktree_provider == WorktreeProvider::Worktrunk && git.worktrunk().is_none() {
+            return Err(invalid(
+                "worktrunk_missing",
+                "worktree_provider = \"worktrunk\", and there is no wt on the PATH of loopd",
+                "install Worktrunk, or choose worktree_provider = \"auto\" or \"git\"",
+            ));
+        }
         let spec_path = place.inside("spec", &request.spec_path)?;
         check_branches(&config, request.name.as_deref(), &spec_path)?;
         let plan_given = request
@@ -105,6 +114,7 @@ impl Draft {
             base,
             plan,
             warnings: warnings(&config),
+            confined: !is_trusted(&config.worktree_path_template, defaults, overrides),
             config,
             paths: [spec_path, plan_path],
             texts,
@@ -138,6 +148,7 @@ impl Draft {
             merge_target_branch: config.merge_target_branch.clone(),
             run_branch_prefix: config.run_branch_prefix.clone(),
             worktree_path_template: config.worktree_path_template.clone(),
+            worktree_confined: self.confined,
             agent: config.agent.clone(),
             priority: request.priority,
             after,
@@ -231,6 +242,23 @@ async fn config_at(
     Ok(resolved.config)
 }
 
+/// Whether the template of worktrees is the user's own word, who may lead anywhere: it is the same without the workspace's.
+fn is_trusted(
+    template: &str,
+    defaults: &RunDefaults,
+    overrides: &serde_json::Map<String, serde_json::Value>,
+) -> bool {
+    let without = config::resolve_run(
+        defaults,
+        &RunSources {
+            workspace: &[],
+            explicit: None,
+            overrides: Some(("config_override", overrides)),
+        },
+    );
+    without.is_ok_and(|it| it.config.worktree_path_template == template)
+}
+
 /// Spec and plan: at the base, where they have to be as they are in the workspace, or as they are now.
 async fn texts(
     place: &Place,
@@ -320,10 +348,6 @@ fn warnings(config: &RunConfig) -> Vec<String> {
         );
     }
     let inert = [
-        (
-            "worktree_provider",
-            config.worktree_provider != WorktreeProvider::Git,
-        ),
         ("postmortem", config.postmortem),
         (
             "run_naming_mode",

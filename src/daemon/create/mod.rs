@@ -16,7 +16,7 @@ use crate::core::plan::Checklist;
 use crate::core::run::{RunId, Spec};
 use crate::core::time::Time;
 use crate::effect::git::Git;
-use crate::effect::snapshot_path;
+use crate::effect::{self, snapshot_path};
 use crate::store::{Created, Found, Idempotency, NewRun, Reader, StoredRun};
 pub(super) use draft::Draft;
 pub use error::CreateError;
@@ -98,6 +98,10 @@ impl Creator {
             source: error.into(),
         })?;
         let id = RunId(Uuid::now_v7().to_string());
+        if spec.worktree_confined {
+            let placed = effect::try_place(draft.repo(), &draft.base, &spec, &id).await;
+            placed.map_err(CreateError::Unusable)?;
+        }
         if request.snapshot {
             keep_snapshot(&self.data_dir, &id, &spec, &draft)?;
         }

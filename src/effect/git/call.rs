@@ -265,7 +265,9 @@ impl Call {
             .take(6)
             .map(|arg| arg.to_string_lossy().into_owned())
             .collect();
-        format!("run git {} in {}", args.join(" "), self.cwd.display())
+        let program = self.program.file_name().unwrap_or_default();
+        let (program, cwd) = (program.to_string_lossy(), self.cwd.display());
+        format!("run {program} {} in {cwd}", args.join(" "))
     }
 
     fn not_started(&self, tried: String, error: &std::io::Error) -> GitError {

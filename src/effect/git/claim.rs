@@ -47,6 +47,17 @@ pub(super) async fn claimed_by(repo: &Repo, owner: &Owner) -> Result<Option<(Str
     }))
 }
 
+/// Every branch that a run has claimed, with the reset that it was for and its first commit.
+pub(super) async fn claims_of(repo: &Repo, run_id: &str) -> Result<Vec<(u32, String, Oid)>> {
+    let prefix = format!("refs/loopd/runs/{run_id}/");
+    let found = below(repo, &prefix).await?.into_iter();
+    let claims = found.filter_map(|(name, start)| {
+        let (reset, branch) = name.strip_prefix(&prefix)?.split_once('/')?;
+        Some((reset.parse().ok()?, branch.to_owned(), start))
+    });
+    Ok(claims.collect())
+}
+
 /// What an earlier, interrupted preparation claimed. The branch is made again, should only the mark have survived.
 pub(super) async fn claimed(safe: &Safe<'_>, owner: &Owner) -> Result<Option<Claimed>> {
     let Some((branch, start)) = claimed_by(safe.repo, owner).await? else {
@@ -122,6 +133,10 @@ async fn first_free(repo: &Repo, want: &Want<'_>, from: u32) -> Result<(u32, Str
             }
             continue;
         }
+        if want.worktrunk.is_some() {
+            // Where it goes is known when it is there.
+            return Ok((n, branch, PathBuf::new()));
+        }
         let path = place(repo, want, &branch).await?;
         if free(repo, &path)? {
             return Ok((n, branch, path));
@@ -151,6 +166,15 @@ pub(super) async fn place(repo: &Repo, want: &Want<'_>, branch: &str) -> Result<
         let said = format!(
             "{} lies in or around the repository; change worktree_path_template",
             path.display()
+        );
+        return Err(GitError::permanent(tried(), said));
+    }
+    let around = root.parent().unwrap_or(&root);
+    if want.confined && !path.starts_with(around) {
+        let said = format!(
+            "the worktree_path_template of the workspace leads to {}, out of {}; other places belong in your own config file",
+            path.display(),
+            around.display()
         );
         return Err(GitError::permanent(tried(), said));
     }

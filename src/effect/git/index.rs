@@ -51,13 +51,13 @@ impl<'s> OwnIndex<'s> {
         Ok(OwnIndex {
             safe,
             files: files.into(),
-            scratch: scratch()?,
+            scratch: safe.repo.scratch()?,
         })
     }
 
     /// Over no files: only trees are worked on.
     pub(super) fn without_files(safe: &'s Safe<'s>) -> Result<OwnIndex<'s>> {
-        let scratch = scratch()?;
+        let scratch = safe.repo.scratch()?;
         let files = scratch.path().join("files");
         fs::create_dir(&files).map_err(|error| GitError::io("create", &files, &error))?;
         Ok(OwnIndex {
@@ -219,20 +219,6 @@ impl<'s> OwnIndex<'s> {
             .await
             .map(drop)
     }
-}
-
-fn scratch() -> Result<TempDir> {
-    let fail = |error| {
-        GitError::io(
-            "create a scratch directory in",
-            &std::env::temp_dir(),
-            &error,
-        )
-    };
-    tempfile::Builder::new()
-        .prefix("loopd-git-")
-        .tempdir()
-        .map_err(fail)
 }
 
 /// Paths as git reads them with `-z`.

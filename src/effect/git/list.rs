@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{
     Drivers, Oid, Repo, Result, Worktree,
     admin::{Admin, Head, all, find},
-    claim::claimed_by,
+    claim::{claimed_by, claims_of},
     index::OwnIndex,
     refs::{resolve, tree_of},
     safe::Safe,
@@ -135,6 +135,28 @@ pub async fn unrecorded(repo: &Repo, run_id: &str, path: &Path) -> Result<Option
         path: admin.path,
         drivers: Safe::beginning(repo).await?.drivers,
     }))
+}
+
+/// The branches that a run has claimed and that were not retired yet, each as the record of a worktree at `path`s that
+/// are not known here: enough to retire the branch, and for nothing else.
+///
+/// # Errors
+/// When git cannot read the repository.
+pub async fn of_run(repo: &Repo, run_id: &str) -> Result<Vec<Worktree>> {
+    let mut found = Vec::new();
+    for (reset, run_branch, start_commit) in claims_of(repo, run_id).await? {
+        found.push(Worktree {
+            run_id: run_id.to_owned(),
+            reset,
+            base_branch: String::new(),
+            base_commit: start_commit.clone(),
+            start_commit,
+            run_branch,
+            path: PathBuf::new(),
+            drivers: Drivers::default(),
+        });
+    }
+    Ok(found)
 }
 
 async fn dirty(safe: &Safe<'_>, admin: &Admin, commit: &Oid) -> Result<bool> {

@@ -15,6 +15,7 @@ use super::{
     index::OwnIndex,
     refs::{branch_ref, head, resolve},
     safe::Safe,
+    worktrunk,
 };
 
 pub(super) async fn make(
@@ -26,9 +27,10 @@ pub(super) async fn make(
 ) -> Result<Prepared> {
     let repo = safe.repo;
     let begun = owned(repo, owner)?;
-    let path = match &begun {
-        Some(admin) => admin.path.clone(),
-        None => beside(repo, place(repo, want, &claim.branch).await?)?,
+    let path = match (&begun, want.worktrunk) {
+        (Some(admin), _) => admin.path.clone(),
+        (None, Some(_)) => PathBuf::new(),
+        (None, None) => beside(repo, place(repo, want, &claim.branch).await?)?,
     };
     let mut worktree = Worktree {
         run_id: owner.run_id.clone(),
@@ -48,7 +50,13 @@ pub(super) async fn make(
             forget(safe, &worktree).await?;
             add(safe, &mut worktree).await?;
         }
-        None => add(safe, &mut worktree).await?,
+        None => match want.worktrunk {
+            Some(wt) => match worktrunk::add(safe, &mut worktree, wt).await? {
+                Ok(admin) => fill(safe, &worktree, &admin).await?,
+                Err(why) => return Ok(Prepared::Held { why }),
+            },
+            None => add(safe, &mut worktree).await?,
+        },
     }
     Ok(Prepared::Ready(worktree))
 }

@@ -13,7 +13,7 @@
 //! | `run`, `call`, `process`, `error`, `oid` | one call of git: environment, bounds, timeout, what went wrong |
 //! | `repo`, `safe` | a repository, its lane, and the overrides that keep its own configuration from being executed |
 //! | `refs`, `base`, `claim` | refs by compare-and-swap, the default branch, names that never collide |
-//! | `admin`, `worktree`, `place`, `make` | worktrees: made, recognised, taken up again |
+//! | `admin`, `worktree`, `place`, `make`, `worktrunk` | worktrees: made, recognised, taken up again |
 //! | `index`, `nested`, `advance` | an index of our own: what a worktree holds, without running what an agent configured |
 //! | `commit`, `leftovers`, `file` | marked commits |
 //! | `writable` | what commits on a run's branch have to write |
@@ -21,7 +21,8 @@
 //! | `merge`, `execute`, `forward`, `catch_up` | the target moves, or the run catches up with it |
 //! | `push` | the run branch goes to a remote, because a person asks for it |
 //! | `inspect`, `diff` | questions about commits |
-//! | `remove`, `proof`, `retire`, `list`, `exclude` | clean-up with positive proof |
+//! | `remove`, `proof`, `retire`, `rescue`, `list` | clean-up with positive proof |
+//! | `exclude` | what keeps loopd's files out of the user's status |
 //!
 //! Deliberately absent: fetching, any push by force, any `git status` in an agent's worktree, any forced checkout or reset,
 //! and decisions about a run's lifecycle: outcomes are handed back as values, a caller turns them into events.
@@ -55,11 +56,13 @@ mod push;
 mod refs;
 mod remove;
 mod repo;
+mod rescue;
 mod retire;
 mod run;
 mod safe;
 mod stale;
 mod worktree;
+mod worktrunk;
 mod writable;
 
 pub use author::author_fallback;
@@ -75,7 +78,7 @@ pub use inspect::{
     Commit, Entry, EntryKind, commits_between, entries_below, is_ancestor, merge_base, show,
 };
 pub use leftovers::{Leftovers, changed_tracked, commit_leftovers, drop_stale_locks, untracked};
-pub use list::{Listed, Marked, list_worktrees, marked_worktrees, unrecorded};
+pub use list::{Listed, Marked, list_worktrees, marked_worktrees, of_run, unrecorded};
 pub use merge::{Intent, MergeWant, Step, Strategy, plan_merge};
 pub use oid::Oid;
 pub use place::{Place, Prepared, Want, prepare_worktree};
@@ -84,10 +87,11 @@ pub use push::{Pushed, Remote, push_branch, remote_of};
 pub use refs::{Tip, head, tip};
 pub use remove::{Removable, Removal, removable, remove_worktree};
 pub use repo::Repo;
-pub use retire::{Retired, retire_branch};
+pub use retire::{Retirable, Retired, retirable, retire_branch};
 pub use run::Git;
 pub use safe::Drivers;
 pub use worktree::Worktree;
+pub use worktrunk::Worktrunk;
 pub use writable::{Writable, neighbours, shared, writable};
 
 /// What git calls return here.

@@ -3,17 +3,20 @@
 //! Nothing that exists is ever removed or reset for it. What an agent has left in the worktree (another branch, a
 //! changed `.git`) is held for a person.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::{
     Base, GitError, Oid, Repo, Result, Worktree,
     admin::Owner,
     base::{default_base, named_base},
-    claim::{claim, claimed},
+    claim::{claim, claimed, mark},
     commit::{Marks, commit_tree, kind_of, parent_of},
     index::{OwnIndex, inside},
     make::{make, take_up},
-    refs::tree_of,
+    refs::{branch_ref, branches, create_all, in_the_way, resolve, tree_of},
     safe::Safe,
 };
 
@@ -35,6 +38,12 @@ pub struct Want<'a> {
     pub base_branch: Option<&'a str>,
     /// What an earlier call gave and the caller stored: taken up exactly as it is.
     pub known: Option<&'a Worktree>,
+    /// Where `known`'s branch stood when it was retired: it is made again from there, if it is gone.
+    pub retired: Option<&'a Oid>,
+    /// The worktree has to lie below the folder that the primary checkout is in, whatever links are on the way.
+    pub confined: bool,
+    /// The `wt` that adds the worktree, wherever its own configuration says; none: git does, at `place`.
+    pub worktrunk: Option<&'a Path>,
     /// The path for a branch.
     pub place: Place<'a>,
     /// Files (relative path, content) that become the run branch's first commit.
@@ -70,7 +79,10 @@ pub async fn prepare_worktree(repo: &Repo, want: &Want<'_>) -> Result<Prepared> 
     }
     let _lane = repo.lane().await;
     if let Some(known) = want.known {
-        return take_up(repo, known).await;
+        return match restore(repo, known, want.retired).await? {
+            Some(why) => Ok(Prepared::Held { why }),
+            None => take_up(repo, known).await,
+        };
     }
     let safe = Safe::beginning(repo).await?;
     let owner = Owner {
@@ -91,6 +103,38 @@ pub async fn prepare_worktree(repo: &Repo, want: &Want<'_>) -> Result<Prepared> 
         }
     };
     make(&safe, &owner, want, base, claim).await
+}
+
+/// Makes a retired branch again where it stood, with its mark; or says why that cannot be.
+async fn restore(repo: &Repo, known: &Worktree, retired: Option<&Oid>) -> Result<Option<String>> {
+    let Some(tip) = retired else {
+        return Ok(None);
+    };
+    let (branch, mark) = (
+        branch_ref(&known.run_branch),
+        mark(&known.owner(), &known.run_branch),
+    );
+    if resolve(repo, &mark).await?.is_some() {
+        // An earlier try has made it again.
+        return Ok(None);
+    }
+    let name = &known.run_branch;
+    if let Some(blocker) = in_the_way(&branches(repo).await?, name) {
+        return Ok(Some(format!(
+            "the branch {name} was removed by the clean-up, and {blocker} has taken its place since; `loopctl reset` starts on a new branch (the old one stood at {tip})"
+        )));
+    }
+    for commit in [tip, &known.start_commit] {
+        if resolve(repo, commit.as_str()).await?.is_none() {
+            return Ok(Some(format!(
+                "the branch {name} was removed by the clean-up, and its commit {commit} is not in the repository any more; `loopctl reset` starts on a new branch"
+            )));
+        }
+    }
+    let safe = Safe::beginning(repo).await?;
+    let refs = [(&*branch, tip), (&*mark, &known.start_commit)];
+    create_all(&safe, &refs, &known.owner().words()).await?;
+    Ok(None)
 }
 
 /// The base of a run that had already begun: its commit is known from the run's first one.

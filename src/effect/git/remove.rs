@@ -8,7 +8,8 @@ use super::{
     Oid, Repo, Result, Worktree,
     admin::{Admin, Head, find},
     proof::unsaved,
-    refs::{resolve, swap},
+    refs::resolve,
+    rescue::rescue,
     safe::Safe,
 };
 
@@ -77,7 +78,8 @@ pub async fn remove_worktree(repo: &Repo, worktree: &Worktree) -> Result<Removal
         Look::Kept(why) => return Ok(Removal::Kept { why }),
         Look::Disposable(head) => head,
     };
-    let rescue = rescue(&safe, worktree, &head).await?;
+    let any_branch = |name: &str| name.starts_with("refs/heads/");
+    let rescue = rescue(&safe, &worktree.run_id, &head, any_branch).await?;
     let args = ["worktree", "remove", "--force", "--force", "--"].map(OsStr::new);
     safe.call(args.into_iter().chain([worktree.path.as_os_str()]))
         .slow()
@@ -156,29 +158,4 @@ async fn unfinished(repo: &Repo, admin: &Admin) -> Result<Option<String>> {
     ];
     let own = admin.call(repo, own).text().await?;
     Ok((!own.is_empty()).then(|| format!("it holds refs of its own ({own})")))
-}
-
-/// Gives a commit that no branch has a ref, `refs/loopd/rescue/<run>`; the next free name, where that one is taken.
-async fn rescue(safe: &Safe<'_>, worktree: &Worktree, head: &Oid) -> Result<Option<String>> {
-    let contains = format!("--contains={head}");
-    let holds = [
-        "for-each-ref",
-        "--count=1",
-        "--format=%(refname)",
-        &contains,
-        "refs/heads/",
-        "refs/loopd/rescue/",
-    ];
-    if !safe.repo.call(holds).text().await?.is_empty() {
-        return Ok(None);
-    }
-    let base = format!("refs/loopd/rescue/{}", worktree.run_id);
-    let mut name = base.clone();
-    for n in 2.. {
-        if swap(safe, &name, head, None, "loopd: rescue").await? {
-            break;
-        }
-        name = format!("{base}-{n}");
-    }
-    Ok(Some(name))
 }

@@ -111,6 +111,21 @@ impl Repo {
         self.lane.clone().lock_owned().await
     }
 
+    /// A scratch directory; gone when dropped.
+    pub(super) fn scratch(&self) -> Result<tempfile::TempDir> {
+        self.git.scratch()
+    }
+
+    /// A call of another program that calls git itself.
+    pub(super) fn other<'a>(
+        &self,
+        program: &Path,
+        cwd: &Path,
+        args: impl IntoIterator<Item = &'a str>,
+    ) -> Call {
+        self.git.other(program, cwd, args)
+    }
+
     /// A call about the repository as a whole.
     pub(super) fn call<I, S>(&self, args: I) -> Call
     where

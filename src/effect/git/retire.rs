@@ -1,13 +1,16 @@
-//! Deletes the branch of a run whose time is over, and the mark that kept it.
+//! Deletes the branch of a run whose time is over, and the mark that kept it, once nothing of it can be lost.
 //!
-//! When that is, the caller knows. Only a branch that the mark proves to be loopd's goes, and only from where the caller
-//! has seen it; rescue refs stay.
+//! When that is, the caller knows. Only a branch that the mark proves to be loopd's goes, only where it is checked out
+//! nowhere, and only when its commits are in a branch that the caller names or behind a rescue ref; rescue refs stay.
+
+use std::path::Path;
 
 use super::{
     Oid, Repo, Result, Worktree,
     claim::mark,
     forward::occupied,
     refs::{branch_ref, resolve},
+    rescue::rescue,
     safe::Safe,
 };
 
@@ -16,7 +19,12 @@ use super::{
 #[must_use]
 pub enum Retired {
     /// It is gone, now or already.
-    Deleted,
+    Deleted {
+        /// Where it stood; none, where it was gone already.
+        tip: Option<Oid>,
+        /// The ref that was made to keep its commits.
+        rescue: Option<String>,
+    },
     /// It stays as it is.
     Kept {
         /// Why.
@@ -24,39 +32,77 @@ pub enum Retired {
     },
 }
 
-/// Deletes the run branch, if it still stands at `seen`.
+/// Whether a branch could be deleted as things stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Retirable {
+    /// There is nothing (any more).
+    Gone,
+    /// It could go.
+    Yes,
+    /// It has to stay.
+    No {
+        /// Why.
+        why: String,
+    },
+}
+
+/// A run branch and its mark, as they stand.
+struct Standing {
+    branch: String,
+    tip: Option<Oid>,
+    mark: String,
+    marked: Oid,
+}
+
+/// Looks whether the branch could be deleted, were these worktrees gone. Nothing is changed.
 ///
 /// # Errors
-/// Transient, while a lock is held.
-pub async fn retire_branch(repo: &Repo, worktree: &Worktree, seen: &Oid) -> Result<Retired> {
-    let _lane = repo.lane().await;
-    let kept = |why: &str| {
-        Ok(Retired::Kept {
-            why: why.to_owned(),
-        })
-    };
-    let (branch, owner) = (branch_ref(&worktree.run_branch), worktree.owner());
-    let mark = mark(&owner, &worktree.run_branch);
-    let stands = resolve(repo, &branch).await?;
-    let Some(marked) = resolve(repo, &mark).await? else {
-        return if stands.is_none() {
-            Ok(Retired::Deleted)
-        } else {
-            kept("it does not carry the mark of its run")
-        };
-    };
+/// When git cannot read the repository.
+pub async fn retirable(repo: &Repo, worktree: &Worktree, gone: &[&Path]) -> Result<Retirable> {
     let safe = Safe::beginning(repo).await?;
-    if stands.as_ref().is_some_and(|now| now != seen) {
-        return kept("it has moved");
-    }
-    if let Some(checkout) = occupied(&safe, &branch).await?.first() {
-        return kept(&format!("it is checked out in {}", checkout.path.display()));
+    Ok(match look(&safe, worktree, gone).await? {
+        Ok(Some(_)) => Retirable::Yes,
+        Ok(None) => Retirable::Gone,
+        Err(why) => Retirable::No { why },
+    })
+}
+
+/// Deletes the run branch. Commits that none of the branches `kept_in` has (short names, local or of a remote) get a rescue
+/// ref first.
+///
+/// # Errors
+/// Transient, while a lock is held; then nothing was deleted.
+pub async fn retire_branch(repo: &Repo, worktree: &Worktree, kept_in: &[&str]) -> Result<Retired> {
+    let _lane = repo.lane().await;
+    let safe = Safe::beginning(repo).await?;
+    let it = match look(&safe, worktree, &[]).await? {
+        Ok(Some(standing)) => standing,
+        Ok(None) => {
+            return Ok(Retired::Deleted {
+                tip: None,
+                rescue: None,
+            });
+        }
+        Err(why) => return Ok(Retired::Kept { why }),
+    };
+    let counts = |name: &str| {
+        let short = ["refs/heads/", "refs/remotes/"]
+            .iter()
+            .find_map(|start| name.strip_prefix(start));
+        name != it.branch && short.is_some_and(|short| kept_in.contains(&short))
+    };
+    let mut made = None;
+    // The first commit, too: where a person has moved or deleted the branch, only the mark leads to it.
+    for commit in it.tip.iter().chain([&it.marked]) {
+        let rescue = rescue(&safe, &worktree.run_id, commit, counts).await?;
+        made = made.or(rescue);
     }
     let mut input = String::new();
-    if stands.is_some() {
-        input.push_str(&format!("delete {branch}\0{seen}\0"));
+    if let Some(tip) = &it.tip {
+        input.push_str(&format!("delete {}\0{tip}\0", it.branch));
     }
-    input.push_str(&format!("delete {mark}\0{marked}\0"));
+    input.push_str(&format!("delete {}\0{}\0", it.mark, it.marked));
     let delete = [
         "update-ref",
         "--no-deref",
@@ -66,5 +112,42 @@ pub async fn retire_branch(repo: &Repo, worktree: &Worktree, seen: &Oid) -> Resu
         "loopd: retire",
     ];
     safe.call(delete).stdin(input.into_bytes()).ok().await?;
-    Ok(Retired::Deleted)
+    Ok(Retired::Deleted {
+        tip: it.tip,
+        rescue: made,
+    })
+}
+
+/// The branch and its mark, none where there is neither; or why the branch stays.
+async fn look(
+    safe: &Safe<'_>,
+    worktree: &Worktree,
+    gone: &[&Path],
+) -> Result<std::result::Result<Option<Standing>, String>> {
+    let repo = safe.repo;
+    let branch = branch_ref(&worktree.run_branch);
+    let mark = mark(&worktree.owner(), &worktree.run_branch);
+    let tip = resolve(repo, &branch).await?;
+    let Some(marked) = resolve(repo, &mark).await? else {
+        return Ok(match tip {
+            None => Ok(None),
+            Some(_) => Err("it does not carry the mark of its run".to_owned()),
+        });
+    };
+    let checkouts = occupied(safe, &branch).await?;
+    let mut others = checkouts
+        .iter()
+        .filter(|it| !gone.contains(&it.path.as_path()));
+    if let Some(checkout) = others.next() {
+        return Ok(Err(format!(
+            "it is checked out in {}",
+            checkout.path.display()
+        )));
+    }
+    Ok(Ok(Some(Standing {
+        branch,
+        tip,
+        mark,
+        marked,
+    })))
 }

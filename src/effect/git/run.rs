@@ -5,14 +5,17 @@
 use std::{
     collections::HashMap,
     ffi::OsStr,
+    fs,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex as StdMutex, PoisonError, Weak},
     time::Duration,
 };
 
+use tempfile::TempDir;
 use tokio::sync::Mutex;
 
-use super::{GitError, Result, call::Call};
+use super::{GitError, Result, call::Call, worktrunk::Worktrunk};
 use crate::crash::Crash;
 
 /// The oldest git that has what is used here (`merge-tree --write-tree` came last, with 2.38).
@@ -24,15 +27,30 @@ const SLOW: Duration = Duration::from_secs(900);
 
 /// The git of this machine, known to be new enough, and the lanes of the repositories in use.
 #[derive(Clone, Debug)]
-pub struct Git(Arc<Inner>, Crash);
+pub struct Git(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    setup: Setup,
+    lanes: StdMutex<HashMap<PathBuf, Weak<Mutex<()>>>>,
+}
+
+/// How calls are made on this machine.
+#[derive(Clone, Debug)]
+struct Setup {
     program: PathBuf,
     quick: Duration,
     slow: Duration,
-    lanes: StdMutex<HashMap<PathBuf, Weak<Mutex<()>>>>,
+    /// Where scratch directories are made.
+    scratch: PathBuf,
+    /// Worktrunk, where it is not to be looked for.
+    worktrunk: Option<Option<Worktrunk>>,
+    /// Where the daemon dies.
+    crash: Crash,
 }
+
+/// What the name of a scratch directory starts with.
+const SCRATCH: &str = "loopd-git-";
 
 impl Git {
     /// Finds git on the `PATH`.
@@ -48,13 +66,14 @@ impl Git {
     /// # Errors
     /// As [`Git::find`].
     pub async fn with(program: &Path, quick: Duration, slow: Duration) -> Result<Git> {
-        let inner = Inner {
+        let git = Git::of(Setup {
             program: program.into(),
             quick,
             slow,
-            lanes: StdMutex::default(),
-        };
-        let git = Git(Arc::new(inner), Crash::default());
+            scratch: std::env::temp_dir(),
+            worktrunk: None,
+            crash: Crash::default(),
+        });
         let said = git.call(Path::new("/"), ["--version"]).text().await?;
         let version = version(&said);
         if version.is_none_or(|found| found < OLDEST) {
@@ -73,7 +92,68 @@ impl Git {
     /// The same git, of a daemon that may die at a call.
     #[must_use]
     pub fn dying(self, crash: Crash) -> Git {
-        Git(self.0, crash)
+        Git::of(Setup {
+            crash,
+            ..self.0.setup.clone()
+        })
+    }
+
+    fn of(setup: Setup) -> Git {
+        Git(Arc::new(Inner {
+            setup,
+            lanes: StdMutex::default(),
+        }))
+    }
+
+    /// The same git, with this Worktrunk or none, whatever is installed.
+    pub fn with_worktrunk(self, found: Option<Worktrunk>) -> Git {
+        Git::of(Setup {
+            worktrunk: Some(found),
+            ..self.0.setup.clone()
+        })
+    }
+
+    /// The Worktrunk of this machine, as it is now.
+    pub fn worktrunk(&self) -> Option<Worktrunk> {
+        match &self.0.setup.worktrunk {
+            Some(given) => given.clone(),
+            None => Worktrunk::find(|name| std::env::var_os(name)),
+        }
+    }
+
+    /// The same git, with its scratch directories in a place that is used by nobody else (whoever calls this holds the lock
+    /// of the data directory): what a killed daemon has left there is removed first.
+    ///
+    /// # Errors
+    /// When the directory cannot be made, read or cleared.
+    pub fn with_scratch(self, dir: &Path) -> Result<Git> {
+        let fail =
+            |doing: &str, path: &Path, error: &std::io::Error| GitError::io(doing, path, error);
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(|error| fail("create", dir, &error))?;
+        for entry in fs::read_dir(dir).map_err(|error| fail("read", dir, &error))? {
+            let entry = entry.map_err(|error| fail("read", dir, &error))?;
+            if entry.file_name().to_string_lossy().starts_with(SCRATCH) {
+                let path = entry.path();
+                fs::remove_dir_all(&path).map_err(|error| fail("remove", &path, &error))?;
+            }
+        }
+        Ok(Git::of(Setup {
+            scratch: dir.to_owned(),
+            ..self.0.setup.clone()
+        }))
+    }
+
+    /// A scratch directory; gone when dropped.
+    pub(super) fn scratch(&self) -> Result<TempDir> {
+        let dir = &self.0.setup.scratch;
+        tempfile::Builder::new()
+            .prefix(SCRATCH)
+            .tempdir_in(dir)
+            .map_err(|error| GitError::io("create a scratch directory in", dir, &error))
     }
 
     /// A call in `cwd`, which is not yet bound to any repository.
@@ -82,11 +162,21 @@ impl Git {
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
     {
+        self.other(&self.0.setup.program, cwd, args)
+    }
+
+    /// A call of another program that calls git itself: under the same environment, settings and bounds.
+    pub(super) fn other<I, S>(&self, program: &Path, cwd: &Path, args: I) -> Call
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
         let args = args
             .into_iter()
             .map(|arg| arg.as_ref().to_owned())
             .collect();
-        Call::new(&self.0.program, cwd, args, self.0.quick, self.0.slow).dying(self.1.clone())
+        let setup = &self.0.setup;
+        Call::new(program, cwd, args, setup.quick, setup.slow).dying(setup.crash.clone())
     }
 
     /// The one lane of the repository with this canonical common directory.

@@ -66,7 +66,11 @@ impl<'r> Safe<'r> {
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
     {
-        let call = self.repo.call(args);
+        self.overridden(self.repo.call(args))
+    }
+
+    /// Any call, under the overrides: they reach the git that another program starts, too.
+    pub(super) fn overridden(&self, call: Call) -> Call {
         self.overrides
             .iter()
             .fold(call, |call, (key, value)| call.setting(key, value))

@@ -6,6 +6,7 @@ mod agent_step;
 mod beginning;
 mod checks;
 mod close;
+mod collect;
 mod desk;
 pub(super) mod environment;
 mod handover;
@@ -40,11 +41,12 @@ use crate::core::time::Time;
 use crate::crash::Crash;
 use crate::store::{Artifact, Reader, StepApplied, StepReport, StoredEffect, StoredRun, Writer};
 pub use beginning::{Beginning, first_prompt};
+pub use collect::{Remain, Remains, remains};
 use desk::Desk;
 pub use desk::read_record;
 pub use handover::{HandoverDone, HandoverOrder, hand_over};
 pub use template::try_templates;
-pub use worktree::{slug, snapshot_path, spec_slug};
+pub use worktree::{slug, snapshot_path, spec_slug, try_place};
 
 /// Everything that performers need of the daemon.
 pub struct World {
@@ -174,6 +176,7 @@ pub async fn perform(world: &World, order: &Order, stop: &CancellationToken) -> 
         Effect::StopStep => stop::stop(&desk).await,
         Effect::CloseRun => close::close(&desk).await,
         Effect::RemoveWorktrees => unwanted::remove(&desk).await,
+        Effect::CollectRun => collect::collect(&desk).await,
     };
     match performed {
         Ok(done) => done,
@@ -219,6 +222,7 @@ fn failed(order: &Order, trouble: Trouble) -> Done {
         ),
         // Whoever asked is waiting for an answer.
         Effect::RemoveWorktrees => unwanted::none_of(&order.run.facts.unwanted, &outcome),
+        Effect::CollectRun => collect::none(&outcome),
         Effect::PrepareWorktree
         | Effect::StartAgent
         | Effect::StartReview

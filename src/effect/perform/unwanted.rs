@@ -41,15 +41,17 @@ async fn remove_one(desk: &Desk<'_>, repo: &Repo, path: &str) -> Removal {
         }
         Err(trouble) => return kept(path, &trouble.message),
     };
-    match git::remove_worktree(repo, &worktree).await {
-        Ok(git::Removal::Removed { rescue }) => Removal {
-            path: path.to_owned(),
-            removed: true,
-            note: match rescue {
-                Some(name) => format!("removed; commits that no branch has are kept by {name}"),
-                None => "removed".to_owned(),
-            },
-        },
+    remove_proved(repo, path, &worktree).await
+}
+
+/// Removes a worktree, if the proof holds.
+pub(super) async fn remove_proved(repo: &Repo, path: &str, worktree: &git::Worktree) -> Removal {
+    match git::remove_worktree(repo, worktree).await {
+        Ok(git::Removal::Removed { rescue: None }) => gone(path, "removed"),
+        Ok(git::Removal::Removed { rescue: Some(name) }) => gone(
+            path,
+            &format!("removed; commits that no branch has are kept by {name}"),
+        ),
         Ok(git::Removal::Kept { why }) => kept(path, &why),
         Err(error) => kept(path, &format!("failed to {error}")),
     }
@@ -72,7 +74,17 @@ async fn worktree_at(
     Ok(git::unrecorded(repo, &desk.order.run.id.0, Path::new(path)).await?)
 }
 
-fn kept(path: &str, why: &str) -> Removal {
+/// It is not there any more.
+pub(super) fn gone(path: &str, note: &str) -> Removal {
+    Removal {
+        path: path.to_owned(),
+        removed: true,
+        note: note.to_owned(),
+    }
+}
+
+/// It stays.
+pub(super) fn kept(path: &str, why: &str) -> Removal {
     Removal {
         path: path.to_owned(),
         removed: false,

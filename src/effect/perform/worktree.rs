@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::Done;
-use super::desk::{Desk, read_record};
+use super::desk::{Desk, oid, read_record};
 use super::trouble::{io_trouble, trouble};
-use crate::config::{WorktreeNames, render_worktree_path};
+use crate::config::{WorktreeNames, WorktreeProvider, render_worktree_path};
 use crate::core::run::{Event, Facts, RunId, Spec, Trouble, TroubleKind, Worktree};
 use crate::effect::files::run_dir;
 use crate::effect::git::{self, Base, Prepared, Repo, Want};
@@ -19,7 +19,19 @@ pub(super) async fn prepare(desk: &Desk<'_>) -> Result<Done, Trouble> {
         Some(worktree) => Some(read_record(worktree)?),
         None => None,
     };
-    let snapshot = snapshot_files(desk)?;
+    let retired = known.as_ref().and_then(|known| {
+        let mut gone = desk.facts().retired.iter();
+        gone.find(|it| it.branch == known.run_branch)
+    });
+    let retired = retired.map(|gone| oid(&gone.tip)).transpose()?;
+    let snapshot = match known {
+        Some(_) => Vec::new(),
+        None => snapshot_files(desk, &repo).await?,
+    };
+    let worktrunk = match known {
+        Some(_) => None,
+        None => worktrunk(desk)?,
+    };
     let (slug, name) = (
         slug(&run.spec.name),
         repo_name(&repo, &run.spec.workspace_root),
@@ -28,6 +40,8 @@ pub(super) async fn prepare(desk: &Desk<'_>) -> Result<Done, Trouble> {
     let want = Want {
         reset: resets(desk.facts()),
         known: known.as_ref(),
+        retired: retired.as_ref(),
+        worktrunk: worktrunk.as_deref(),
         snapshot: &snapshot,
         ..wanted(&run.spec, &run.id, &slug, &place)
     };
@@ -45,6 +59,23 @@ pub(super) async fn prepare(desk: &Desk<'_>) -> Result<Done, Trouble> {
         },
         "ready",
     ))
+}
+
+/// The `wt` that is to add the worktree; none: git does.
+fn worktrunk(desk: &Desk<'_>) -> Result<Option<PathBuf>, Trouble> {
+    let found = desk.world.git.worktrunk();
+    match (desk.config.worktree_provider, found) {
+        (WorktreeProvider::Git, _) => Ok(None),
+        (WorktreeProvider::Worktrunk, Some(found)) => Ok(Some(found.program)),
+        (WorktreeProvider::Auto, found) => {
+            Ok(found.filter(|it| it.configured).map(|it| it.program))
+        }
+        (WorktreeProvider::Worktrunk, None) => Err(trouble(
+            TroubleKind::NeedsPerson,
+            "worktree_held",
+            "worktree_provider = \"worktrunk\", and there is no wt on the PATH of loopd any more; install Worktrunk and resume, or create the run anew with worktree_provider = \"git\"",
+        )),
+    }
 }
 
 /// How often the run was reset. A run of an earlier version did not count, but had one abandoned worktree for each.
@@ -82,6 +113,9 @@ fn wanted<'a>(spec: &'a Spec, id: &'a RunId, slug: &'a str, place: git::Place<'a
         run_branch_prefix: &spec.run_branch_prefix,
         base_branch: spec.base_branch.as_deref(),
         known: None,
+        retired: None,
+        worktrunk: None,
+        confined: spec.worktree_confined,
         place,
         snapshot: &[],
     }
@@ -107,9 +141,17 @@ fn placing<'a>(
 }
 
 /// Where the verified work of a run goes.
-fn merge_target(spec: &Spec) -> String {
+pub(super) fn merge_target(spec: &Spec) -> String {
     let named = spec.merge_target_branch.clone();
     named.unwrap_or_else(|| format!("agent/{}", spec_slug(&spec.spec_path)))
+}
+
+/// Makes sure, before there is a run, that its worktree has a place.
+///
+/// # Errors
+/// The template leads where it must not.
+pub async fn try_place(repo: &Repo, base: &Base, spec: &Spec, id: &RunId) -> Result<(), Trouble> {
+    foreseen(repo, base, spec, id).await.map(drop)
 }
 
 /// Branch and worktree as a run without any would get them now; nothing is made, and nothing recorded in git.
@@ -133,21 +175,48 @@ pub(super) async fn foreseen(
     })
 }
 
-/// The spec and the plan as they were when the run was created: kept then beside the run's files.
-fn snapshot_files(desk: &Desk<'_>) -> Result<Vec<(PathBuf, Vec<u8>)>, Trouble> {
+/// The spec and the plan as they were when the run was created: kept then beside the run's files; where those were cleaned
+/// up, as the first commit of an earlier branch of the run holds them.
+async fn snapshot_files(desk: &Desk<'_>, repo: &Repo) -> Result<Vec<(PathBuf, Vec<u8>)>, Trouble> {
     let spec = &desk.order.run.spec;
     if !spec.snapshot {
         return Ok(Vec::new());
     }
-    [&spec.spec_path, &spec.plan_path]
-        .into_iter()
-        .map(|path| {
-            let kept = snapshot_path(&desk.world.data_dir, &desk.order.run.id, spec, path);
-            let bytes = std::fs::read(&kept)
-                .map_err(io_trouble(format!("read the snapshot {}", kept.display())))?;
-            Ok((PathBuf::from(path), bytes))
-        })
-        .collect()
+    let mut files = Vec::new();
+    for path in [&spec.spec_path, &spec.plan_path] {
+        let kept = snapshot_path(&desk.world.data_dir, &desk.order.run.id, spec, path);
+        let bytes = match std::fs::read(&kept) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                earlier(desk, repo, path).await?
+            }
+            Err(error) => {
+                let tried = format!("read the snapshot {}", kept.display());
+                return Err(io_trouble(tried)(error));
+            }
+        };
+        files.push((PathBuf::from(path), bytes));
+    }
+    Ok(files)
+}
+
+/// A file of the snapshot, out of an earlier branch of the run.
+async fn earlier(desk: &Desk<'_>, repo: &Repo, path: &str) -> Result<Vec<u8>, Trouble> {
+    let facts = desk.facts();
+    for worktree in facts.emptied.iter().chain(&facts.abandoned).rev() {
+        let start = oid(&worktree.start_commit)?;
+        // A commit that is gone is no worse than a file that is not in it.
+        if let Ok(Some(bytes)) = git::show(repo, &start, Path::new(path)).await {
+            return Ok(bytes);
+        }
+    }
+    Err(trouble(
+        TroubleKind::NeedsPerson,
+        "worktree_held",
+        format!(
+            "the snapshot of {path} is gone, and no earlier branch of the run holds it; create the run anew"
+        ),
+    ))
 }
 
 /// Where the snapshot of a workspace file is kept until the run branch's first commit holds it.

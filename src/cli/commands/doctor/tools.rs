@@ -11,7 +11,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::{Finding, Level, PATIENCE, finding};
-use crate::config::RunConfig;
+use crate::config::{RunConfig, WorktreeProvider};
 
 /// The oldest git whose `merge-tree --write-tree` and `worktree list -z` are enough.
 const OLDEST_GIT: (u32, u32) = (2, 38);
@@ -69,6 +69,28 @@ pub(super) fn agents(config: Option<&RunConfig>) -> Finding {
         return finding("agents", Level::Warning, message, hint);
     }
     finding("agents", Level::Good, found.join(", "), "")
+}
+
+/// Whether `wt` is there, where the configuration asks for it.
+pub(super) fn worktrunk(config: Option<&RunConfig>) -> Option<Finding> {
+    let what = "worktrunk";
+    let provider = config?.worktree_provider;
+    let found = on_path("wt", &env::var_os("PATH").unwrap_or_default());
+    let (level, message, hint) = match (provider, found) {
+        (WorktreeProvider::Git, _) => return None,
+        (_, Some(path)) => (Level::Good, path.display().to_string(), ""),
+        (WorktreeProvider::Auto, None) => (
+            Level::Good,
+            "not on PATH: git adds worktrees".to_owned(),
+            "",
+        ),
+        (WorktreeProvider::Worktrunk, None) => (
+            Level::Bad,
+            "worktree_provider asks for it, and there is no wt on PATH".to_owned(),
+            "install Worktrunk, or choose worktree_provider = \"auto\" or \"git\"; the PATH of loopd counts",
+        ),
+    };
+    Some(finding(what, level, message, hint))
 }
 
 /// Where a command is found, as a shell would.

@@ -90,6 +90,8 @@ impl Facts {
             | Event::Closed { .. }
             | Event::RemoveWorktree { .. }
             | Event::WorktreesRemoved { .. }
+            | Event::Collect
+            | Event::Collected { .. }
             | Event::StepGone { .. }
             | Event::StepStopped { .. }
             | Event::RetryDue { .. }

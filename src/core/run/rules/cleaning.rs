@@ -1,7 +1,7 @@
 //! What is known of worktrees that are wanted no more. Whether one may go is proved where git is; here it is only noted
 //! what was wished for and what became of it.
 
-use super::super::data::Removal;
+use super::super::data::{Removal, RetiredBranch, Worktree};
 use super::super::facts::Facts;
 
 impl Facts {
@@ -22,9 +22,28 @@ impl Facts {
             if told.removed {
                 let present = self.worktree.as_ref();
                 self.worktree_removed |= present.is_some_and(|it| it.path == told.path);
-                let at = |it: &mut super::super::data::Worktree| it.path == told.path;
+                let at = |it: &mut Worktree| it.path == told.path;
                 self.emptied.extend(self.abandoned.extract_if(.., at));
             }
+        }
+    }
+
+    /// Takes over what the clean-up took beside worktrees. Branches count whatever the run does now; what is left of it is
+    /// only known of one that has not been started anew meanwhile.
+    pub(super) fn remains_taken(
+        &mut self,
+        branches: &[RetiredBranch],
+        files_removed: bool,
+        kept: &[String],
+    ) {
+        for gone in branches {
+            self.retired.retain(|known| known.branch != gone.branch);
+            self.retired.push(gone.clone());
+        }
+        if self.ended_at.is_some() {
+            self.files_removed |= files_removed;
+            self.kept_back = kept.to_vec();
+            self.nothing_left = kept.is_empty();
         }
     }
 }

@@ -55,6 +55,7 @@ impl Rules for Facts {
     fn record_worktree(&mut self, event: &Event, _now: Time) {
         if let Event::WorktreeReady { worktree, .. } = event {
             self.removals.retain(|it| it.path != worktree.path);
+            self.retired.retain(|it| it.branch != worktree.run_branch);
             self.worktree = Some(worktree.clone());
             self.worktree_removed = false;
         }
@@ -148,6 +149,19 @@ impl Rules for Facts {
     fn record_removals(&mut self, event: &Event, _now: Time) {
         if let Event::WorktreesRemoved { removals } = event {
             self.worktrees_left(removals);
+        }
+    }
+
+    fn record_collected(&mut self, event: &Event, _now: Time) {
+        if let Event::Collected {
+            removals,
+            branches,
+            files_removed,
+            kept,
+        } = event
+        {
+            self.worktrees_left(removals);
+            self.remains_taken(branches, *files_removed, kept);
         }
     }
 

@@ -83,6 +83,8 @@ impl Facts {
         }
         self.ticket += 1;
         self.unwanted.clear();
+        self.kept_back.clear();
+        (self.files_removed, self.nothing_left) = (false, false);
         self.queued_at = now;
         self.ended_at = None;
         self.failure = None;

@@ -1,0 +1,383 @@
+//! What is left of runs that ended long ago: it goes when its time is over, and never anything that is kept nowhere else.
+
+use std::path::Path;
+
+use agent_loop::core::run::{Event, RunId, State};
+use agent_loop::core::time::Time;
+use agent_loop::daemon::{self, Cleaner, Collected, Collection};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::ONE_TASK;
+use super::cleaning::{COMMITS_AND_FAILS, failed};
+use super::operator::{RETRY, moved};
+use crate::support::{House, Repository, Turnstile, request};
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+fn in_forty_days() -> Time {
+    Time(daemon::now().0 + 40 * DAY_MS)
+}
+
+/// The house's cleaner as it would be in forty days, with this `retention_days`.
+fn later(house: &House, retention_days: u32) -> Cleaner {
+    Cleaner::new(
+        house.handle.clone(),
+        house.reader.clone(),
+        house.creator.git.clone(),
+        house.data.clone(),
+        retention_days,
+        in_forty_days,
+    )
+}
+
+/// What went, or would go, of the one run that there is.
+async fn collect(house: &House, dry_run: bool) -> Collected {
+    let Collection { mut runs, problems } =
+        later(house, 30).collect(dry_run).await.expect("a clean-up");
+    assert_eq!(problems, [""; 0]);
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    runs.remove(0)
+}
+
+async fn nothing_is_due(cleaner: &Cleaner) {
+    let collection = cleaner.collect(false).await.expect("a clean-up");
+    assert!(
+        collection.runs.is_empty() && collection.problems.is_empty(),
+        "{collection:?}"
+    );
+}
+
+/// A completed run, with nothing left to do for it.
+async fn completed(house: &House, repo: &Repository, strategy: &str) -> RunId {
+    let settings = json!({ "merge_strategy": strategy });
+    let id = house.create(repo, None, settings).await;
+    house.rests(&id, State::Completed).await;
+    house.settled(&id).await;
+    id
+}
+
+fn has(repo: &Repository, name: &str) -> bool {
+    repo.try_git(&["rev-parse", "--quiet", "--verify", name])
+        .is_ok()
+}
+
+#[tokio::test]
+async fn nothing_goes_before_its_time_and_with_0_nothing_ever() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let id = completed(&house, &repo, "squash").await;
+    let rev = house.run(&id).await.rev;
+    nothing_is_due(&house.cleaner).await;
+    nothing_is_due(&later(&house, 41)).await;
+    nothing_is_due(&later(&house, 0)).await;
+    assert!(has(&repo, "run/thing") && house.dir(&id).is_dir());
+    assert_eq!(house.run(&id).await.rev, rev);
+    assert_eq!(
+        later(&house, 39)
+            .collect(true)
+            .await
+            .expect("a clean-up")
+            .runs
+            .len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_squashed_run_leaves_its_target_a_rescue_ref_and_the_users_copies() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let id = completed(&house, &repo, "squash").await;
+    let (tip, target) = (
+        repo.git(&["rev-parse", "run/thing"]),
+        repo.git(&["rev-parse", "agent/thing"]),
+    );
+    let before = house.run(&id).await;
+    let would = collect(&house, true).await;
+    let one_branch = [("run/thing".to_owned(), None)];
+    assert_eq!(
+        (would.worktrees.len(), &*would.branches, would.files),
+        (0, &one_branch[..], true)
+    );
+    assert_eq!(would.kept, [""; 0]);
+    assert_eq!(house.run(&id).await, before, "a dry run changes nothing");
+    assert!(has(&repo, "run/thing") && house.dir(&id).is_dir());
+
+    let gone = collect(&house, false).await;
+    let rescue = format!("refs/loopd/rescue/{id}");
+    assert_eq!(
+        gone.branches,
+        [("run/thing".to_owned(), Some(rescue.clone()))]
+    );
+    assert!(gone.files && gone.kept.is_empty() && !house.dir(&id).exists());
+    assert!(!has(&repo, "run/thing"));
+    assert_eq!(repo.git(&["rev-parse", &rescue]), tip);
+    assert_eq!(repo.git(&["rev-parse", "agent/thing"]), target);
+    let copies = repo.root.join(format!("logs/loop/run-{id}"));
+    assert!(
+        copies.join("summary.json").is_file(),
+        "the copies in the workspace are the user's"
+    );
+    assert_eq!(repo.checkout().2, "");
+    let rev = house.run(&id).await.rev;
+    nothing_is_due(&later(&house, 30)).await;
+    assert_eq!(
+        house.run(&id).await.rev,
+        rev,
+        "it is over, and looked at no more"
+    );
+    house.check().await;
+}
+
+#[tokio::test]
+async fn a_merged_run_needs_no_rescue_ref() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    completed(&house, &repo, "merge").await;
+    let gone = collect(&house, false).await;
+    assert_eq!(gone.branches, [("run/thing".to_owned(), None)]);
+    assert_eq!(repo.git(&["for-each-ref", "refs/loopd/"]), "");
+    house.check().await;
+}
+
+#[tokio::test]
+async fn a_failed_run_goes_with_its_worktree_and_a_retry_goes_on_from_where_it_stood() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let id = failed(&house, &repo, COMMITS_AND_FAILS).await;
+    let tip = repo.git(&["rev-parse", "run/thing"]);
+    let path = house
+        .run(&id)
+        .await
+        .facts
+        .worktree
+        .expect("a worktree")
+        .path;
+    let gone = collect(&house, false).await;
+    assert_eq!((&gone.worktrees, gone.files), (&vec![path.clone()], true));
+    assert_eq!(
+        house.told(&id, "WORKTREE_REMOVED").await,
+        [json!({ "path": path })]
+    );
+    assert!(!Path::new(&path).exists() && !house.dir(&id).exists());
+    assert!(!has(&repo, "run/thing"));
+    moved(&house, &id, RETRY, State::Queued).await;
+    house.wait(&id, |run| run.state != State::Failed).await;
+    house.rests(&id, State::Completed).await;
+    let run = house.settled(&id).await;
+    repo.git(&["merge-base", "--is-ancestor", &tip, "run/thing"]);
+    assert!(run.facts.retired.is_empty() && !run.facts.files_removed);
+    assert!(house.dir(&id).join("summary.json").is_file());
+    // Its time begins anew, and is over again.
+    assert!(collect(&house, false).await.files);
+    house.check().await;
+}
+
+#[tokio::test]
+async fn a_retry_whose_branch_name_is_taken_meanwhile_is_held_in_words_and_a_reset_goes_on() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let id = failed(&house, &repo, COMMITS_AND_FAILS).await;
+    let tip = repo.git(&["rev-parse", "run/thing"]);
+    collect(&house, false).await;
+    repo.git(&["branch", "run/thing", "main"]);
+    moved(&house, &id, RETRY, State::Queued).await;
+    house.wait(&id, |run| run.state != State::Failed).await;
+    let why = house.held(&id, "worktree_held").await;
+    assert!(
+        why.contains("run/thing has taken its place") && why.contains(&tip),
+        "{why}"
+    );
+    assert!(why.contains("`loopctl reset`"), "{why}");
+    assert_eq!(
+        repo.git(&["rev-parse", "run/thing"]),
+        repo.git(&["rev-parse", "main"])
+    );
+    house.settled(&id).await;
+    moved(&house, &id, Event::Reset, State::Queued).await;
+    house.wait(&id, |run| run.state != State::Paused).await;
+    // With its files, the agent of the test has forgotten where it was: it fails once more.
+    let run = house.rests(&id, State::Failed).await;
+    assert_eq!(
+        run.facts.worktree.expect("a worktree").run_branch,
+        "run/thing-2"
+    );
+    house.check().await;
+}
+
+#[tokio::test]
+async fn what_would_be_lost_stays_with_the_files_that_explain_it_and_is_told_each_time() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let id = failed(&house, &repo, COMMITS_AND_FAILS).await;
+    let path = house
+        .run(&id)
+        .await
+        .facts
+        .worktree
+        .expect("a worktree")
+        .path;
+    let notes = Path::new(&path).join("notes");
+    std::fs::write(&notes, "mine\n").expect("a file");
+    let rev = house.run(&id).await.rev;
+    for dry_run in [true, false, false] {
+        let it = collect(&house, dry_run).await;
+        assert!(it.worktrees.is_empty() && it.branches.is_empty() && !it.files);
+        let kept = it.kept.join("\n");
+        for words in [
+            "no commit has: notes",
+            "run/thing: it is checked out in",
+            "needs the files of its run",
+        ] {
+            assert!(kept.contains(words), "{words}: {kept}");
+        }
+    }
+    assert!(notes.is_file() && has(&repo, "run/thing") && house.dir(&id).is_dir());
+    assert_eq!(house.run(&id).await.rev, rev, "nothing was to be written");
+    std::fs::remove_file(&notes).expect("removed");
+    let it = collect(&house, false).await;
+    assert_eq!(
+        (it.worktrees, it.files, it.kept.len()),
+        (vec![path], true, 0)
+    );
+    house.check().await;
+}
+
+#[tokio::test]
+async fn a_branch_that_somebody_has_checked_out_stays_and_goes_later() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    completed(&house, &repo, "squash").await;
+    repo.git(&["switch", "--quiet", "run/thing"]);
+    let it = collect(&house, false).await;
+    assert!(it.files && it.branches.is_empty());
+    assert!(
+        it.kept
+            .join("\n")
+            .contains("run/thing: it is checked out in"),
+        "{:?}",
+        it.kept
+    );
+    assert!(has(&repo, "run/thing"));
+    repo.git(&["switch", "--quiet", "main"]);
+    let it = collect(&house, false).await;
+    assert_eq!((it.branches.len(), it.kept.len()), (1, 0));
+    house.check().await;
+}
+
+#[tokio::test]
+async fn every_branch_and_worktree_that_a_reset_left_goes_too() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    repo.write("specs/thing.md", "# Thing\n\nAs it is now.\n");
+    let mut ask = request(&repo, Some(COMMITS_AND_FAILS), json!({}));
+    ask.snapshot = true;
+    let id = house.try_create(ask).await.expect("a run");
+    house.failed(&id, "agent_auth").await;
+    house.settled(&id).await;
+    moved(&house, &id, Event::Reset, State::Queued).await;
+    house.wait(&id, |run| run.state != State::Failed).await;
+    house.rests(&id, State::Completed).await;
+    house.settled(&id).await;
+    let it = collect(&house, false).await;
+    assert_eq!(
+        (it.worktrees.len(), it.branches.len(), it.files),
+        (1, 2, true),
+        "{it:?}"
+    );
+    assert!(it.kept.is_empty(), "{it:?}");
+    house.check().await;
+}
+
+#[tokio::test]
+async fn a_reset_after_the_clean_up_takes_the_snapshot_out_of_the_branch_that_was() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    repo.write("specs/thing.md", "# Thing\n\nAs it was then.\n");
+    let mut ask = request(&repo, Some(COMMITS_AND_FAILS), json!({}));
+    ask.snapshot = true;
+    let id = house.try_create(ask).await.expect("a run");
+    house.failed(&id, "agent_auth").await;
+    house.settled(&id).await;
+    repo.write("specs/thing.md", "# Thing\n\nAs it is now.\n");
+    assert!(collect(&house, false).await.files);
+    moved(&house, &id, Event::Reset, State::Queued).await;
+    house.wait(&id, |run| run.state != State::Failed).await;
+    let run = house.rest(&id).await;
+    let branch = run.facts.worktree.expect("a worktree").run_branch;
+    assert_eq!(
+        repo.at(&branch, "specs/thing.md"),
+        "# Thing\n\nAs it was then."
+    );
+    house.check().await;
+}
+
+#[tokio::test]
+async fn a_run_that_never_began_leaves_only_its_files_and_a_lost_repository_keeps_what_cannot_be_looked_at()
+ {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let mut stile = Turnstile::new(repo.outside(), "agent");
+    let script = format!("[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n", stile.sh());
+    let first = house.create(&repo, Some(&script), json!({})).await;
+    stile.somebody().await;
+    let second = house.create(&repo, None, json!({})).await;
+    for id in [&second, &first] {
+        moved(&house, id, Event::Cancel, State::Canceled).await;
+        house.settled(id).await;
+    }
+    std::fs::rename(&repo.root, repo.root.with_file_name("elsewhere")).expect("moved");
+    let all = later(&house, 30).collect(false).await.expect("a clean-up");
+    let of = |id: &RunId| {
+        all.runs
+            .iter()
+            .find(|it| it.run.id == *id)
+            .expect("the run")
+    };
+    let kept = of(&first).kept.join("\n");
+    assert!(
+        kept.contains("nothing can be proved") && kept.contains("failed to open"),
+        "{kept}"
+    );
+    assert!(!of(&first).files && house.dir(&first).is_dir());
+    assert!(of(&second).files && !house.dir(&second).exists());
+    let path = house
+        .run(&first)
+        .await
+        .facts
+        .worktree
+        .expect("a worktree")
+        .path;
+    assert!(Path::new(&path).is_dir());
+    std::fs::rename(repo.root.with_file_name("elsewhere"), &repo.root).expect("back");
+    let all = later(&house, 30).collect(false).await.expect("a clean-up");
+    assert!(
+        all.runs.iter().any(|it| it.run.id == first && it.files),
+        "{all:?}"
+    );
+    assert!(!Path::new(&path).exists());
+    house.check().await;
+}
+
+#[tokio::test]
+async fn the_daemon_cleans_up_by_itself_and_a_clean_up_that_was_cut_off_is_finished() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let first = completed(&house, &repo, "squash").await;
+    let end = CancellationToken::new();
+    let daily = tokio::spawn(later(&house, 30).keep_clean(end.clone()));
+    house.wait(&first, |run| run.facts.nothing_left).await;
+    assert!(!house.dir(&first).exists());
+    end.cancel();
+    daily.await.expect("it ends with the daemon");
+    later(&house, 0).keep_clean(CancellationToken::new()).await;
+    let second = failed(&house, &repo, COMMITS_AND_FAILS).await;
+    // Told, and dead before anybody could look.
+    let _ = house.handle.collect(second.clone()).await;
+    house.die().await;
+    let house = House::over(&repo).await;
+    house.wait(&second, |run| run.facts.nothing_left).await;
+    assert!(!house.dir(&second).exists());
+    house.check().await;
+}
