@@ -21,7 +21,7 @@ use crate::daemon::{
     self, Cleaner, Creator, DataDirLock, Engine, Metrics, Notifier, Notify, Planner,
 };
 use crate::effect::git::Git;
-use crate::effect::{self, World};
+use crate::effect::{self, AgentVersions, World};
 use crate::store::{self, Options};
 
 /// The port that everybody expects.
@@ -218,6 +218,7 @@ async fn run(
         writer: writer.clone(),
         reader: reader.clone(),
         environment: std::env::vars_os().collect(),
+        versions: AgentVersions::default(),
         now: daemon::now,
         stopping: CancellationToken::new(),
         told: tokio::sync::watch::Sender::new(0),

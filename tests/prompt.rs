@@ -67,6 +67,10 @@ fn every_prompt_reads_as_committed() {
         ],
         ..example.clone()
     };
+    let by_schema = PromptFacts {
+        verdict_by_schema: true,
+        ..example.clone()
+    };
     let task = PromptFacts {
         review_range: None,
         ..example.clone()
@@ -82,6 +86,7 @@ fn every_prompt_reads_as_committed() {
         ),
         ("review", PromptKind::Review, &example),
         ("review_mend", PromptKind::Review, &mend),
+        ("review_schema", PromptKind::Review, &by_schema),
         ("rewrite", PromptKind::Rewrite, &example),
         ("fresh_start", PromptKind::FreshStart, &all_signals),
         ("conflict", PromptKind::Conflict, &conflict),

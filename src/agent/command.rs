@@ -9,6 +9,7 @@ use super::driver::{
 };
 use super::preset::{DriverKind, Part};
 use super::resolve::AgentSpec;
+use super::verdict;
 
 impl AgentSpec {
     /// The command line of one call.
@@ -63,6 +64,7 @@ impl AgentSpec {
                 Part::MaxTurns(args) => (call.max_turns.is_some(), *args),
                 Part::MaxCost(args) => (call.max_cost_usd.is_some(), *args),
                 Part::Review(args) => (call.role == Role::Review, *args),
+                Part::Verdict(args) => (call.verdict_schema_file.is_some(), *args),
                 Part::Own => (false, &[][..]),
             };
             let own: &[String] = match part {
@@ -72,7 +74,8 @@ impl AgentSpec {
                 | Part::Resume(_)
                 | Part::MaxTurns(_)
                 | Part::MaxCost(_)
-                | Part::Review(_) => &[],
+                | Part::Review(_)
+                | Part::Verdict(_) => &[],
             };
             let fixed = if wanted { fixed } else { &[] };
             fixed.iter().copied().chain(own.iter().map(String::as_str))
@@ -88,10 +91,16 @@ impl AgentSpec {
     /// `arg` with its placeholders replaced. Other braces stay as they are.
     fn fill(&self, arg: &str, call: &Call) -> Result<OsString, AgentError> {
         let session = call.resume.as_ref().or(call.new_session.as_ref());
-        let values: [(&'static str, Option<OsString>, &'static str); 7] = [
+        let values: [(&'static str, Option<OsString>, &'static str); 9] = [
             ("{prompt_file}", Some(call.prompt_file.clone().into()), ""),
             ("{plan}", Some(call.plan.clone().into()), ""),
             ("{role}", Some(call.role.as_str().into()), ""),
+            ("{verdict_schema}", Some(verdict::SCHEMA.into()), ""),
+            (
+                "{verdict_schema_file}",
+                call.verdict_schema_file.clone().map(OsString::from),
+                "only a review has a verdict",
+            ),
             (
                 "{model}",
                 call.model.as_ref().map(OsString::from),

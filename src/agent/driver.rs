@@ -106,6 +106,8 @@ pub struct Call {
     pub resume: Option<String>,
     /// The id (UUID) of a new session, for commands whose `args` take `{session}`; not used when resuming.
     pub new_session: Option<String>,
+    /// Where the schema of a verdict stands, for agents that are held to it; of a review only.
+    pub verdict_schema_file: Option<PathBuf>,
     /// A directory that outlives the call and belongs to the run.
     pub state_dir: PathBuf,
     /// Our own binary, for the built-in agent and the bridge.

@@ -33,6 +33,7 @@ mod state;
 mod tally;
 mod text;
 pub mod verdict;
+mod version;
 
 pub use dialect::Dialect;
 pub use driver::{ACP_SUBCOMMAND, AgentError, Call, CommandLine, Role, SCRIPTED_SUBCOMMAND, Stdin};
@@ -46,5 +47,6 @@ pub use report::{Exit, Report};
 pub use reset::{Clock, Reset};
 pub use resolve::{AgentSpec, resolve};
 pub use state::StatePlaces;
+pub use version::version_in;
 
 pub use crate::core::run::agent_result::{ResultClass, Usage};

@@ -34,6 +34,8 @@ pub(super) enum Part {
     MaxCost(&'static [&'static str]),
     /// When the agent is to review and not to write.
     Review(&'static [&'static str]),
+    /// When the agent is to review: its verdict by schema.
+    Verdict(&'static [&'static str]),
     /// The user's own `args`.
     Own,
 }
@@ -74,6 +76,7 @@ pub(super) const PRESETS: [Preset; 10] = [
             Part::MaxTurns(&["--max-turns", "{max_turns}"]),
             Part::MaxCost(&["--max-budget-usd", "{max_cost}"]),
             Part::Review(&["--disallowedTools", "Edit,Write,NotebookEdit"]),
+            Part::Verdict(&["--json-schema", "{verdict_schema}"]),
             Part::Own,
         ],
         env: &[("DISABLE_AUTOUPDATER", "1")],
@@ -104,6 +107,7 @@ pub(super) const PRESETS: [Preset; 10] = [
                 "--dangerously-bypass-approvals-and-sandbox",
             ]),
             Part::Model(&["-m", "{model}"]),
+            Part::Verdict(&["--output-schema", "{verdict_schema_file}"]),
             Part::Own,
             Part::Resume(&["resume", "{session}"]),
             Part::Fixed(&["-"]),

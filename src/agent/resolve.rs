@@ -128,6 +128,14 @@ impl AgentSpec {
         }
     }
 
+    /// Whether it gives the verdict of a review by schema.
+    pub fn gives_verdict_by_schema(&self) -> bool {
+        let parts = self.preset.parts.iter();
+        parts
+            .into_iter()
+            .any(|part| matches!(part, Part::Verdict(_)))
+    }
+
     /// Whether a new session has the name that loopd gives it, which nobody tells afterwards: a command that takes it in
     /// its arguments.
     pub fn is_named_sessions(&self) -> bool {

@@ -3,6 +3,9 @@
 
 use serde_json::Value;
 
+/// The JSON schema of a verdict, for agents that can be held to one.
+pub const SCHEMA: &str = r#"{"type":"object","properties":{"verdict":{"type":"string","enum":["APPROVED","CHANGES REQUESTED"]},"findings":{"type":"string"}},"required":["verdict","findings"],"additionalProperties":false}"#;
+
 /// What a reviewer decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {

@@ -46,11 +46,27 @@ impl Confinement {
     }
 }
 
+/// The agent that an attempt called, as it was then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Called {
+    /// Its name in the configuration.
+    pub name: String,
+    /// The language of its stream.
+    pub dialect: String,
+    /// Its version; `None` where it tells none.
+    pub version: Option<String>,
+    /// The session that it was to go on with; `None` for a fresh one.
+    pub resumes: Option<String>,
+}
+
 /// What is known about an attempt beside its state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepFacts {
     /// When the process started; none for a step that never had one.
     pub started_at: Option<Time>,
+    /// The agent that it called; none for an attempt that is no agent's.
+    #[serde(default)]
+    pub agent: Option<Called>,
     /// When the attempt ended; set exactly when its state has ended.
     pub ended_at: Option<Time>,
     /// The exit code of the process; none where it had none (killed by a signal, lost, never started).
@@ -68,8 +84,9 @@ pub struct StepFacts {
 impl Rules for StepFacts {
     fn start(&mut self, event: &Event, now: Time) {
         self.started_at = Some(now);
-        if let Event::Started { confinement } = event {
+        if let Event::Started { confinement, agent } = event {
             self.confinement.clone_from(confinement);
+            self.agent.clone_from(agent);
         }
     }
 

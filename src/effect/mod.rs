@@ -25,7 +25,7 @@ pub use files::{prepare_root, run_dir, step_dir};
 pub use hidden::hidden;
 pub use notify::{Notice, notices_dir, notify};
 pub use perform::{
-    Beginning, Done, HandoverDone, HandoverOrder, Order, Remain, Remains, World, first_prompt,
-    give_up, hand_over, perform, read_record, remains, slug, snapshot_path, spec_slug, try_place,
-    try_templates,
+    AgentVersions, Beginning, Done, HandoverDone, HandoverOrder, Order, Remain, Remains, World,
+    first_prompt, give_up, hand_over, perform, read_record, remains, slug, snapshot_path,
+    spec_slug, try_place, try_templates,
 };

@@ -67,6 +67,8 @@ pub struct PromptFacts {
     pub protected_paths: Vec<String>,
     /// The commits to review, as git names a range; none in other prompts.
     pub review_range: Option<String>,
+    /// The verdict is asked for by schema, and not by a line; in reviews only.
+    pub verdict_by_schema: bool,
     /// How the run ended, for a postmortem.
     pub outcome: Option<String>,
     /// Where the run's files are, for a postmortem.
@@ -142,6 +144,7 @@ impl PromptFacts {
             skills_left_out: vec!["zebras".to_owned()],
             protected_paths: vec![".loop/**".to_owned()],
             review_range: text("1111111..2222222"),
+            verdict_by_schema: false,
             outcome: text("failed: max_consecutive_failures:verification:3"),
             run_dir: text("/data/runs/run-01890000-0000-7000-8000-000000000000"),
         }

@@ -83,7 +83,7 @@ impl PromptKind {
 }
 
 /// What several templates share; a workspace's template can include them, too: `{% include "parts/rules.md" %}`.
-pub(super) const PARTS: [(&str, &str); 7] = [
+pub(super) const PARTS: [(&str, &str); 8] = [
     (
         "parts/place.md",
         include_str!("templates/parts/place.md.j2"),
@@ -104,6 +104,10 @@ pub(super) const PARTS: [(&str, &str); 7] = [
     (
         "parts/notes.md",
         include_str!("templates/parts/notes.md.j2"),
+    ),
+    (
+        "parts/verdict.md",
+        include_str!("templates/parts/verdict.md.j2"),
     ),
     (
         "parts/signals.md",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use agent_loop::agent::{Call, CommandLine, Dialect, DriverKind, Role, Stdin, resolve};
+use agent_loop::agent::{Call, CommandLine, Dialect, DriverKind, Role, Stdin, resolve, verdict};
 use agent_loop::config::AgentDefinition;
 
 fn call() -> Call {
@@ -15,6 +15,7 @@ fn call() -> Call {
         iteration: 3,
         resume: None,
         new_session: None,
+        verdict_schema_file: None,
         state_dir: PathBuf::from("/data/state"),
         self_exe: PathBuf::from("/proc/self/exe"),
         root: false,
@@ -100,16 +101,20 @@ fn model_session_limits_and_role_are_passed_where_the_agent_knows_them() {
         new_session: Some("n1".into()),
         max_turns: Some(9),
         max_cost_usd: Some(1.5),
+        verdict_schema_file: Some("/data/schema".into()),
         ..call()
     };
     assert_eq!(
         command("claude", &none, &full),
         "claude -p --output-format stream-json --verbose --dangerously-skip-permissions --model m1 \
-         --resume s1 --max-turns 9 --max-budget-usd 1.50 --disallowedTools Edit,Write,NotebookEdit"
+         --resume s1 --max-turns 9 --max-budget-usd 1.50 --disallowedTools Edit,Write,NotebookEdit --json-schema "
+            .to_owned()
+            + verdict::SCHEMA
     );
     assert_eq!(
         command("codex", &none, &full),
-        "codex exec --json --dangerously-bypass-approvals-and-sandbox -m m1 resume s1 -"
+        "codex exec --json --dangerously-bypass-approvals-and-sandbox -m m1 \
+         --output-schema /data/schema resume s1 -"
     );
     let fresh = Call {
         new_session: Some("n1".into()),

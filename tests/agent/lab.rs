@@ -83,6 +83,7 @@ impl Lab {
             iteration,
             resume: None,
             new_session: None,
+            verdict_schema_file: None,
             state_dir: self.dir.path().join("state"),
             self_exe: env!("CARGO_BIN_EXE_loopctl").into(),
             root: false,

@@ -153,6 +153,30 @@ async fn the_output_of_a_whole_run_is_the_same_live_afterwards_and_from_every_pl
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_an_agent_wrote_is_read_in_its_own_language_also_after_another_took_over() {
+    let server = Server::with_slots(1).await;
+    let first = "[[turn]]\nsteps = [{ say = 'I am the first.' }, { limit = {} }]\n";
+    let first = server.repo.beside("first.toml", first);
+    let settings = json!({
+        "on_usage_limit": "fallback",
+        "fallback_agent": "second",
+        "agent_retries": 0,
+        "agents": {
+            "scripted": { "driver": "scripted", "args": [first] },
+            "second": { "command": "/bin/sh", "args": ["-c", "echo I am the second.; exit 3"] },
+        },
+    });
+    let id = server.house.create(&server.repo, None, settings).await;
+    server.house.failed(&id, "agent_failed").await;
+    let path = format!("/runs/{id}/output?follow=false");
+    let told = text(&server.stream(&path).await.rest().await);
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(lines.contains(&"I am the first."), "{told}");
+    assert!(lines.contains(&"I am the second."), "{told}");
+    assert!(!told.contains("\"type\":"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_has_not_begun_has_nothing_and_a_follower_waits() {
     let server = Server::idle().await;
     let id = server.create("early").await;

@@ -281,6 +281,7 @@ async fn inspect_adds_steps_and_files_and_goes_on_by_id() {
             &json!({ "steps": [{
             "id": RUN, "run_id": RUN, "phase": "implementation", "status": "FAILED", "attempt": 1, "iteration": 2,
             "started_at": "2026-11-20T09:00:00Z", "ended_at": "2026-11-20T09:05:00Z", "exit_code": 1,
+            "agent": { "name": "claude", "version": "2.1.330", "resumed_session": null },
             "prompt_path": null, "output_path": "/d/iter-02-impl.log" }] }),
         ),
         Some("artifacts") => reply(
@@ -305,6 +306,7 @@ async fn inspect_adds_steps_and_files_and_goes_on_by_id() {
         "agent/login (squash)",
         "implementation",
         "5m",
+        "claude 2.1.330",
         "/d/iter-02-impl.log",
         "/d/summary.json",
     ] {

@@ -7,6 +7,7 @@ mod four_tasks;
 mod refusals;
 mod sessions;
 mod stopping;
+mod verdicts;
 mod whole_runs;
 
 use std::time::Duration;

@@ -124,7 +124,11 @@ async fn a_report_moves_the_run_its_step_and_its_effect_together() {
     bench.create("a").await;
     let claimed = bench.moves("a", claim()).await;
     let step = StepId("a.1".to_owned());
-    let started = report(&step, step::Event::Started { confinement: None });
+    let started = step::Event::Started {
+        confinement: None,
+        agent: None,
+    };
+    let started = report(&step, started);
     bench
         .writer
         .step_event(started, Time(1_500))

@@ -14,8 +14,8 @@ use agent_loop::crash::Crash;
 use agent_loop::daemon::{
     self, Cleaner, Creator, Engine, Handle, Metrics, Notifier, Notify, Planner, Request,
 };
-use agent_loop::effect::World;
 use agent_loop::effect::git::{Git, Worktrunk};
+use agent_loop::effect::{AgentVersions, World};
 use agent_loop::store::{self, Reader, Writer};
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -106,6 +106,7 @@ impl House {
             writer: writer.clone(),
             reader: reader.clone(),
             environment: clean_environment(data, options),
+            versions: AgentVersions::default(),
             now: daemon::now,
             stopping: CancellationToken::new(),
             told: tokio::sync::watch::Sender::new(0),

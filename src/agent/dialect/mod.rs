@@ -68,6 +68,11 @@ impl Dialect {
         }
     }
 
+    /// The dialect of a stored name; `None` for a name of none.
+    pub fn named(name: &str) -> Option<Dialect> {
+        Dialect::ALL.into_iter().find(|it| it.as_str() == name)
+    }
+
     /// What a person does when the credentials were refused.
     pub(super) fn login_hint(self) -> &'static str {
         match self {

@@ -16,7 +16,7 @@ use crate::api::wire::OutputFormat;
 use crate::config::RunConfig;
 use crate::core::machine::Kind;
 use crate::core::run::RunId;
-use crate::store::StoredRun;
+use crate::store::{StoredRun, StoredStep};
 
 /// What of a run's output is wanted.
 #[derive(Clone, Debug)]
@@ -115,7 +115,8 @@ impl Output {
             Some((of, place)) if of == generation => place,
             Some(_) | None => 0,
         };
-        self.current = Current::begin(&self.app, &run, step, self.dialect, format, from)?;
+        let dialect = spoken(&step).unwrap_or(self.dialect);
+        self.current = Current::begin(&self.app, &run, step, dialect, format, from)?;
         if self.current.is_none() {
             self.sent = generation;
         }
@@ -170,6 +171,11 @@ impl Output {
 /// two would be taken for seen.
 fn has_news(told: &mut watch::Receiver<u64>) -> bool {
     told.borrow_and_update().has_changed()
+}
+
+/// What the agent of a step speaks, which need not be the run's present one; `None` before it is known.
+fn spoken(step: &StoredStep) -> Option<Dialect> {
+    Dialect::named(&step.facts.agent.as_ref()?.dialect)
 }
 
 /// What the run's agent speaks. An agent that is not known any more has spoken text.

@@ -24,6 +24,11 @@ pub(crate) fn step(stored: &StoredStep) -> Result<wire::Step, Unreadable> {
         started_at: stored.facts.started_at.map(stamp),
         ended_at: stored.facts.ended_at.map(stamp),
         exit_code: stored.facts.exit_code,
+        agent: stored.facts.agent.as_ref().map(|it| wire::StepAgent {
+            name: it.name.clone(),
+            version: it.version.clone(),
+            resumed_session: it.resumes.clone(),
+        }),
         prompt_path: stored.prompt_path.clone(),
         output_path: stored.output_path.clone(),
         confinement: stored.facts.confinement.clone().map(confinement),

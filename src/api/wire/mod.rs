@@ -23,7 +23,8 @@ pub use run::{
 };
 pub use schedule::{Gate, HeldRun, PolicyView, QueueReply, QueuedRun, WhyReply};
 pub use step::{
-    Artifact, ArtifactList, ConfinementLevel, Phase, Step, StepConfinement, StepList, StepStatus,
+    Artifact, ArtifactList, ConfinementLevel, Phase, Step, StepAgent, StepConfinement, StepList,
+    StepStatus,
 };
 pub use worktree::{RemovedWorktree, StrayWorktree, WorktreeEntry, WorktreeList, WorktreeQuery};
 

@@ -39,6 +39,17 @@ pub enum StepStatus {
     Canceled,
 }
 
+/// The agent that a step called, as it was then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StepAgent {
+    /// Its name.
+    pub name: String,
+    /// Its version; `null` where it tells none.
+    pub version: Option<String>,
+    /// The session that it went on with; `null` for a fresh one.
+    pub resumed_session: Option<String>,
+}
+
 /// One process of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Step {
@@ -62,6 +73,9 @@ pub struct Step {
     pub ended_at: Option<Timestamp>,
     /// How its process ended; `null` while it runs or when a signal ended it.
     pub exit_code: Option<i32>,
+    /// The agent that it called; `null` for a step of loopd's own, and before the agent was started.
+    #[serde(default)]
+    pub agent: Option<StepAgent>,
     /// The prompt that it was given, absolute.
     pub prompt_path: Option<String>,
     /// What it wrote, absolute.

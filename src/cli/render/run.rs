@@ -6,7 +6,7 @@ use super::style::{DIM, HEADING, of, paint};
 use super::table::Columns;
 use super::text::{plain, step_tail, tail};
 use super::time::{age, moment};
-use crate::api::wire::{Artifact, Run, Status, Step, StepStatus};
+use crate::api::wire::{Artifact, Run, Status, Step, StepAgent, StepStatus};
 
 /// Why a run is where it is: its hold, its failure, what it is doing, or that no check proved it;
 /// empty when there is nothing to add.
@@ -159,7 +159,7 @@ pub fn whole(run: &Run, now: Timestamp) -> Vec<String> {
 /// The steps of a run, oldest first.
 pub fn steps(steps: &[Step], now: Timestamp) -> Vec<String> {
     let mut table = Columns::new(&[
-        "STEP", "ITER", "PHASE", "STATUS", "TRY", "TOOK", "EXIT", "CONFINED", "OUTPUT",
+        "STEP", "ITER", "PHASE", "STATUS", "TRY", "TOOK", "EXIT", "AGENT", "CONFINED", "OUTPUT",
     ]);
     for step in steps {
         let took = match (step.started_at, step.ended_at) {
@@ -175,6 +175,7 @@ pub fn steps(steps: &[Step], now: Timestamp) -> Vec<String> {
             took,
             step.exit_code
                 .map_or_else(|| "-".to_owned(), |c| c.to_string()),
+            step.agent.as_ref().map_or_else(|| "-".to_owned(), agent),
             step.confinement
                 .as_ref()
                 .map_or_else(|| "-".to_owned(), |c| word(&c.level)),
@@ -207,6 +208,14 @@ pub fn lacks(steps: &[Step]) -> Vec<String> {
     told.into_iter()
         .map(|lack| format!("not confined: {}", plain(lack)))
         .collect()
+}
+
+/// An agent, with its version where it tells one.
+fn agent(agent: &StepAgent) -> String {
+    match &agent.version {
+        Some(version) => format!("{} {version}", agent.name),
+        None => agent.name.clone(),
+    }
 }
 
 /// The registered files of a run.

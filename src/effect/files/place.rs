@@ -2,9 +2,10 @@
 //! (a temporary file beside it, synced, renamed) in every place that `artifact_mode` asks for.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Read, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
@@ -79,37 +80,64 @@ impl RunFiles {
     }
 
     /// Writes a file in every place; what could be written is returned for registration.
-    pub fn write(&self, kind: &str, name: &str, content: &[u8], now: Time) -> Vec<Artifact> {
-        let sha256 = hex(&Sha256::digest(content));
-        let mut written = Vec::new();
-        for (location, dir) in &self.places {
-            let path = dir.join(name);
-            if let Err(error) = put(&path, content) {
-                tracing::warn!(run = %self.run_id, path = %path.display(), %error, "failed to write a file of the run");
-                continue;
-            }
-            written.push(Artifact {
-                run_id: self.run_id.clone(),
-                kind: kind.to_owned(),
-                location: (*location).to_owned(),
-                path: path.display().to_string(),
-                sha256: sha256.clone(),
-                bytes: content.len() as u64,
-                created_at: now,
-            });
-        }
-        written
+    pub async fn write(&self, kind: &str, name: &str, content: &[u8], now: Time) -> Vec<Artifact> {
+        let content: Arc<[u8]> = content.into();
+        self.put_everywhere(kind, name, now, move || {
+            Ok(io::Cursor::new(content.clone()))
+        })
+        .await
     }
 
-    /// Copies a file that a step wrote to every place.
-    pub fn adopt(&self, kind: &str, name: &str, source: &Path, now: Time) -> Vec<Artifact> {
-        match fs::read(source) {
-            Ok(content) => self.write(kind, name, &content, now),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => {
-                tracing::warn!(run = %self.run_id, path = %source.display(), %error, "failed to read a file of the run");
-                Vec::new()
+    /// Copies a file that a step wrote to every place, whatever its size.
+    pub async fn adopt(&self, kind: &str, name: &str, source: &Path, now: Time) -> Vec<Artifact> {
+        let source = source.to_owned();
+        self.put_everywhere(kind, name, now, move || fs::File::open(&source))
+            .await
+    }
+
+    /// Puts what `content` opens into every place, on a thread that may wait for the disk.
+    async fn put_everywhere<R: Read>(
+        &self,
+        kind: &str,
+        name: &str,
+        now: Time,
+        content: impl Fn() -> io::Result<R> + Send + 'static,
+    ) -> Vec<Artifact> {
+        let (files, kind, name) = (self.clone(), kind.to_owned(), name.to_owned());
+        on_a_thread(move || {
+            let mut written = Vec::new();
+            for (location, dir) in &files.places {
+                let path = dir.join(&name);
+                let content = match content() {
+                    Ok(content) => content,
+                    // A step that wrote none has none.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => return written,
+                    Err(error) => {
+                        tracing::warn!(run = %files.run_id, name, %error, "failed to read a file of the run");
+                        return written;
+                    }
+                };
+                match put(&path, content) {
+                    Ok(sum) => written.push(files.artifact(&kind, location, &path, sum, now)),
+                    Err(error) => {
+                        tracing::warn!(run = %files.run_id, path = %path.display(), %error, "failed to write a file of the run");
+                    }
+                }
             }
+            written
+        })
+        .await
+    }
+
+    fn artifact(&self, kind: &str, location: &str, path: &Path, sum: Sum, now: Time) -> Artifact {
+        Artifact {
+            run_id: self.run_id.clone(),
+            kind: kind.to_owned(),
+            location: location.to_owned(),
+            path: path.display().to_string(),
+            sha256: sum.sha256,
+            bytes: sum.bytes,
+            created_at: now,
         }
     }
 
@@ -124,23 +152,20 @@ impl RunFiles {
     }
 
     /// Registers a file that was appended to, as it is now.
-    pub fn register(&self, kind: &str, name: &str, now: Time) -> Vec<Artifact> {
-        let mut found = Vec::new();
-        for (location, dir) in &self.places {
-            let path = dir.join(name);
-            if let Ok(content) = fs::read(&path) {
-                found.push(Artifact {
-                    run_id: self.run_id.clone(),
-                    kind: kind.to_owned(),
-                    location: (*location).to_owned(),
-                    path: path.display().to_string(),
-                    sha256: hex(&Sha256::digest(&content)),
-                    bytes: content.len() as u64,
-                    created_at: now,
-                });
+    pub async fn register(&self, kind: &str, name: &str, now: Time) -> Vec<Artifact> {
+        let (files, kind, name) = (self.clone(), kind.to_owned(), name.to_owned());
+        on_a_thread(move || {
+            let mut found = Vec::new();
+            for (location, dir) in &files.places {
+                let path = dir.join(&name);
+                let sum = fs::File::open(&path).and_then(|file| copy(file, io::sink()));
+                if let Ok(sum) = sum {
+                    found.push(files.artifact(&kind, location, &path, sum, now));
+                }
             }
-        }
-        found
+            found
+        })
+        .await
     }
 }
 
@@ -179,14 +204,52 @@ pub(in crate::effect) fn private_dir(dir: &Path) -> std::io::Result<()> {
         .create(dir)
 }
 
-fn put(path: &Path, content: &[u8]) -> std::io::Result<()> {
+/// The checksum and the length of what was copied.
+struct Sum {
+    sha256: String,
+    bytes: u64,
+}
+
+/// Copies piece by piece: an output may be larger than what a daemon wants to hold in memory.
+fn copy(mut from: impl Read, mut to: impl io::Write) -> io::Result<Sum> {
+    let (mut hash, mut bytes) = (Sha256::new(), 0);
+    let mut piece = vec![0; 256 * 1024];
+    loop {
+        let read = match from.read(&mut piece) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let read = piece.get(..read).unwrap_or_default();
+        hash.update(read);
+        to.write_all(read)?;
+        bytes += read.len() as u64;
+    }
+    let sha256 = hex(&hash.finalize());
+    Ok(Sum { sha256, bytes })
+}
+
+fn put(path: &Path, content: impl Read) -> io::Result<Sum> {
     let dir = path.parent().unwrap_or(Path::new("."));
     private_dir(dir)?;
     let mut file = tempfile::NamedTempFile::new_in(dir)?;
-    file.write_all(content)?;
+    let sum = copy(content, file.as_file_mut())?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|e| e.error)?;
-    fs::File::open(dir)?.sync_all()
+    fs::File::open(dir)?.sync_all()?;
+    Ok(sum)
+}
+
+/// Does what waits for the disk where nobody else waits. A panic in there is a bug of ours, and costs the files only.
+async fn on_a_thread<T: Default + Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => {
+            tracing::error!(%error, "a bug in loopd: the files of a run were not written");
+            T::default()
+        }
+    }
 }
 
 pub(super) fn add(path: &Path, header: &str, line: &str) -> std::io::Result<()> {

@@ -16,6 +16,7 @@ use super::step::{self, Outcome};
 use super::trouble::{io_trouble, trouble};
 use crate::agent::{self, AgentSpec, Call, Parser, Report, Role};
 use crate::core::run::{Event, ResultClass, Trouble, TroubleKind};
+use crate::core::step::Called;
 use crate::core::time::Time;
 use crate::effect::git;
 use crate::effect::keeper::{Command, CommandRecord, ExitRecord, Job, Stderr, Stdin, Stopped};
@@ -43,10 +44,8 @@ pub(super) struct Begin {
     /// How the work stood.
     #[serde(flatten)]
     pub opening: Opening,
-    /// The agent's name.
-    pub agent: String,
-    /// The session that it goes on with.
-    pub resumes: Option<String>,
+    /// The agent, and the session that it goes on with.
+    pub called: Called,
     /// The name that its new session was given.
     pub named: Option<String>,
 }
@@ -54,7 +53,7 @@ pub(super) struct Begin {
 impl Begin {
     /// The session that a later call can go on with, given the one that the agent told.
     pub(super) fn session(&self, spec: &AgentSpec, told: Option<&String>) -> Option<String> {
-        let given = self.resumes.as_ref().or(self.named.as_ref());
+        let given = self.called.resumes.as_ref().or(self.named.as_ref());
         let given = given.filter(|_| spec.is_named_sessions());
         told.or(given).filter(|_| spec.can_resume()).cloned()
     }
@@ -80,7 +79,7 @@ pub(super) struct Heard {
 }
 
 /// How a call ended.
-pub(super) enum Called {
+pub(super) enum Calling {
     Heard(Box<Heard>),
     Lost,
     LetGo,
@@ -93,35 +92,46 @@ pub(super) async fn call(
     role: Role,
     stop: &CancellationToken,
     prepare: impl AsyncFnOnce(bool) -> Result<(Opening, String), Trouble>,
-) -> Result<Called, Trouble> {
+) -> Result<Calling, Trouble> {
     let spec = agent_of(desk, desk.facts().agent(&desk.order.run.spec.agent))?;
     let outcome = step::drive(desk, stop, async |dir: &Path| {
         let resumes = desk.facts().resumes.as_ref().map(|it| it.id.clone());
         let resumes = resumes.filter(|_| spec.can_resume());
         let (opening, prompt) = prepare(resumes.is_some()).await?;
-        let begin = Begin {
+        let mut begin = Begin {
             opening,
-            agent: spec.name().to_owned(),
             named: (resumes.is_none() && spec.is_named_sessions())
                 .then(|| uuid::Uuid::now_v7().to_string()),
-            resumes,
+            called: Called {
+                name: spec.name().to_owned(),
+                dialect: spec.dialect().as_str().to_owned(),
+                version: None,
+                resumes,
+            },
         };
-        write_json(&dir.join(BEGIN), &begin)?;
         let prompt_file = dir.join("prompt.txt");
         std::fs::write(&prompt_file, &prompt)
             .map_err(io_trouble(format!("write {}", prompt_file.display())))?;
-        job(desk, role, &spec, &begin, dir, prompt_file).await
+        let job = job(desk, role, &spec, &mut begin, dir, prompt_file).await?;
+        write_json(&dir.join(BEGIN), &begin)?;
+        Ok(job)
     })
     .await?;
     let record = match outcome {
         Outcome::Exited(record) => record,
-        Outcome::Lost => return Ok(Called::Lost),
-        Outcome::LetGo => return Ok(Called::LetGo),
+        Outcome::Lost => return Ok(Calling::Lost),
+        Outcome::LetGo => return Ok(Calling::LetGo),
     };
     let dir = desk.step_dir();
     let begin: Begin = read_json(&dir.join(BEGIN))?;
     let heard = listen(desk, role, &spec, begin, record, &dir).await?;
-    Ok(Called::Heard(Box::new(heard)))
+    Ok(Calling::Heard(Box::new(heard)))
+}
+
+/// Whether the run's present agent gives the verdict of a review by schema.
+pub(super) fn gives_verdict_by_schema(desk: &Desk<'_>) -> bool {
+    let spec = agent_of(desk, desk.facts().agent(&desk.order.run.spec.agent));
+    spec.is_ok_and(|spec| spec.gives_verdict_by_schema())
 }
 
 /// The agent of this name, as the run's configuration has it.
@@ -133,7 +143,7 @@ async fn job(
     desk: &Desk<'_>,
     role: Role,
     spec: &AgentSpec,
-    begin: &Begin,
+    begin: &mut Begin,
     dir: &Path,
     prompt_file: PathBuf,
 ) -> Result<Job, Trouble> {
@@ -150,14 +160,21 @@ async fn job(
             .clone()
             .or(desk.config.model.clone()),
     };
+    let held_to_schema = role == Role::Review && spec.gives_verdict_by_schema();
+    let verdict_schema_file = held_to_schema.then(|| dir.join("verdict-schema.json"));
+    if let Some(path) = &verdict_schema_file {
+        std::fs::write(path, agent::verdict::SCHEMA)
+            .map_err(io_trouble(format!("write {}", path.display())))?;
+    }
     let line = spec.command(&Call {
         role,
         model,
         prompt_file,
         plan: cwd.join(&desk.order.run.spec.plan_path),
         iteration: desk.facts().iteration,
-        resume: begin.resumes.clone(),
+        resume: begin.called.resumes.clone(),
         new_session: begin.named.clone(),
+        verdict_schema_file,
         state_dir,
         self_exe: desk.world.self_exe.clone(),
         root: rustix::process::geteuid().is_root(),
@@ -176,6 +193,8 @@ async fn job(
         env.set(&name, value);
     }
     let (repo, seen) = (desk.repo().await?, env.entries());
+    let versions = &desk.world.versions;
+    begin.called.version = versions.of(spec, &line.program, &cwd, &seen).await;
     for (name, value) in git::author_fallback(&repo, &desk.git_worktree()?, &seen).await? {
         env.set(name, value);
     }
@@ -243,28 +262,28 @@ async fn listen(
             spec.name()
         );
     }
-    let mut artifacts =
-        desk.files
-            .adopt("stream", &format!("{name}.jsonl"), &dir.join("output"), now);
-    artifacts.extend(desk.files.adopt(
-        "log",
-        &format!("{name}.log"),
-        &dir.join("transcript.txt"),
-        now,
-    ));
+    let mut artifacts = desk
+        .files
+        .adopt("stream", &format!("{name}.jsonl"), &dir.join("output"), now)
+        .await;
+    let (log_name, transcript) = (format!("{name}.log"), dir.join("transcript.txt"));
+    let log = desk.files.adopt("log", &log_name, &transcript, now);
+    artifacts.extend(log.await);
     artifacts.extend(
         desk.files
-            .write("tail", &format!("{name}.tail.txt"), tail.as_bytes(), now),
+            .write("tail", &format!("{name}.tail.txt"), tail.as_bytes(), now)
+            .await,
     );
     let prompt_name = match role {
         Role::Implement => "prompt.txt",
         Role::Review => "review-prompt.txt",
     };
     // The short words of a further try are with its step; here stands what the agent was told of its work.
-    if begin.resumes.is_none() {
+    if begin.called.resumes.is_none() {
         artifacts.extend(
             desk.files
-                .adopt("prompt", prompt_name, &dir.join("prompt.txt"), now),
+                .adopt("prompt", prompt_name, &dir.join("prompt.txt"), now)
+                .await,
         );
     }
     Ok(Heard {

@@ -30,7 +30,7 @@ pub(super) async fn checks(desk: &Desk<'_>, stop: &CancellationToken) -> Result<
     if desk.config.verify_cmds.is_empty() {
         step::begun(desk).await?;
         let tip = git::head(&repo, &worktree).await?;
-        return Ok(report(desk, &tip, Vec::new(), Vec::new(), 0));
+        return Ok(report(desk, &tip, Vec::new(), Vec::new(), 0).await);
     }
     let outcome = step::drive(desk, stop, async |dir: &Path| {
         let tip = git::head(&repo, &worktree).await?;
@@ -112,7 +112,7 @@ async fn settle(
         let ended = record.commands.get(k).cloned().unwrap_or_default();
         let log = dir.join(log_name(k));
         let name = format!("verify/verify-{:02}-{}.log", desk.facts().iteration, k + 1);
-        artifacts.extend(desk.files.adopt("verify", &name, &log, desk.now()));
+        artifacts.extend(desk.files.adopt("verify", &name, &log, desk.now()).await);
         let why = why_failed(&ended, desk.config.verify_timeout_sec);
         let path = desk.files.path(&name);
         let row = Row {
@@ -151,7 +151,7 @@ async fn settle(
         });
     }
     let took = record.commands.iter().map(|c| c.duration_ms).sum();
-    Ok(report(desk, &tip, failures, artifacts, took))
+    Ok(report(desk, &tip, failures, artifacts, took).await)
 }
 
 /// Tracked files that differ from the tip: a failure of the checks that changed them, or of whoever left them so.
@@ -218,7 +218,7 @@ fn tail_of(log: &Path) -> Result<String, Trouble> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn report(
+async fn report(
     desk: &Desk<'_>,
     tip: &Tip,
     failures: Vec<CheckFailure>,
@@ -243,12 +243,10 @@ fn report(
             .iter()
             .map(|f| format!("$ {}\n{}\n{}\n\n", f.command, f.why, f.tail))
             .collect();
-        artifacts.extend(desk.files.write(
-            "notes",
-            "runner-notes.txt",
-            notes.as_bytes(),
-            desk.now(),
-        ));
+        let written = desk
+            .files
+            .write("notes", "runner-notes.txt", notes.as_bytes(), desk.now());
+        artifacts.extend(written.await);
     }
     let step = desk.step_report(if failures.is_empty() {
         crate::core::step::Event::Succeeded { exit_code: Some(0) }

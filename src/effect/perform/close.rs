@@ -34,13 +34,17 @@ pub(super) async fn close(desk: &Desk<'_>) -> Result<Done, Trouble> {
         desk.hide_files(&repo).await;
     }
     desk.report(RowKind::RunEnd, &row, facts.plan);
-    let mut artifacts = desk.files.register("report", "report.tsv", now);
-    artifacts.extend(desk.files.register("log", "run.log", now));
+    let mut artifacts = desk.files.register("report", "report.tsv", now).await;
+    artifacts.extend(desk.files.register("log", "run.log", now).await);
     if desk.config.summary_json {
         let steps = desk.world.reader.steps(&run.id).await?;
         let summary = Summary::of(run, &steps, &desk.config, &desk.files);
         if let Ok(json) = serde_json::to_vec_pretty(&summary) {
-            artifacts.extend(desk.files.write("summary", "summary.json", &json, now));
+            artifacts.extend(
+                desk.files
+                    .write("summary", "summary.json", &json, now)
+                    .await,
+            );
         }
     }
     let done = if run.state == State::Completed

@@ -6,7 +6,7 @@ use std::path::Path;
 use tokio_util::sync::CancellationToken;
 
 use super::Done;
-use super::agent_step::{self, Called, Heard, Opening};
+use super::agent_step::{self, Calling, Heard, Opening};
 use super::desk::Desk;
 use super::neighbours;
 use super::step;
@@ -30,9 +30,9 @@ pub(super) async fn implement(desk: &Desk<'_>, stop: &CancellationToken) -> Resu
     })
     .await?;
     match called {
-        Called::Heard(heard) => settle(desk, &repo, *heard).await,
-        Called::Lost => Ok(step::lost(desk, session::left(desk).await)),
-        Called::LetGo => Ok(step::let_go(desk).await),
+        Calling::Heard(heard) => settle(desk, &repo, *heard).await,
+        Calling::Lost => Ok(step::lost(desk, session::left(desk).await)),
+        Calling::LetGo => Ok(step::let_go(desk).await),
     }
 }
 

@@ -27,6 +27,7 @@ mod tampering;
 mod template;
 mod trouble;
 mod unwanted;
+mod version;
 mod worktree;
 
 use std::ffi::OsString;
@@ -46,6 +47,7 @@ use desk::Desk;
 pub use desk::read_record;
 pub use handover::{HandoverDone, HandoverOrder, hand_over};
 pub use template::try_templates;
+pub use version::AgentVersions;
 pub use worktree::{slug, snapshot_path, spec_slug, try_place};
 
 /// Everything that performers need of the daemon.
@@ -62,6 +64,8 @@ pub struct World {
     pub reader: Reader,
     /// What of the daemon's own environment may reach agents and checks.
     pub environment: Vec<(OsString, OsString)>,
+    /// What agents answered when they were asked for their version.
+    pub versions: AgentVersions,
     /// The wall clock.
     pub now: fn() -> Time,
     /// Cancelled when the daemon ends and its steps with it; performers let go then as if their step was told to stop.

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::agent_step;
 use super::desk::{Desk, oid};
 use super::rewrite::rewrite_name;
 use super::skills;
@@ -85,6 +86,7 @@ pub(super) async fn review(
     let briefing = add_skills(&subject, repo, &mut facts, &spec).await?;
     skills::tell(desk, briefing).await?;
     facts.review_range = Some(format!("{since}..{head}"));
+    facts.verdict_by_schema = agent_step::gives_verdict_by_schema(desk);
     render(&subject, repo, PromptKind::Review, &facts).await
 }
 
@@ -98,6 +100,7 @@ pub(super) async fn continuation(
 ) -> Result<String, Trouble> {
     let subject = desk.subject()?;
     let mut facts = without_skills(&subject, plan, next);
+    facts.verdict_by_schema = range.is_some() && agent_step::gives_verdict_by_schema(desk);
     facts.review_range = range;
     render(&subject, repo, PromptKind::Continue, &facts).await
 }
@@ -219,6 +222,7 @@ fn without_skills(subject: &Subject<'_>, plan: &Checklist, next: &Next) -> Promp
         skills_left_out: Vec::new(),
         protected_paths: config.protected_paths.clone(),
         review_range: None,
+        verdict_by_schema: false,
         outcome: None,
         run_dir: None,
     }

@@ -4,7 +4,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::Done;
-use super::agent_step::{self, Called, Heard, Opening};
+use super::agent_step::{self, Calling, Heard, Opening};
 use super::desk::{Desk, oid};
 use super::implement::{commit_plan, keep_leftovers_once, worked_between};
 use super::{prompting, session, step};
@@ -26,9 +26,9 @@ pub(super) async fn review(desk: &Desk<'_>, stop: &CancellationToken) -> Result<
     })
     .await?;
     match called {
-        Called::Heard(heard) => settle(desk, &repo, *heard).await,
-        Called::Lost => Ok(step::lost(desk, session::left(desk).await)),
-        Called::LetGo => Ok(step::let_go(desk).await),
+        Calling::Heard(heard) => settle(desk, &repo, *heard).await,
+        Calling::Lost => Ok(step::lost(desk, session::left(desk).await)),
+        Calling::LetGo => Ok(step::let_go(desk).await),
     }
 }
 
@@ -156,7 +156,8 @@ async fn diff(desk: &Desk<'_>, repo: &Repo, head: &str) -> Result<Vec<Artifact>,
     let text = format!("{json:#}\n");
     Ok(desk
         .files
-        .write("diff", "review-diff.json", text.as_bytes(), desk.now()))
+        .write("diff", "review-diff.json", text.as_bytes(), desk.now())
+        .await)
 }
 
 async fn mark(

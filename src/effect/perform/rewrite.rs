@@ -29,7 +29,8 @@ pub(super) async fn rewrite(desk: &Desk<'_>) -> Result<Done, Trouble> {
         .map_err(io_trouble(format!("write {}", kept.display())))?;
     let artifacts = desk
         .files
-        .write("rewrite", &name, text.as_bytes(), desk.now());
+        .write("rewrite", &name, text.as_bytes(), desk.now())
+        .await;
     let signals: Vec<&str> = desk
         .facts()
         .notes

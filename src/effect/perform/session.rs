@@ -29,7 +29,7 @@ async fn look(desk: &Desk<'_>) -> Result<Option<Left>, Trouble> {
     let Some(begin) = read_begin(&dir)? else {
         return Ok(None);
     };
-    let spec = agent_of(desk, &begin.agent)?;
+    let spec = agent_of(desk, &begin.called.name)?;
     let parser = Parser::new(spec.dialect());
     let reading = tokio::task::spawn_blocking(move || read(parser, &dir)).await;
     let report = reading.map_err(|panic| {

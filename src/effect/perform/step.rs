@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::agent_step;
 use super::desk::Desk;
 use super::session;
 use super::trouble::{io_trouble, trouble};
@@ -98,6 +99,15 @@ fn confinement(desk: &Desk<'_>, dir: &Path) -> Result<Option<Confinement>, Troub
     Ok(found)
 }
 
+/// The agent of the step, as it was noted when the step began.
+fn called(dir: &Path) -> Option<step::Called> {
+    // What cannot be read is met, and told, by whoever reads it at the step's end.
+    agent_step::read_begin(dir)
+        .ok()
+        .flatten()
+        .map(|begin| begin.called)
+}
+
 async fn wait(
     desk: &Desk<'_>,
     handle: Handle,
@@ -140,7 +150,11 @@ fn existing(dir: &Path, name: &str) -> Option<String> {
 
 /// A step that has no process of its own begins: the step's machine is told.
 pub(super) async fn begun(desk: &Desk<'_>) -> Result<(), Trouble> {
-    if let Some(report) = desk.step_report(step::Event::Started { confinement: None }) {
+    let started = step::Event::Started {
+        confinement: None,
+        agent: None,
+    };
+    if let Some(report) = desk.step_report(started) {
         tell(desk, report).await?;
     }
     Ok(())
@@ -149,7 +163,8 @@ pub(super) async fn begun(desk: &Desk<'_>) -> Result<(), Trouble> {
 /// Tells the step's machine that its process works, or has worked, and where its files are.
 async fn tell_begun(desk: &Desk<'_>, dir: &Path) -> Result<(), Trouble> {
     let confinement = confinement(desk, dir)?;
-    if let Some(mut report) = desk.step_report(step::Event::Started { confinement }) {
+    let agent = called(dir);
+    if let Some(mut report) = desk.step_report(step::Event::Started { confinement, agent }) {
         report.prompt_path = existing(dir, "prompt.txt");
         report.output_path = existing(dir, "output").or_else(|| existing(dir, "output-1"));
         tell(desk, report).await?;

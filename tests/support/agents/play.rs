@@ -82,6 +82,8 @@ pub enum Refusal {
 const GO_ON: &str = "# Go on: ";
 /// The names under which agents offer a shell.
 const SHELLS: [&str; 4] = ["Bash", "bash", "exec_command", "run_shell_command"];
+/// The tool by which Claude Code has its model answer by a schema.
+const BY_SCHEMA: &str = "StructuredOutput";
 /// A sentence of the review prompt alone.
 const REVIEW: &str = "You review work that another agent has done";
 /// What the prompts write before the plan's path.
@@ -145,7 +147,7 @@ impl Asked {
     /// Lets this command be run, once; what the model says then comes after the tool's answer. A review is approved.
     pub fn work(&self, command: &str) -> Answer {
         if self.is_review() {
-            return approve();
+            return self.approve();
         }
         if !self.worked {
             return self.run(command);
@@ -158,6 +160,16 @@ impl Asked {
         match self.shell() {
             Some((name, schema)) => Answer::Call(name.clone(), arguments(schema, command)),
             None => Answer::Say("There is no shell.".to_owned()),
+        }
+    }
+
+    /// A review that finds nothing, by a schema where one is given.
+    fn approve(&self) -> Answer {
+        let verdict = json!({ "verdict": "APPROVED", "findings": "" });
+        match self.tools.iter().any(|(name, _)| name == BY_SCHEMA) {
+            true if !self.worked => Answer::Call(BY_SCHEMA.to_owned(), verdict),
+            false if self.whole.contains("json_schema") => Answer::Say(verdict.to_string()),
+            true | false => approve(),
         }
     }
 

@@ -51,7 +51,10 @@ pub async fn execute(Arguments {}: Arguments, context: &mut Context) -> Result<(
     let current = std::env::current_dir();
     let current = current.map_err(|e| Error::local("find the current directory", e))?;
     let config = settings::of_workspace(&root_of(&current), settings::user_file().as_deref());
-    let mut findings = vec![tools::git().await, tools::agents(config.as_ref().ok())];
+    let mut findings = vec![
+        tools::git().await,
+        tools::agents(config.as_ref().ok()).await,
+    ];
     findings.extend(tools::worktrunk(config.as_ref().ok()));
     findings.push(match config {
         Ok(_) => finding("config", Level::Good, "understood", ""),

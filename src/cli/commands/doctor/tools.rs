@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tokio::process::Command;
@@ -53,16 +53,26 @@ pub fn git_version(said: &str) -> Option<(u32, u32)> {
 }
 
 /// Which agents are there: the known ones, and those that the configuration defines by a command.
-pub(super) fn agents(config: Option<&RunConfig>) -> Finding {
+pub(super) async fn agents(config: Option<&RunConfig>) -> Finding {
     let path = env::var_os("PATH").unwrap_or_default();
     let mut names: Vec<&str> = AGENTS.to_vec();
     let defined = config.into_iter().flat_map(|config| config.agents.values());
     names.extend(defined.filter_map(|agent| agent.command.as_deref()));
-    let found: Vec<String> = names
-        .iter()
-        .filter_map(|name| on_path(name, &path))
-        .map(|path| path.display().to_string())
-        .collect();
+    let mut found = Vec::new();
+    for name in &names {
+        let Some(program) = on_path(name, &path) else {
+            continue;
+        };
+        // Only what is known to understand the question is asked: another command might do anything.
+        let version = match AGENTS.contains(name) {
+            true => version(&program).await,
+            false => None,
+        };
+        found.push(match version {
+            Some(version) => format!("{} ({version})", program.display()),
+            None => program.display().to_string(),
+        });
+    }
     if found.is_empty() {
         let message = format!("none of {} is on PATH", names.join(", "));
         let hint = "install one, or define your own in [agents.NAME]";
@@ -91,6 +101,19 @@ pub(super) fn worktrunk(config: Option<&RunConfig>) -> Option<Finding> {
         ),
     };
     Some(finding(what, level, message, hint))
+}
+
+/// What an agent answers to `--version`.
+async fn version(program: &Path) -> Option<String> {
+    let asked = Command::new(program)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = timeout(PATIENCE, asked).await.ok()?.ok()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let first: String = said.lines().next()?.trim().chars().take(60).collect();
+    (!first.is_empty()).then_some(first)
 }
 
 /// Where a command is found, as a shell would.
