@@ -128,6 +128,7 @@ impl Notifier {
         let json = self.words(event).await;
         let notice = Notice {
             command: &self.notify.command,
+            run_id: &event.run_id,
             seq: event.seq,
             json: &json,
             timeout: self.notify.timeout,

@@ -9,6 +9,7 @@ use super::files::private_dir;
 use super::keeper::{self, Command, CommandRecord, Ended, Found, Job, Stderr, Stdin, Stopped};
 use super::perform::World;
 use super::perform::environment::Environment;
+use crate::core::run::RunId;
 
 /// Where calls stand, below the data directory.
 const CALLS: &str = "notify";
@@ -26,6 +27,8 @@ const SCREEN: [&str; 3] = ["DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPL
 pub struct Notice<'a> {
     /// Run by `/bin/sh -c`.
     pub command: &'a str,
+    /// The run that the event is about; with the number it marks the processes of the call, and no others on this machine.
+    pub run_id: &'a RunId,
     /// The event's number; names the call.
     pub seq: u64,
     /// What stands on its standard input.
@@ -69,7 +72,8 @@ pub async fn notify(world: &World, notice: &Notice<'_>) -> Result<(), String> {
 
 async fn call(world: &World, notice: &Notice<'_>, dir: &Path) -> Result<CommandRecord, String> {
     let told = |error: keeper::KeeperError| error.to_string();
-    let marker = keeper::marker(&format!("{CALLS}.{}", notice.seq));
+    // The number alone would be that of another daemon's call, too, and each would end the other's.
+    let marker = keeper::marker(&format!("{}.{CALLS}.{}", notice.run_id, notice.seq));
     if let Found::Lost = keeper::find(dir).map_err(told)? {
         // Killed with its keeper, or the machine went down: nobody knows whether anybody was told.
         let _ = keeper::reap_survivors(dir, &marker).await.map_err(told)?;

@@ -129,14 +129,11 @@ async fn a_command_that_fails_hangs_or_leaves_processes_behind_harms_nobody() {
         let id = house.create(&repo, Some(CRASH), retries(json!({}))).await;
         house.failed(&id, "agent_failed").await;
         over(&house, calls).await;
+        let left = processes_of(&id);
+        assert!(left.is_empty(), "{left:?}");
     }
     assert_eq!(house.metrics.notifications_failed.get(), 2);
     assert_eq!(kept(&log).len(), 2);
-    let marked = processes_of(&agent_loop::core::run::RunId("notify.".to_owned()));
-    let ours = marked
-        .iter()
-        .filter(|(_, line)| line.contains("sleep 1000"));
-    assert_eq!(ours.count(), 0, "{marked:?}");
     let env = std::fs::read_to_string(repo.outside().join("told.env")).expect("it was written");
     assert!(env.contains("\nPATH=") || env.starts_with("PATH="), "{env}");
     assert!(!env.contains("secret") && !env.contains("OTHER"), "{env}");
@@ -181,6 +178,32 @@ async fn only_so_many_are_told_at_once_and_all_of_them_are() {
     let mut wanted: Vec<String> = ids.iter().map(|id| id.0.clone()).collect();
     wanted.sort();
     assert_eq!(seen, wanted);
+}
+
+#[tokio::test]
+async fn calls_of_two_daemons_leave_each_other_alone() {
+    let (one, other) = (
+        Repository::with_plan(ONE_TASK),
+        Repository::with_plan(ONE_TASK),
+    );
+    let logs = [&one, &other].map(|repo| repo.outside().join("told"));
+    let mut stile = Turnstile::new(one.outside(), "notify");
+    let waits = format!("{}; cat >> '{}'", stile.sh(), logs[0].display());
+    let first = self::house(&one, Some(Notify::new(waits))).await;
+    let second = self::house(&other, Some(keeping(&logs[1]))).await;
+    for (house, repo) in [(&first, &one), (&second, &other)] {
+        let id = house.create(repo, Some(CRASH), retries(json!({}))).await;
+        house.failed(&id, "agent_failed").await;
+        if std::ptr::eq(house, &raw const first) {
+            stile.somebody().await;
+        }
+    }
+    over(&second, 1).await;
+    stile.open();
+    over(&first, 1).await;
+    let [seen, same] = logs.map(|log| kept(&log)[0]["seq"].clone());
+    assert_eq!(seen, same, "both calls have the same number");
+    assert_eq!(first.metrics.notifications_failed.get(), 0);
 }
 
 /// The keeper of the one call that is under way.
