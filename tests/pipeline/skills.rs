@@ -81,11 +81,8 @@ async fn each_task_brings_its_skills_to_the_agent_and_to_the_reviewer() {
     );
     let steps = house.steps(&id, "implementation").await;
     assert_eq!(told[0]["step_id"], json!(steps[0].id.0));
-    assert_eq!(
-        house.told(&id, "SKILLS_LOAD_FAILED").await,
-        [json!(null); 0]
-    );
-    assert_eq!(house.told(&id, "SKILLS_TRUNCATED").await, [json!(null); 0]);
+    assert!(house.told(&id, "SKILLS_LOAD_FAILED").await.is_empty());
+    assert!(house.told(&id, "SKILLS_TRUNCATED").await.is_empty());
     house.check().await;
 }
 
