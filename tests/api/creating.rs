@@ -42,7 +42,6 @@ async fn a_run_is_made_and_told_in_full() {
         ("iteration", json!(0)),
         ("tasks_done", json!(1)),
         ("tasks_total", json!(2)),
-        ("hold", Value::Null),
         ("failure", Value::Null),
         ("review_status", Value::Null),
         ("merge_commit", Value::Null),
@@ -59,6 +58,7 @@ async fn a_run_is_made_and_told_in_full() {
     for (key, value) in told {
         assert_eq!(run[key], value, "{key}");
     }
+    assert_eq!(run["hold"]["gate"], "global_cap", "there are no slots");
     let worktree = json!({ "base_branch": "main", "run_branch": null, "merge_target_branch": "agent/thing",
         "merge_strategy": "merge", "worktree_path": null });
     assert_eq!(run["worktree"], worktree);

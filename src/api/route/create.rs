@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
+use super::why;
 use crate::api::error::ApiError;
 use crate::api::extract;
 use crate::api::state::Shared;
@@ -47,8 +48,11 @@ pub(super) async fn create(
     } else {
         StatusCode::CREATED
     };
+    let mut runs = [view::run(&created.run, None)?];
+    why::add_gates(&app, &mut runs).await;
+    let [run] = runs;
     let reply = CreatedRun {
-        run: view::run(&created.run, None)?,
+        run,
         plan: view::summary(&created.plan),
         warnings: created.warnings,
     };

@@ -5,6 +5,7 @@ use axum::Json;
 use axum::extract::State;
 
 use super::refusal::refused;
+use super::why;
 use crate::api::error::ApiError;
 use crate::api::extract::{OptionalJson, Reference};
 use crate::api::state::{App, Shared};
@@ -116,7 +117,8 @@ async fn operate(app: &App, reference: &str, event: Event) -> Reply {
             return Err(ApiError::unavailable("stale", message).hint("ask again"));
         }
     };
-    Ok(Json(RunReply {
-        run: view::run(&stored, handover.as_ref())?,
-    }))
+    let mut runs = [view::run(&stored, handover.as_ref())?];
+    why::add_gates(app, &mut runs).await;
+    let [run] = runs;
+    Ok(Json(RunReply { run }))
 }
