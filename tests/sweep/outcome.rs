@@ -194,12 +194,11 @@ pub async fn wrong_at_rest(scene: &Scene, reader: &Reader, runs: &[RunId]) -> Ve
             wrong.push(format!("processes of {id} are left: {alive:?}"));
         }
         let events = reader.events(Some(id), 0, 10_000).await.expect("events");
-        for once in [
-            "RUN_CREATED",
-            "RUN_COMPLETED",
-            "RUN_CANCELED",
-            "MERGE_FINISHED",
-        ] {
+        // Whoever retries a canceled run may cancel it again; where nobody does, it is told once.
+        let restless = scene.scenario.ends.is_empty();
+        let once = ["RUN_CREATED", "RUN_COMPLETED", "MERGE_FINISHED"];
+        let canceled = (!restless).then_some("RUN_CANCELED");
+        for once in once.into_iter().chain(canceled) {
             let told = events.iter().filter(|event| event.kind == once).count();
             if told > 1 {
                 wrong.push(format!("{once} was told {told} times of {id}"));
