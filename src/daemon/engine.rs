@@ -40,8 +40,8 @@ const MAX_SLEEP_MS: u64 = 60_000;
 
 /// What has been performed, until the store has it.
 enum Report {
-    Run(StoredEffect, Done),
-    Handover(HandoverEffect, HandoverDone),
+    Run(Box<StoredEffect>, Box<Done>),
+    Handover(Box<HandoverEffect>, Box<HandoverDone>),
 }
 
 /// The one task.
@@ -194,14 +194,15 @@ impl Engine {
                     self.retry_at = Some(Instant::now() + RETRY);
                     return;
                 }
-                self.unsaved.push_back(Report::Run(*effect, *done));
+                self.unsaved.push_back(Report::Run(effect, done));
                 self.save_reports().await;
                 self.advance(&run).await;
                 self.plan().await;
             }
             Message::HandedOver(effect, done) => {
                 self.lanes.finished(&effect.run_id, effect.id);
-                self.unsaved.push_back(Report::Handover(effect, *done));
+                self.unsaved
+                    .push_back(Report::Handover(Box::new(effect), done));
                 self.save_reports().await;
             }
             Message::Drain(steps, reply) => {
@@ -358,7 +359,8 @@ impl Engine {
                 Job::Run(effect) if performers::superseded(&effect, &stored) => {
                     let done = Done::nothing("superseded");
                     self.lanes.finished(run, effect.id);
-                    self.unsaved.push_back(Report::Run(effect, done));
+                    self.unsaved
+                        .push_back(Report::Run(Box::new(effect), Box::new(done)));
                     Box::pin(self.save_reports()).await;
                 }
                 Job::Run(effect) => {

@@ -23,8 +23,11 @@ use serde::de::DeserializeOwned;
 
 use super::support;
 
+/// What is done with some input; it panics where something is wrong.
+pub type Body = fn(&[u8]);
+
 /// Every target by the name of its corpus.
-pub const TARGETS: [(&str, fn(&[u8])); 7] = [
+pub const TARGETS: [(&str, Body); 7] = [
     ("checklist", checklist),
     ("config_toml", config_toml),
     ("config_key_value", config_key_value),

@@ -108,7 +108,7 @@ async fn an_index_that_stays_locked_is_held_and_the_lock_named() {
     let lock = repo.common_dir.join("index.lock");
     fs::write(&lock, "").unwrap();
     let (files, message) = held(&repo, &worktree, &intent).await;
-    assert_eq!(files, [lock.clone()]);
+    assert_eq!(files, std::slice::from_ref(&lock));
     assert!(message.contains("remove the file"), "{message}");
     assert_eq!(lab.id(&lab.repo(), "main"), worktree.base_commit);
     assert!(lock.exists(), "it is not ours to remove");

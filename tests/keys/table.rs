@@ -33,7 +33,10 @@ const SHOWN: &[(&str, &str)] = &[
         "shutdown",
         "keys::daemon::a_step_outlives_its_daemon_or_ends_with_it",
     ),
-    ("retention_days", NOT_YET),
+    (
+        "retention_days",
+        "cli::worktrees::how_long_runs_are_kept_is_the_daemons_configuration",
+    ),
     (
         "allowed_hosts",
         "keys::daemon::a_host_is_answered_where_it_is_allowed",
@@ -170,7 +173,10 @@ const SHOWN: &[(&str, &str)] = &[
         "worktree_cleanup",
         "keys::run::a_worktree_stands_where_it_is_wanted_and_stays_if_it_shall",
     ),
-    ("worktree_provider", NOT_YET),
+    (
+        "worktree_provider",
+        "pipeline::worktrunk::it_puts_the_worktree_where_it_wants_and_loopd_knows_it_for_its_own",
+    ),
     (
         "sandbox",
         "sandbox::modes::off_confines_nothing_and_says_so",

@@ -40,7 +40,7 @@ async fn house(repo: &Repository, notify: Option<Notify>) -> House {
 /// What was kept by the command so far.
 fn kept(log: &std::path::Path) -> Vec<Value> {
     let text = std::fs::read_to_string(log).unwrap_or_default();
-    let lines = text.lines().map(|line| serde_json::from_str(line));
+    let lines = text.lines().map(serde_json::from_str);
     lines.map(|line| line.expect("a line is JSON")).collect()
 }
 

@@ -87,7 +87,8 @@ async fn it_puts_the_worktree_where_it_wants_and_loopd_knows_it_for_its_own() {
         &format!("#!/bin/sh\ntouch '{}/hooked'\n", wt.top().display()),
     );
     let house = wt.house(Some(false)).await;
-    let id = wt.create(&house, asking_for("worktrunk")).await;
+    let settings = json!({ "worktree_provider": "worktrunk", "worktree_cleanup": false });
+    let id = wt.create(&house, settings).await;
     house.rests(&id, State::Completed).await;
     let run = house.settled(&id).await;
     let made = run.facts.worktree.expect("a worktree");

@@ -22,7 +22,7 @@ pub struct Dead(pub String);
 
 /// A daemon that may die at any moment.
 pub enum Daemon {
-    Inside(Inside),
+    Inside(Box<Inside>),
     Outside(Outside),
 }
 
@@ -30,7 +30,7 @@ impl Daemon {
     /// Starts one over what is there; it dies at the point, or nowhere.
     async fn start(kind: Where, scene: &Scene, point: Option<&CrashPoint>) -> Result<Daemon, Dead> {
         match kind {
-            Where::Inside => Ok(Daemon::Inside(Inside::start(scene, point).await)),
+            Where::Inside => Ok(Daemon::Inside(Box::new(Inside::start(scene, point).await))),
             Where::Outside => Ok(Daemon::Outside(Outside::start(scene, point).await?)),
         }
     }

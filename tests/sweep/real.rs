@@ -50,7 +50,7 @@ async fn each_kind_of_point(death: Death) {
     let outcome = undisturbed(scenario).await;
     for place in Place::ALL {
         let at = point(place, 4, death);
-        let (deaths, wrong) = story(scenario, &outcome, &[at.clone()]).await;
+        let (deaths, wrong) = story(scenario, &outcome, std::slice::from_ref(&at)).await;
         assert_eq!(wrong, [] as [String; 0]);
         assert_eq!(deaths, 1, "{at}");
     }
@@ -83,7 +83,8 @@ fn second(nth: u64) -> Option<CrashPoint> {
     } else {
         Death::Abort
     };
-    (nth % 2 == 0).then(|| point(place, 1 + nth % 3, death))
+    nth.is_multiple_of(2)
+        .then(|| point(place, 1 + nth % 3, death))
 }
 
 /// Every point of one place in one story, until a life passes fewer of them.

@@ -143,9 +143,11 @@ impl Scene {
                 let found = checkout.files.iter().find(|(path, _)| path.ends_with(name));
                 found.map(|(_, bytes)| bytes.clone())
             };
-            (at(was) != at(is))
-                .then(|| name.as_bytes().to_vec())
-                .unwrap_or_default()
+            if at(was) == at(is) {
+                Vec::new()
+            } else {
+                name.as_bytes().to_vec()
+            }
         };
         if self.scenario.checked_out {
             let status = self.repo.git(&[

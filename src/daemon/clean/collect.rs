@@ -56,7 +56,10 @@ impl Cleaner {
 
     /// Cleans up at once and then daily, until the daemon ends. Where everything is kept for ever, there is nothing to do.
     pub async fn keep_clean(self, end: CancellationToken) {
-        while self.retention_days > 0 {
+        if self.retention_days == 0 {
+            return;
+        }
+        loop {
             match self.collect(false).await {
                 Ok(collection) => tell(&collection),
                 Err(error) => tracing::warn!(%error, "failed to clean up"),

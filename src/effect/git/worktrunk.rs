@@ -145,7 +145,7 @@ mod tests {
         let path = ("PATH", top.join("bin"));
         fs::create_dir_all(top.join("bin")).expect("a directory");
         fs::write(top.join("bin/wt"), "").expect("a file");
-        assert_eq!(find(&[path.clone()]), None, "it cannot be run");
+        assert_eq!(find(std::slice::from_ref(&path)), None, "it cannot be run");
         let all = fs::Permissions::from_mode(0o755);
         fs::set_permissions(top.join("bin/wt"), all).expect("a mode");
         let found = |configured| {
