@@ -124,6 +124,7 @@ async fn aider_does_a_plan_and_reviews_it() {
 
 /// As aider does it: it says what it edits, commits by itself, and ends with what was spent. Its words are recorded ones.
 const AS_AIDER: &str = r#"#!/bin/sh
+[ "$1" != --version ] || { echo 'aider 0.86.2'; exit; }
 while [ $# -gt 0 ]; do [ "$1" != --message-file ] || prompt=$2; shift; done
 cat <<'END'
 Detected dumb terminal, disabling fancy input and pretty output.

@@ -29,7 +29,8 @@ pub struct AgentVersions {
 }
 
 impl AgentVersions {
-    /// The version of this agent's program, which would be started in `cwd` with `env`. `None` where it does not tell, and
+    /// The version of this agent's program, which would be started in `cwd` with `env`. It is asked elsewhere: a program that
+    /// does not understand the question may go to work. `None` where it does not tell, and
     /// where it is not known to understand the question: a command of the user's might do anything.
     pub(super) async fn of(
         &self,
@@ -50,7 +51,7 @@ impl AgentVersions {
         if let Some(version) = known.get(&asked) {
             return version.clone();
         }
-        let version = ask(&asked.0, cwd, env).await;
+        let version = ask(&asked.0, env).await;
         if version.is_none() {
             tracing::info!(program = %asked.0.display(), "an agent does not tell its version");
         }
@@ -69,12 +70,13 @@ fn find(program: &OsStr, cwd: &Path, env: &[(OsString, OsString)]) -> Option<Pat
     std::env::split_paths(path).find_map(|dir| cwd.join(dir).join(named).canonicalize().ok())
 }
 
-async fn ask(program: &Path, cwd: &Path, env: &[(OsString, OsString)]) -> Option<String> {
+async fn ask(program: &Path, env: &[(OsString, OsString)]) -> Option<String> {
+    let nowhere = tempfile::tempdir().ok()?;
     let mut child = Command::new(program)
         .arg("--version")
         .env_clear()
         .envs(env.iter().map(|(name, value)| (name, value)))
-        .current_dir(cwd)
+        .current_dir(nowhere.path())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -115,8 +117,9 @@ mod tests {
             let path = self.0.path().join("claude");
             // Another file each time: one that is written while it runs cannot be started.
             let new = self.0.path().join("new");
-            std::fs::write(&new, format!("#!/bin/sh\necho asked >> asked\n{text}\n"))
-                .expect("a file");
+            let asked = self.0.path().join("asked");
+            let script = format!("#!/bin/sh\necho asked >> '{}'\n{text}\n", asked.display());
+            std::fs::write(&new, script).expect("a file");
             let mode = std::fs::Permissions::from_mode(0o755);
             std::fs::set_permissions(&new, mode).expect("a mode");
             std::fs::rename(new, path).expect("a file");
