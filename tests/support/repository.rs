@@ -15,9 +15,17 @@ impl Repository {
         Self::with_plan_in(tempfile::tempdir().expect("a temporary directory"), plan)
     }
 
-    /// The same where no sandbox is open by itself: in no directory that is for temporary files.
+    /// The same where no sandbox is open by itself: in no directory that is for temporary files. The sources may lie in one;
+    /// then it is below the cache of whoever runs the tests.
     pub fn apart_from_temporary_files(plan: &str) -> Self {
-        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+        let temporary = ["/tmp", "/var/tmp", "/dev/shm"].map(Path::new);
+        let mut place = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+        if temporary.iter().any(|dir| place.starts_with(dir)) {
+            let home = std::env::var_os("HOME").expect("a home directory");
+            place = Path::new(&home).join(".cache/loopd-tests");
+            std::fs::create_dir_all(&place).expect("a directory");
+        }
+        let dir = tempfile::tempdir_in(place).expect("a directory");
         Self::with_plan_in(dir, plan)
     }
 
