@@ -71,6 +71,8 @@ pub struct Expect {
 pub struct Applied {
     /// What the machine said.
     pub answer: Answer,
+    /// The run that it said so of: after the move, else as it was looked at. Somebody else may have moved it since.
+    pub run: Box<StoredRun>,
     /// What the world was told, in order.
     pub events: Vec<StoredEvent>,
 }
@@ -120,6 +122,7 @@ fn apply(tx: &Connection, request: &Apply) -> Result<Applied, Fault> {
     if request.expect.is_some_and(|seen| seen != stored) {
         return Ok(Applied {
             answer: Answer::Stale(stored),
+            run: Box::new(before),
             events: Vec::new(),
         });
     }
@@ -127,19 +130,21 @@ fn apply(tx: &Connection, request: &Apply) -> Result<Applied, Fault> {
     // What is stored is what is decided on, so that a replay reads the very same event.
     let data = codec::text("the event", &request.event)?;
     let event: Event = codec::value(|| format!("the event for run {}", request.run_id), &data)?;
-    let answer = match run::step(before.state, &before.facts, &event, request.now) {
-        Outcome::Ignored(why) => Answer::Ignored(why),
-        Outcome::Refused(why) => Answer::Refused(why),
+    let (answer, run) = match run::step(before.state, &before.facts, &event, request.now) {
+        Outcome::Ignored(why) => (Answer::Ignored(why), before),
+        Outcome::Refused(why) => (Answer::Refused(why), before),
         Outcome::Moved(moved) => match handovers::consent(tx, &before, &moved, request.now)? {
-            Err(why) => Answer::Refused(why),
+            Err(why) => (Answer::Refused(why), before),
             Ok(()) => {
                 let made = store(tx, request, before, &event, data, moved, &mut told)?;
-                Answer::Moved(Box::new(made))
+                let after = made.run.clone();
+                (Answer::Moved(Box::new(made)), after)
             }
         },
     };
     Ok(Applied {
         answer,
+        run: Box::new(run),
         events: told,
     })
 }

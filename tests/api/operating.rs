@@ -113,63 +113,103 @@ async fn bodies_may_be_left_out_and_are_checked_when_they_are_there() {
         .refused(404, "not_found");
 }
 
+/// What became of one wish.
+struct Reply {
+    verb: &'static str,
+    run: String,
+    reply: super::http::Reply,
+}
+
+/// Asks until there is room for the request; to be told that there is none is a true answer, too.
+async fn insist(ask: impl Fn() -> super::http::Ask) -> super::http::Reply {
+    loop {
+        let reply = ask().send().await;
+        if reply.status != 503 {
+            return reply;
+        }
+        reply.refused(503, "busy");
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn many_clients_at_once_get_true_replies_and_leave_a_run_that_the_table_explains() {
-    let server = Server::idle().await;
-    let id = server.create("contested").await;
+async fn a_hundred_clients_at_once_get_true_replies_and_leave_runs_that_the_table_explains() {
+    let server = std::sync::Arc::new(Server::idle().await);
+    let mut runs = Vec::new();
+    for name in ["one", "two", "three"] {
+        runs.push(server.create(name).await);
+    }
     let verbs = [
         "pause", "resume", "cancel", "retry", "reset", "pause", "resume", "resume",
     ];
-    let clients = (0..16).map(|client| {
-        let asks: Vec<_> = (0..12)
-            .map(|turn| {
-                let verb = verbs[(client * 5 + turn * 3) % verbs.len()];
-                (
-                    verb,
-                    server.ask(Method::POST, &format!("/runs/{id}/{verb}")),
-                )
-            })
-            .collect();
+    let clients = (0..100).map(|client: usize| {
+        let (server, runs) = (std::sync::Arc::clone(&server), runs.clone());
         tokio::spawn(async move {
             let mut replies = Vec::new();
-            for (verb, ask) in asks {
-                replies.push((verb, ask.send().await));
+            for turn in 0..6 {
+                let verb = verbs[(client * 5 + turn * 3) % verbs.len()];
+                let run = runs[(client + turn) % runs.len()].clone();
+                let path = format!("/runs/{run}/{verb}");
+                let reply = insist(|| server.ask(Method::POST, &path)).await;
+                replies.push(Reply { verb, run, reply });
             }
             replies
         })
     });
-    let (mut accepted, mut refused) = (0, 0);
+    let mut replies = Vec::new();
     for client in clients.collect::<Vec<_>>() {
-        for (verb, reply) in client.await.expect("no panic") {
+        replies.extend(client.await.expect("no panic"));
+    }
+    for id in &runs {
+        // What was told is one chain of declared moves that ends where the run is.
+        let told = server.house.told(&run_id(id), "RUN_STATE_CHANGED").await;
+        let mut at = json!("queued");
+        let mut states = vec![(1, at.clone())];
+        for change in &told {
+            assert_eq!(change["from"], at, "{told:?}");
+            at = change["to"].clone();
+            states.push((change["rev"].as_u64().expect("a rev"), at.clone()));
+        }
+        assert_eq!(json!(server.state(id).await), at);
+        let (mut accepted, mut refused) = (0, 0);
+        for Reply { verb, reply, .. } in replies.iter().filter(|it| it.run == *id) {
             let event: EventName = verb.parse().expect("an event");
             if reply.status == 200 {
                 accepted += 1;
+                let run = reply.json()["run"].clone();
+                let rev = run["rev"].as_u64().expect("a rev");
+                let then = states.iter().rev().find(|(since, _)| *since <= rev);
+                assert_eq!(
+                    Some(&run["state"]),
+                    then.map(|(_, state)| state),
+                    "{verb} at {rev}: {told:?}"
+                );
+                let wanted = match *verb {
+                    "pause" => "paused",
+                    "cancel" => "canceled",
+                    _ => "queued",
+                };
+                assert_eq!(run["state"], wanted, "{verb}");
                 continue;
             }
+            // Refused in the words of the table, for the very state that the reply names.
             let said = reply.refused(409, "refused");
-            let cells = State::ALL.iter().map(|state| cell(*state, event));
-            let explained = cells.filter_map(|it| match it {
-                Cell::Refused(why) => Some(why),
-                Cell::Moves(_) | Cell::Ignored(_) => None,
+            let named = State::ALL.iter().find(|state| {
+                let been = states
+                    .iter()
+                    .any(|(_, known)| *known == json!(state.as_str()));
+                been && said.contains(&format!("the run is {state};"))
             });
-            assert!(
-                explained.into_iter().any(|why| said.contains(why)),
-                "{verb}: {said}"
-            );
+            let Some(Cell::Refused(why)) = named.map(|state| cell(*state, event)) else {
+                panic!("{verb}: {said}");
+            };
+            assert!(said.contains(why), "{verb}: {said}");
             refused += 1;
         }
+        assert!(
+            accepted > 0 && refused > 0,
+            "{accepted} accepted, {refused} refused"
+        );
     }
-    assert!(
-        accepted > 0 && refused > 0,
-        "{accepted} accepted, {refused} refused"
-    );
-    // What was told is one chain of declared moves that ends where the run is.
-    let told = server.house.told(&run_id(&id), "RUN_STATE_CHANGED").await;
-    let mut at = json!("queued");
-    for change in &told {
-        assert_eq!(change["from"], at, "{told:?}");
-        at = change["to"].clone();
-    }
-    assert_eq!(json!(server.state(&id).await), at);
     server.house.check().await;
 }

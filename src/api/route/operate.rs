@@ -11,6 +11,7 @@ use crate::api::extract::{OptionalJson, Reference};
 use crate::api::state::{App, Shared};
 use crate::api::view;
 use crate::api::wire::{ErrorBody, NoBody, ResumeRequest, RetryRequest, RunReply};
+use crate::core::machine::Kind;
 use crate::core::run::{Event, MergeStrategy};
 use crate::store::Answer;
 
@@ -102,10 +103,14 @@ async fn operate(app: &App, reference: &str, event: Event) -> Reply {
     let run = app.find(reference).await?;
     let name = event.name();
     let applied = app.state.engine.operate(run.id.clone(), event).await?;
-    let (stored, handover) = app.with_handover(&run.id).await?;
-    let stored = match applied.answer {
-        Answer::Moved(moved) => moved.run,
-        Answer::Ignored(_) => stored,
+    // The run that was answered for: others may have moved it since, and the reply would not fit what they made of it.
+    let stored = applied.run;
+    let handover = match stored.state.kind() {
+        Kind::Ended => app.state.reader.handover(&stored.id).await?,
+        Kind::Waiting | Kind::Active | Kind::Held => None,
+    };
+    match applied.answer {
+        Answer::Moved(_) | Answer::Ignored(_) => {}
         Answer::Refused(why) => {
             return Err(refused(&stored, handover.as_ref(), name.as_str(), why));
         }
@@ -116,7 +121,7 @@ async fn operate(app: &App, reference: &str, event: Event) -> Reply {
             );
             return Err(ApiError::unavailable("stale", message).hint("ask again"));
         }
-    };
+    }
     let mut runs = [view::run(&stored, handover.as_ref())?];
     why::add_gates(app, &mut runs).await;
     let [run] = runs;
