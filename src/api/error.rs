@@ -130,6 +130,7 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::Busy { .. } => ApiError::unavailable("store_busy", message),
             StoreError::Full { .. } => ApiError::unavailable("disk_full", message),
+            StoreError::Unwritable { .. } => ApiError::unavailable("unwritable", message),
             StoreError::Gone => ApiError::unavailable("stopping", message),
             StoreError::NoSuchRun(_) | StoreError::NoSuchStep(_) => {
                 ApiError::new(StatusCode::NOT_FOUND, "not_found", message)
@@ -150,6 +151,7 @@ impl From<GitError> for ApiError {
         match error.kind {
             GitErrorKind::Transient => ApiError::unavailable("git_busy", message),
             GitErrorKind::NoSpace => ApiError::unavailable("disk_full", message),
+            GitErrorKind::ReadOnly => ApiError::unavailable("read_only", message),
             GitErrorKind::MissingRepo => ApiError::invalid("workspace_missing", message),
             GitErrorKind::Permanent => ApiError::invalid("git_failed", message),
         }
@@ -159,7 +161,7 @@ impl From<GitError> for ApiError {
 impl From<Trouble> for ApiError {
     fn from(trouble: Trouble) -> Self {
         match trouble.kind {
-            TroubleKind::Transient | TroubleKind::NoSpace => {
+            TroubleKind::Transient | TroubleKind::NoSpace | TroubleKind::ReadOnly => {
                 ApiError::unavailable(&trouble.code, trouble.message)
             }
             TroubleKind::NeedsPerson | TroubleKind::Permanent => {
@@ -222,6 +224,9 @@ impl From<CreateError> for ApiError {
             CreateError::Io { source, .. } => match source.kind() {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                     ApiError::unavailable("disk_full", message)
+                }
+                std::io::ErrorKind::ReadOnlyFilesystem => {
+                    ApiError::unavailable("read_only", message)
                 }
                 std::io::ErrorKind::PermissionDenied => ApiError::invalid("not_readable", message)
                     .hint("let the user that loopd runs as read it"),

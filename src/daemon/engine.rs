@@ -20,7 +20,7 @@ use super::metrics::Metrics;
 use super::planning::{Around, Planner};
 use super::{clock, performers};
 use crate::core::run::{Event, PublicEvent, RunId};
-use crate::core::schedule::{Gate, Schedule, StoreLock};
+use crate::core::schedule::{Gate, Schedule, StoreLock, Unwritable};
 use crate::core::time::Time;
 use crate::effect::{Done, HandoverDone, World};
 use crate::store::{
@@ -62,6 +62,8 @@ pub struct Engine {
     wake_at: Option<Time>,
     /// The store could not be written because somebody else holds its lock.
     locked: Option<StoreLock>,
+    /// The store could not be written because its file system takes nothing.
+    unwritable: Option<Unwritable>,
     pub(super) draining: Option<Draining>,
 }
 
@@ -96,6 +98,7 @@ impl Engine {
             retry_at: None,
             wake_at: None,
             locked: None,
+            unwritable: None,
             draining: None,
         };
         (engine, handle)
@@ -469,18 +472,20 @@ impl Engine {
         let around = Around {
             draining: self.draining.is_some(),
             locked: self.locked.clone(),
+            unwritable: self.unwritable.clone(),
         };
         self.planner.plan(&self.reader, now, around).await
     }
 
-    /// Something could not be written: it is tried again soon, and until then a lock that somebody else holds is a gate.
+    /// Something could not be written: it is tried again soon, and until then a lock that somebody else holds is a gate, and
+    /// so is a file system that takes nothing.
     fn retry_after(&mut self, error: &StoreError) {
         self.retry_at = Some(Instant::now() + RETRY);
+        let (until, message) = (clock::now().plus_ms(RETRY_MS), error.to_string());
         if let StoreError::Busy { .. } = error {
-            self.locked = Some(StoreLock {
-                until: clock::now().plus_ms(RETRY_MS),
-                message: error.to_string(),
-            });
+            self.locked = Some(StoreLock { until, message });
+        } else if let StoreError::Unwritable { .. } = error {
+            self.unwritable = Some(Unwritable { until, message });
         }
     }
 }

@@ -5,19 +5,22 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::core::run::RunId;
-use crate::core::schedule::{Gate, LowDisk, Policy, Queue, Schedule, StoreLock, plan};
+use crate::core::schedule::{Gate, LowDisk, Policy, Queue, Schedule, StoreLock, Unwritable, plan};
 use crate::core::time::Time;
+use crate::effect::is_read_only;
 use crate::store::{Reader, StoreError};
 
-/// How long a look at the disk is trusted that found too little room, in milliseconds.
+/// How long a look at the disk is trusted that found too little room, or no way to write, in milliseconds.
 const DISK_LOOK_MS: u64 = 30_000;
 
 /// What the engine knows of itself that holds every run.
 pub(super) struct Around {
     /// It ends, and starts nothing any more.
     pub draining: bool,
-    /// It cannot write at present.
+    /// It cannot write its store at present, because somebody else holds the lock.
     pub locked: Option<StoreLock>,
+    /// Its store could not be written when it was last tried.
+    pub unwritable: Option<Unwritable>,
 }
 
 /// Asks the scheduler.
@@ -59,6 +62,7 @@ impl Planner {
         }
         queue.draining = around.draining;
         queue.locked = around.locked;
+        queue.read_only = self.read_only(now).or(around.unwritable);
         queue.disk = self.low_disk(now);
         Ok(plan(&queue, &self.policy, now))
     }
@@ -77,6 +81,17 @@ impl Planner {
         }
         self.told = told;
         changed
+    }
+
+    fn read_only(&self, now: Time) -> Option<Unwritable> {
+        let dir = self.disks.iter().find(|dir| is_read_only(dir))?;
+        Some(Unwritable {
+            until: now.plus_ms(DISK_LOOK_MS),
+            message: format!(
+                "{} is on a file system that is mounted read-only; mount it for writing",
+                dir.display()
+            ),
+        })
     }
 
     fn low_disk(&self, now: Time) -> Option<LowDisk> {

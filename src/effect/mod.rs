@@ -16,6 +16,7 @@ pub(crate) mod files;
 pub mod git;
 mod hidden;
 pub mod keeper;
+mod mounted;
 mod notify;
 mod perform;
 pub mod proc;
@@ -23,6 +24,7 @@ pub mod proc;
 pub use descriptors::raise as raise_descriptors;
 pub use files::{prepare_root, run_dir, step_dir};
 pub use hidden::hidden;
+pub use mounted::is_read_only;
 pub use notify::{Notice, notices_dir, notify};
 pub use perform::{
     AgentVersions, Beginning, Done, HandoverDone, HandoverOrder, Order, Remain, Remains, World,

@@ -55,6 +55,14 @@ pub enum StoreError {
         /// The database file.
         path: PathBuf,
     },
+    /// The file system takes no writes: it is read-only, or fails. Passes when it takes them again.
+    #[error("write to the database {}: {detail}; see that its file system is mounted for writing and works, and ask again", path.display())]
+    Unwritable {
+        /// The database file.
+        path: PathBuf,
+        /// What SQLite said.
+        detail: String,
+    },
     /// SQLite refused; a bug of ours or an unusual file system.
     #[error("{doing} in the database {}: {source}", path.display())]
     Sqlite {
@@ -90,7 +98,9 @@ impl StoreError {
     /// Whether the same request may succeed later without anything being changed.
     pub fn is_transient(&self) -> bool {
         match self {
-            StoreError::Busy { .. } | StoreError::Full { .. } => true,
+            StoreError::Busy { .. } | StoreError::Full { .. } | StoreError::Unwritable { .. } => {
+                true
+            }
             StoreError::Open { .. }
             | StoreError::Newer { .. }
             | StoreError::Foreign { .. }
@@ -135,6 +145,10 @@ impl Fault {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy { path },
             Some(ErrorCode::DiskFull) => StoreError::Full { path },
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Damaged {
+                path,
+                detail: source.to_string(),
+            },
+            Some(ErrorCode::ReadOnly | ErrorCode::SystemIoFailure) => StoreError::Unwritable {
                 path,
                 detail: source.to_string(),
             },

@@ -111,6 +111,7 @@ fn why(why: WaitWhy) -> Wait {
     match why {
         WaitWhy::Limit => Wait::Limit,
         WaitWhy::Disk => Wait::Disk,
+        WaitWhy::ReadOnly => Wait::ReadOnly,
     }
 }
 

@@ -190,6 +190,7 @@ impl Merge {
 pub const TROUBLES: &[TroubleKind] = &[
     TroubleKind::Transient,
     TroubleKind::NoSpace,
+    TroubleKind::ReadOnly,
     TroubleKind::NeedsPerson,
     TroubleKind::Permanent,
 ];

@@ -47,6 +47,7 @@ pub fn queue(nodes: &[&Node], order: &[usize], room: &Room) -> Queue {
                 why: match why {
                     WaitWhy::Limit => Wait::Limit,
                     WaitWhy::Disk => Wait::Disk,
+                    WaitWhy::ReadOnly => Wait::ReadOnly,
                 },
                 message: "it waits".to_owned(),
             }),

@@ -87,6 +87,7 @@ impl<'a> World<'a> {
             gates.push(match wait.why {
                 Wait::Limit => Gate::Limit { until, message },
                 Wait::Disk => Gate::Disk { until, message },
+                Wait::ReadOnly => Gate::ReadOnly { until, message },
             });
         }
         for dependency in &run.after {
@@ -108,6 +109,17 @@ impl<'a> World<'a> {
             gates.push(Gate::LowDisk {
                 until: disk.until,
                 message: disk.message,
+            });
+        }
+        if let Some(it) = self
+            .queue
+            .read_only
+            .clone()
+            .filter(|it| it.until > self.now)
+        {
+            gates.push(Gate::Unwritable {
+                until: it.until,
+                message: it.message,
             });
         }
         if let Some(lock) = self

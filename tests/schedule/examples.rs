@@ -2,7 +2,7 @@
 
 use agent_loop::core::schedule::{
     Dependency, DependencyState, Gate, LowDisk, NotBefore, Occupied, Order, Policy, ProviderLimit,
-    Queue, Schedule, StoreLock, Wait, Waiting, plan,
+    Queue, Schedule, StoreLock, Unwritable, Wait, Waiting, plan,
 };
 use agent_loop::core::time::Time;
 
@@ -201,12 +201,17 @@ fn a_dependency_opens_only_when_it_is_completed() {
 }
 
 #[test]
-fn draining_a_low_disk_and_a_locked_store_hold_everybody_and_are_named_beside_the_rest() {
+fn draining_a_low_disk_one_that_takes_nothing_and_a_locked_store_hold_everybody_and_are_named_beside_the_rest()
+ {
     let mut queue = waiting(vec![run("one", 1, "/x")]);
     queue.draining = true;
     queue.disk = Some(LowDisk {
         until: Time(80_000),
         message: "/data: 3 MiB free of 500".into(),
+    });
+    queue.read_only = Some(Unwritable {
+        until: Time(75_000),
+        message: "/data is read-only".into(),
     });
     queue.locked = Some(StoreLock {
         until: Time(70_000),
@@ -215,7 +220,7 @@ fn draining_a_low_disk_and_a_locked_store_hold_everybody_and_are_named_beside_th
     let schedule = plan(&queue, &fifo(0, 1), NOW);
     assert_eq!(
         gates(&schedule, "one"),
-        ["global_cap", "draining", "low_disk", "locked"]
+        ["global_cap", "draining", "low_disk", "unwritable", "locked"]
     );
     assert_eq!(schedule.wake_at, Some(Time(70_000)));
 }

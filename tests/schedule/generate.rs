@@ -2,7 +2,7 @@
 
 use agent_loop::core::schedule::{
     Dependency, DependencyState, LowDisk, NotBefore, Occupied, Order, Policy, ProviderLimit, Queue,
-    StoreLock, Wait, Waiting,
+    StoreLock, Unwritable, Wait, Waiting,
 };
 use agent_loop::core::time::Time;
 use proptest::collection::vec;
@@ -24,7 +24,7 @@ fn provider() -> impl Strategy<Value = String> {
 }
 
 fn not_before() -> impl Strategy<Value = NotBefore> {
-    let why = prop_oneof![Just(Wait::Limit), Just(Wait::Disk)];
+    let why = prop_oneof![Just(Wait::Limit), Just(Wait::Disk), Just(Wait::ReadOnly)];
     (about_now(), why).prop_map(|(until, why)| NotBefore {
         until,
         why,
@@ -85,6 +85,10 @@ pub fn queue() -> impl Strategy<Value = Queue> {
         until,
         message: "held".into(),
     });
+    let read_only = about_now().prop_map(|until| Unwritable {
+        until,
+        message: "read-only".into(),
+    });
     (
         runs,
         vec((workspace(), provider()), 0..4),
@@ -92,10 +96,11 @@ pub fn queue() -> impl Strategy<Value = Queue> {
         prop::bool::weighted(0.03),
         prop::option::weighted(0.05, disk),
         prop::option::weighted(0.05, lock),
+        prop::option::weighted(0.05, read_only),
         any::<bool>(),
     )
         .prop_map(
-            |((runs, seqs), occupied, limited, draining, disk, locked, listed_twice)| {
+            |((runs, seqs), occupied, limited, draining, disk, locked, read_only, listed_twice)| {
                 let mut waiting = runs;
                 for (number, (run, seq)) in waiting.iter_mut().zip(seqs).enumerate() {
                     run.id = format!("run-{number}");
@@ -127,6 +132,7 @@ pub fn queue() -> impl Strategy<Value = Queue> {
                     draining,
                     disk,
                     locked,
+                    read_only,
                     limited,
                 }
             },

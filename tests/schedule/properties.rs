@@ -209,8 +209,10 @@ fn sometimes_every_situation_of_the_rules_comes_up() {
         "many gates on one run",
         "previous_step_alive",
         "provider_limited",
+        "read_only",
         "several starts",
         "somebody ages within a plan",
+        "unwritable",
         "workspace_cap",
         "young before old",
     ];

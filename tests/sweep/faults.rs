@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use agent_loop::core::run::{RunId, State};
 use agent_loop::store;
+use tokio::process::Command;
 
 use super::life::Dead;
 use super::outcome;
@@ -15,7 +16,7 @@ use super::scene::Scene;
 use crate::support::PATIENCE;
 
 /// The first agent waits until it is let go on; a second run waits for its slot.
-const WAITING: Scenario = Scenario {
+pub(super) const WAITING: Scenario = Scenario {
     name: "waiting",
     scripts: &[
         r#"
@@ -36,7 +37,7 @@ const WAITING: Scenario = Scenario {
     person: |_, _, _, _| None,
 };
 
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub(super) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let waiting = async {
         while !holds().await {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -48,7 +49,16 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 
 /// The daemon with both runs, the first one at work.
 async fn at_work(scene: &Scene, environment: &[(&str, PathBuf)]) -> (Outside, Vec<RunId>) {
-    let started = Outside::start_with(scene, None, environment).await;
+    at_work_by(Outside::program(), scene, environment).await
+}
+
+/// The same, started by this command.
+pub(super) async fn at_work_by(
+    command: Command,
+    scene: &Scene,
+    environment: &[(&str, PathBuf)],
+) -> (Outside, Vec<RunId>) {
+    let started = Outside::start_by(command, scene, None, environment).await;
     let daemon = started.unwrap_or_else(|Dead(why)| panic!("{why}"));
     let mut runs = Vec::new();
     for n in 0..2 {
@@ -59,12 +69,12 @@ async fn at_work(scene: &Scene, environment: &[(&str, PathBuf)]) -> (Outside, Ve
     (daemon, runs)
 }
 
-fn waiting(scene: &Scene) -> PathBuf {
+pub(super) fn waiting(scene: &Scene) -> PathBuf {
     scene.outside().join("waiting")
 }
 
 /// Waits until both runs have ended, and looks at everything.
-async fn ends_well(scene: &Scene, daemon: Outside, runs: &[RunId]) {
+pub(super) async fn ends_well(scene: &Scene, daemon: Outside, runs: &[RunId]) {
     until("both runs end", async || {
         let pending = daemon.reader().pending_effects().await.expect("readable");
         let mut over = pending.is_empty();
@@ -95,7 +105,7 @@ async fn ends_well(scene: &Scene, daemon: Outside, runs: &[RunId]) {
     daemon.end().await;
 }
 
-async fn state(daemon: &Outside, id: &RunId) -> State {
+pub(super) async fn state(daemon: &Outside, id: &RunId) -> State {
     daemon
         .reader()
         .run(id)

@@ -41,11 +41,17 @@ pub struct Outside {
 
 impl Outside {
     pub async fn start(scene: &Scene, point: Option<&CrashPoint>) -> Result<Outside, Dead> {
-        Outside::start_with(scene, point, &[]).await
+        Outside::start_by(Outside::program(), scene, point, &[]).await
     }
 
-    /// The same, with more in its environment.
-    pub async fn start_with(
+    /// The command that starts it.
+    pub fn program() -> Command {
+        Command::new(env!("CARGO_BIN_EXE_loopd"))
+    }
+
+    /// The same by another command, which is given the arguments, with more in its environment.
+    pub async fn start_by(
+        mut command: Command,
         scene: &Scene,
         point: Option<&CrashPoint>,
         environment: &[(&str, PathBuf)],
@@ -55,7 +61,6 @@ impl Outside {
         std::fs::create_dir_all(&home).expect("a directory");
         let log = scene.outside().join("loopd.log");
         let config = scene.repo.beside("loopd.toml", "min_free_disk_mb = 1\n");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_loopd"));
         command
             .args(["--addr", "http://127.0.0.1:0", "--data-dir"])
             .arg(&data)

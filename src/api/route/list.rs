@@ -110,7 +110,10 @@ async fn of_workspace(app: &App, given: &str, filter: &mut Filter) -> Result<(),
         Ok(repo) => filter.workspace_key = Some(repo.common_dir.to_string_lossy().into_owned()),
         Err(error) => match error.kind {
             GitErrorKind::MissingRepo => filter.workspace_root = Some(given.to_owned()),
-            GitErrorKind::Permanent | GitErrorKind::Transient | GitErrorKind::NoSpace => {
+            GitErrorKind::Permanent
+            | GitErrorKind::Transient
+            | GitErrorKind::NoSpace
+            | GitErrorKind::ReadOnly => {
                 return Err(error.into());
             }
         },

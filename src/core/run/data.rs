@@ -178,6 +178,8 @@ pub enum TroubleKind {
     Transient,
     /// The disk is full: the run waits behind a gate until there is room.
     NoSpace,
+    /// A place that has to be written is read-only: the run waits behind a gate until it is not.
+    ReadOnly,
     /// A person has to look: a foreign directory in the way, a branch switched inside the worktree.
     NeedsPerson,
     /// Will not pass: the workspace is gone, the base branch does not exist.

@@ -53,6 +53,8 @@ pub enum WaitWhy {
     Limit,
     /// No room on the disk.
     Disk,
+    /// A place that has to be written is read-only.
+    ReadOnly,
 }
 
 /// A gate with a time.

@@ -76,6 +76,20 @@ pub enum Gate {
         /// Which disk, how much is free and how much is needed.
         message: String,
     },
+    /// This run found a place read-only that it has to write: its workspace, its worktree.
+    ReadOnly {
+        /// When it looks again.
+        until: Time,
+        /// What happened.
+        message: String,
+    },
+    /// The daemon cannot write its own directory or its store.
+    Unwritable {
+        /// When it looks again.
+        until: Time,
+        /// Which place, and what to do.
+        message: String,
+    },
     /// The daemon cannot write its store, because somebody else holds the lock.
     Locked {
         /// When it tries again.
@@ -100,6 +114,8 @@ impl Gate {
             Gate::PreviousStepAlive => "previous_step_alive",
             Gate::Draining => "draining",
             Gate::LowDisk { .. } => "low_disk",
+            Gate::ReadOnly { .. } => "read_only",
+            Gate::Unwritable { .. } => "unwritable",
             Gate::Locked { .. } => "locked",
         }
     }
@@ -111,6 +127,8 @@ impl Gate {
             | Gate::Limit { until, .. }
             | Gate::Disk { until, .. }
             | Gate::LowDisk { until, .. }
+            | Gate::ReadOnly { until, .. }
+            | Gate::Unwritable { until, .. }
             | Gate::Locked { until, .. } => Some(*until),
             Gate::GlobalCap { .. }
             | Gate::WorkspaceCap { .. }
@@ -154,6 +172,12 @@ impl Gate {
             Gate::Draining => "the daemon is shutting down and starts nothing; opens when it runs again".to_owned(),
             Gate::LowDisk { message, .. } => {
                 format!("too little disk space for any run: {message}; free some, it is looked at again")
+            }
+            Gate::ReadOnly { message, .. } => {
+                format!("a place that it has to write is read-only: {message}; make it writable, it is looked at again")
+            }
+            Gate::Unwritable { message, .. } => {
+                format!("nothing can be written down, so nothing is started: {message}; it is looked at again")
             }
             Gate::Locked { message, .. } => format!("nothing can be started: {message}; it is tried again by itself"),
         }
@@ -213,6 +237,17 @@ impl<'a> Outside<'a> {
                 message: disk.message.clone(),
             });
         }
+        if let Some(it) = self
+            .queue
+            .read_only
+            .as_ref()
+            .filter(|it| it.until > self.now)
+        {
+            gates.push(Gate::Unwritable {
+                until: it.until,
+                message: it.message.clone(),
+            });
+        }
         if let Some(lock) = self
             .queue
             .locked
@@ -233,6 +268,7 @@ fn waiting(wait: &NotBefore) -> Gate {
     match wait.why {
         Wait::Limit => Gate::Limit { until, message },
         Wait::Disk => Gate::Disk { until, message },
+        Wait::ReadOnly => Gate::ReadOnly { until, message },
     }
 }
 

@@ -24,5 +24,5 @@ pub use plan::{Held, Overtaken, Schedule, plan};
 pub use policy::{Order, Policy};
 pub use queue::{
     Dependency, DependencyState, LowDisk, NotBefore, Occupied, ProviderLimit, Queue, RunRef,
-    StoreLock, Wait, Waiting,
+    StoreLock, Unwritable, Wait, Waiting,
 };

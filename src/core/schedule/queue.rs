@@ -18,8 +18,10 @@ pub struct Queue {
     pub draining: bool,
     /// The last look at the disk, when it found too little room.
     pub disk: Option<LowDisk>,
-    /// The store could not be written when it was last tried.
+    /// The store could not be written when it was last tried, because somebody else holds its lock.
     pub locked: Option<StoreLock>,
+    /// The daemon's own place could not be written when it was last looked at.
+    pub read_only: Option<Unwritable>,
     /// Providers under a usage limit: it holds the other queued runs of the provider too.
     pub limited: Vec<ProviderLimit>,
 }
@@ -77,6 +79,8 @@ pub enum Wait {
     Limit,
     /// Room on the disk; looked at again then.
     Disk,
+    /// A place that can be written; looked at again then.
+    ReadOnly,
 }
 
 /// A run that has to be completed before another starts.
@@ -117,6 +121,16 @@ pub struct StoreLock {
     /// When it is tried again.
     pub until: Time,
     /// Which file, and what to do.
+    pub message: String,
+}
+
+/// The daemon's directory or its store cannot be written: nothing can be begun. Trusted until `until`; whoever plans later
+/// looks again first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unwritable {
+    /// When to look again.
+    pub until: Time,
+    /// Which place, and what to do.
     pub message: String,
 }
 

@@ -14,6 +14,8 @@ pub enum GitErrorKind {
     Permanent,
     /// The disk or a quota is full.
     NoSpace,
+    /// The file system takes no writes at present.
+    ReadOnly,
     /// The repository, or the directory that was given, is not there.
     MissingRepo,
 }
@@ -63,6 +65,7 @@ impl GitError {
     pub(super) fn io(doing: impl fmt::Display, path: &Path, error: &io::Error) -> Self {
         let kind = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => GitErrorKind::NoSpace,
+            io::ErrorKind::ReadOnlyFilesystem => GitErrorKind::ReadOnly,
             io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock => GitErrorKind::Transient,
             _ => GitErrorKind::Permanent,
         };
@@ -79,6 +82,8 @@ fn classify(stderr: &[u8]) -> GitErrorKind {
     let has = |needles: &[&str]| needles.iter().any(|needle| text.contains(needle));
     if has(&["No space left on device", "Disk quota exceeded"]) {
         GitErrorKind::NoSpace
+    } else if text.contains("Read-only file system") {
+        GitErrorKind::ReadOnly
     } else if has(&["not a git repository", "cannot change to"]) {
         GitErrorKind::MissingRepo
     } else if text.contains(".lock") && has(&["File exists", "Another git process"]) {
@@ -121,6 +126,10 @@ mod tests {
         assert_eq!(
             classify(b"error: x: No space left on device"),
             GitErrorKind::NoSpace
+        );
+        assert_eq!(
+            classify(b"fatal: cannot lock ref 'refs/heads/a': Unable to create '/r/refs/heads/a.lock': Read-only file system"),
+            GitErrorKind::ReadOnly
         );
         assert_eq!(
             classify(b"fatal: not a git repository: '/x'"),

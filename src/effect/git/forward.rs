@@ -185,7 +185,10 @@ pub(super) async fn forward(
             );
             Ok(Some((files, message)))
         }
-        GitErrorKind::Transient | GitErrorKind::NoSpace | GitErrorKind::MissingRepo => Err(error),
+        GitErrorKind::Transient
+        | GitErrorKind::NoSpace
+        | GitErrorKind::ReadOnly
+        | GitErrorKind::MissingRepo => Err(error),
     }
 }
 

@@ -175,8 +175,9 @@ fn not_one(path: &Path, error: GitError) -> GitError {
                 said,
             }
         }
-        GitErrorKind::Transient | GitErrorKind::Permanent | GitErrorKind::NoSpace => {
-            GitError { tried, ..error }
-        }
+        GitErrorKind::Transient
+        | GitErrorKind::Permanent
+        | GitErrorKind::NoSpace
+        | GitErrorKind::ReadOnly => GitError { tried, ..error },
     }
 }

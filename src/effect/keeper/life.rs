@@ -18,7 +18,7 @@ use crate::effect::proc;
 /// Said on the standard output once `keeper.json` or `exit.json` is there, by whichever keeper of this directory.
 pub(super) const UP: &str = "up";
 
-/// How long a full disk is left before one tries again.
+/// How long a disk that takes nothing is left before one tries again.
 const ROOM: Duration = Duration::from_secs(1);
 
 /// Runs the job in the step's directory to its end. To be called before any thread is started or file opened.
@@ -77,21 +77,24 @@ fn keep(dir: &Path) -> Result<(), KeeperError> {
     record_end(&dir, &exit)
 }
 
-/// Writes down how the step ended. A full disk must not make it look lost: whoever has ended waits here for room.
+/// Writes down how the step ended. A full disk, or one that is read-only for a while, must not make it look lost: whoever
+/// has ended waits here until it can be told.
 fn record_end(dir: &Path, exit: &ExitRecord) -> Result<(), KeeperError> {
     loop {
         match files::write(&dir.join(EXIT), exit) {
-            Err(KeeperError::Os { source, .. }) if is_full(&source) => std::thread::sleep(ROOM),
+            Err(KeeperError::Os { source, .. }) if takes_nothing(&source) => {
+                std::thread::sleep(ROOM)
+            }
             written => return written,
         }
     }
 }
 
-fn is_full(error: &std::io::Error) -> bool {
+fn takes_nothing(error: &std::io::Error) -> bool {
     use std::io::ErrorKind;
     matches!(
         error.kind(),
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::ReadOnlyFilesystem
     )
 }
 

@@ -15,6 +15,7 @@ use crate::core::step::{self, Confined, Confinement};
 use crate::crash::Place;
 use crate::effect::files::private_dir;
 use crate::effect::git;
+use crate::effect::is_read_only;
 use crate::effect::keeper::{self, Ended, ExitRecord, Found, Handle, Job, KeeperRecord};
 
 use super::Done;
@@ -46,6 +47,7 @@ pub(super) async fn drive(
             // Perhaps nobody lived to tell that it had begun; what never began cannot have succeeded.
             tell_begun(desk, &dir).await?;
             drop_stale_locks(desk).await;
+            writable(desk)?;
             return Ok(exited(desk, record, stop));
         }
         Found::Lost => {
@@ -57,6 +59,7 @@ pub(super) async fn drive(
             if stop.is_cancelled() {
                 return Ok(Outcome::LetGo);
             }
+            writable(desk)?;
             private_dir(&dir).map_err(io_trouble(format!("make {}", dir.display())))?;
             let job = prepare(&dir).await?;
             if stop.is_cancelled() {
@@ -71,6 +74,28 @@ pub(super) async fn drive(
     };
     tell_begun(desk, &dir).await?;
     wait(desk, handle, stop).await
+}
+
+/// A place that every step has to write is read-only: no step is begun, and what one has come to that was at work just then
+/// says nothing of the work.
+fn writable(desk: &Desk<'_>) -> Result<(), Trouble> {
+    let worktree = desk.facts().worktree.as_ref();
+    let places = [
+        Some(desk.world.data_dir.as_path()),
+        Some(Path::new(&desk.order.run.spec.workspace_key)),
+        worktree.map(|it| Path::new(&it.path)),
+    ];
+    match places.into_iter().flatten().find(|it| is_read_only(it)) {
+        None => Ok(()),
+        Some(place) => Err(trouble(
+            TroubleKind::ReadOnly,
+            "read_only",
+            format!(
+                "{} is on a file system that is mounted read-only",
+                place.display()
+            ),
+        )),
+    }
 }
 
 /// How far the keeper says that it confines its commands; and the log is told.
@@ -126,7 +151,11 @@ async fn wait(
                     // Nobody comes after it who would look for what escaped its keeper.
                     Outcome::LetGo if desk.world.stopping.is_cancelled() => end_rest(desk).await?,
                     Outcome::LetGo => {}
-                    Outcome::Exited(_) | Outcome::Lost => drop_stale_locks(desk).await,
+                    Outcome::Exited(_) => {
+                        drop_stale_locks(desk).await;
+                        writable(desk)?;
+                    }
+                    Outcome::Lost => drop_stale_locks(desk).await,
                 }
                 Ok(outcome)
             }

@@ -37,6 +37,7 @@ pub(super) fn io_trouble(tried: impl Into<String>) -> impl FnOnce(io::Error) -> 
 fn io_kind(error: &io::Error) -> TroubleKind {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => TroubleKind::NoSpace,
+        io::ErrorKind::ReadOnlyFilesystem => TroubleKind::ReadOnly,
         _ => TroubleKind::Transient,
     }
 }
@@ -44,6 +45,7 @@ fn io_kind(error: &io::Error) -> TroubleKind {
 fn io_code(error: &io::Error) -> &'static str {
     match io_kind(error) {
         TroubleKind::NoSpace => "disk_full",
+        TroubleKind::ReadOnly => "read_only",
         TroubleKind::Transient | TroubleKind::NeedsPerson | TroubleKind::Permanent => "io",
     }
 }
@@ -53,6 +55,7 @@ impl From<GitError> for Trouble {
         let (kind, code) = match error.kind {
             GitErrorKind::Transient => (TroubleKind::Transient, "git_busy"),
             GitErrorKind::NoSpace => (TroubleKind::NoSpace, "disk_full"),
+            GitErrorKind::ReadOnly => (TroubleKind::ReadOnly, "read_only"),
             GitErrorKind::MissingRepo => (TroubleKind::Permanent, "workspace_missing"),
             GitErrorKind::Permanent => (TroubleKind::Permanent, "git_failed"),
         };
@@ -78,6 +81,7 @@ impl From<StoreError> for Trouble {
         let (kind, code) = match &error {
             StoreError::Gone => (TroubleKind::Transient, DAEMON_ENDING),
             StoreError::Full { .. } => (TroubleKind::NoSpace, "disk_full"),
+            StoreError::Unwritable { .. } => (TroubleKind::ReadOnly, "unwritable"),
             StoreError::Open { .. }
             | StoreError::Newer { .. }
             | StoreError::Foreign { .. }

@@ -21,8 +21,8 @@ impl Facts {
     pub(super) fn troubled(&mut self, trouble: &Trouble) {
         self.step_ended();
         if trouble.kind == TroubleKind::Transient {
-            // A full disk is waited for behind a gate, however long that takes; it must not use up the patience with
-            // what may pass by itself.
+            // A full disk and a read-only one are waited for behind a gate, however long that takes; they must not use up
+            // the patience with what may pass by itself.
             self.troubles += 1;
         }
         // What failed may have been the writing of the rewritten prompt: the usual one, with the same notes, always exists.
@@ -42,7 +42,7 @@ impl Facts {
                 Decision::go(AfterTrouble::Again)
             }
             TroubleKind::Transient | TroubleKind::NeedsPerson => because(AfterTrouble::Hold),
-            TroubleKind::NoSpace => Decision::go(AfterTrouble::Park),
+            TroubleKind::NoSpace | TroubleKind::ReadOnly => Decision::go(AfterTrouble::Park),
             TroubleKind::Permanent => because(AfterTrouble::GiveUp),
         }
     }

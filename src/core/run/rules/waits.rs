@@ -1,7 +1,9 @@
-//! How long a run waits: before the next try of a step, until a usage limit resets, until the disk has room.
+//! How long a run waits: before the next try of a step, until a usage limit resets, until the disk has room or can be
+//! written again.
 //! Durations are spread by a hash of the run's seed, so that runs that failed together do not come back together.
 
 use super::super::agent_result::ResultClass;
+use super::super::data::TroubleKind;
 use super::super::facts::{Facts, Wait, WaitWhy};
 use super::super::machine::Event;
 use crate::core::time::Time;
@@ -33,13 +35,19 @@ impl Facts {
         self.due = Some(now.plus_ms(ms - ms / 8 + spread));
     }
 
-    /// Sets the gate that holds the run until it may go on: room on the disk for an effect that failed, the reset of the
-    /// limit for an agent that met one.
+    /// Sets the gate that holds the run until it may go on: room on the disk, or a disk that can be written, for an effect
+    /// that failed; the reset of the limit for an agent that met one.
     pub(super) fn set_wait(&mut self, event: &Event, now: Time) {
-        if let Event::EffectFailed { .. } = event {
+        if let Event::EffectFailed { trouble, .. } = event {
             self.wait = Some(Wait {
                 until: now.plus_ms(DISK_LOOK_MS),
-                why: WaitWhy::Disk,
+                why: match trouble.kind {
+                    TroubleKind::ReadOnly => WaitWhy::ReadOnly,
+                    TroubleKind::NoSpace
+                    | TroubleKind::Transient
+                    | TroubleKind::NeedsPerson
+                    | TroubleKind::Permanent => WaitWhy::Disk,
+                },
                 message: self.last_message.clone(),
             });
             return;
