@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::http::{Stream, data};
 use super::server::Server;
+use crate::pipeline::collecting::collect;
 
 fn text(messages: &[Message]) -> String {
     messages
@@ -174,6 +175,38 @@ async fn what_an_agent_wrote_is_read_in_its_own_language_also_after_another_took
     assert!(lines.contains(&"I am the first."), "{told}");
     assert!(lines.contains(&"I am the second."), "{told}");
     assert!(!told.contains("\"type\":"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_outlives_the_worktree_and_what_the_clean_up_took_is_refused_in_words() {
+    let server = Server::with_slots(1).await;
+    let settings = json!({ "verify_cmds": ["echo checked"] });
+    let id = server.house.create(&server.repo, None, settings).await;
+    server.house.rests(&id, State::Completed).await;
+    assert!(server.house.settled(&id).await.facts.worktree_removed);
+    let path = format!("/runs/{id}/output");
+    let quiet = format!("{path}?follow=false");
+    let told = text(&server.stream(&quiet).await.rest().await);
+    assert!(told.contains("checked"), "{told}");
+    let listed = async || {
+        let all = server.get(&format!("/runs/{id}/artifacts")).await.ok();
+        let all = all["artifacts"].as_array().cloned().expect("a list");
+        let place = |it: &serde_json::Value| it["path"].as_str().map(PathBuf::from);
+        let paths: Vec<PathBuf> = all.iter().filter_map(place).collect();
+        assert!(paths.iter().all(|it| it.is_file()), "{paths:?}");
+        paths.len()
+    };
+    let before = listed().await;
+    assert!(collect(&server.house, false).await.files);
+    for path in [path, quiet] {
+        let said = server.get(&path).await.refused(409, "files_removed");
+        assert!(said.contains(&id.0) && said.contains("clean-up"), "{said}");
+    }
+    assert_eq!(listed().await * 2, before, "the copies in the workspace");
+    for rest in ["", "/steps", "/diff", "/why", "/events?follow=false"] {
+        let reply = server.get(&format!("/runs/{id}{rest}")).await;
+        assert_eq!(reply.status, 200, "{rest}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

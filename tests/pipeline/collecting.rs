@@ -20,7 +20,7 @@ fn in_forty_days() -> Time {
 }
 
 /// The house's cleaner as it would be in forty days, with this `retention_days`.
-fn later(house: &House, retention_days: u32) -> Cleaner {
+pub(super) fn later(house: &House, retention_days: u32) -> Cleaner {
     Cleaner::new(
         house.handle.clone(),
         house.reader.clone(),
@@ -32,7 +32,7 @@ fn later(house: &House, retention_days: u32) -> Cleaner {
 }
 
 /// What went, or would go, of the one run that there is.
-async fn collect(house: &House, dry_run: bool) -> Collected {
+pub async fn collect(house: &House, dry_run: bool) -> Collected {
     let Collection { mut runs, problems } =
         later(house, 30).collect(dry_run).await.expect("a clean-up");
     assert_eq!(problems, [""; 0]);
@@ -49,7 +49,7 @@ async fn nothing_is_due(cleaner: &Cleaner) {
 }
 
 /// A completed run, with nothing left to do for it.
-async fn completed(house: &House, repo: &Repository, strategy: &str) -> RunId {
+pub(super) async fn completed(house: &House, repo: &Repository, strategy: &str) -> RunId {
     let settings = json!({ "merge_strategy": strategy });
     let id = house.create(repo, None, settings).await;
     house.rests(&id, State::Completed).await;

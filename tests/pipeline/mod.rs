@@ -1,10 +1,11 @@
 //! The whole path of a run, with real git, real SQLite and real processes: what a spec becomes, and what happens on the
 //! way when checks fail, reviewers reject, people interfere and daemons die.
 
+mod after_cleaning;
 mod agents;
 mod catching_up;
 mod cleaning;
-mod collecting;
+pub mod collecting;
 mod completion;
 mod contract;
 mod door;
@@ -13,6 +14,7 @@ mod ended;
 mod engine;
 mod files;
 mod handover;
+mod hooks;
 mod hostile;
 mod limits;
 mod merging;

@@ -9,6 +9,7 @@ use crate::api::extract::Reference;
 use crate::api::state::Shared;
 use crate::api::view;
 use crate::api::wire::{ArtifactList, ErrorBody, RunReply, StepList};
+use crate::store::Artifact;
 
 /// One run.
 #[utoipa::path(get, path = "/runs/{id}", tag = "runs", params(("id" = String, Path, description = "Id, unique prefix or suffix of it, or name")),
@@ -38,7 +39,7 @@ pub(super) async fn steps(
     Ok(Json(StepList { steps }))
 }
 
-/// Its registered files, oldest first.
+/// Its registered files, oldest first; of those that the clean-up has removed, the copies that stay.
 #[utoipa::path(get, path = "/runs/{id}/artifacts", tag = "runs", params(("id" = String, Path, description = "Id, unique prefix or suffix of it, or name")),
     responses((status = 200, body = ArtifactList), (status = 404, body = ErrorBody)))]
 pub(super) async fn artifacts(
@@ -47,6 +48,8 @@ pub(super) async fn artifacts(
 ) -> Result<Json<ArtifactList>, ApiError> {
     let run = app.find(&id).await?;
     let artifacts = app.state.reader.artifacts(&run.id).await?;
-    let artifacts = artifacts.into_iter().map(view::artifact).collect();
+    let gone = |it: &Artifact| run.facts.files_removed && it.location == "global";
+    let there = artifacts.into_iter().filter(|it| !gone(it));
+    let artifacts = there.map(view::artifact).collect();
     Ok(Json(ArtifactList { artifacts }))
 }

@@ -1,7 +1,7 @@
 //! `GET /runs/{id}/output`: what the steps of a run write, while they write it.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::events::{bad_place, last_id};
@@ -18,7 +18,7 @@ use crate::store::StoredRun;
     params(("id" = String, Path, description = "Id, unique prefix or suffix of it, or name"), OutputQuery,
         ("Last-Event-ID" = Option<String>, Header, description = "The last `id:` that was received; wins over `after`")),
     responses((status = 200, body = OutputChunk, content_type = "text/event-stream", description = "Messages with `id:` = `step:offset`, `data:` = the piece"),
-        (status = 404, body = ErrorBody), (status = 422, body = ErrorBody, description = "Not a place in this run's output")))]
+        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody, description = "The clean-up has removed the run's files"), (status = 422, body = ErrorBody, description = "Not a place in this run's output")))]
 pub(super) async fn output(
     State(app): State<Shared>,
     Reference(id): Reference,
@@ -31,6 +31,17 @@ pub(super) async fn output(
         follow: query.follow.unwrap_or(true),
         format: query.format.unwrap_or_default(),
     };
+    if run.facts.files_removed {
+        let message = format!(
+            "the clean-up has removed the files of run {}, its output among them",
+            run.id
+        );
+        return Err(
+            ApiError::new(StatusCode::CONFLICT, "files_removed", message).hint(
+                "logs that were copied into the workspace stay there; `artifacts` names them",
+            ),
+        );
+    }
     let room = app.admit_stream()?;
     Ok(stream::output(&app, room, run, asked))
 }

@@ -99,9 +99,22 @@ pub struct CommandRecord {
     /// The files lack output because they could not be written, and why.
     #[serde(default)]
     pub output_error: Option<String>,
+    /// What ran when its time was over, itself among it, and was ended: the hook or the tool that it waited for.
+    #[serde(default)]
+    pub running: Vec<String>,
 }
 
+/// So many of the processes that ran are told to a person; the latest began last, and are what the others wait for.
+const TOLD_RUNNING: usize = 4;
+
 impl CommandRecord {
+    /// What ran when its time was over, in words; `None` where it ended in another way.
+    pub fn was_running(&self) -> Option<String> {
+        let latest = self.running.len().saturating_sub(TOLD_RUNNING);
+        let latest = self.running.get(latest..)?;
+        (!latest.is_empty()).then(|| format!("there ran then: {}", latest.join(", ")))
+    }
+
     /// It ran and exited with 0 by itself.
     pub fn succeeded(&self) -> bool {
         self.exit_code == Some(0) && self.stopped.is_none()

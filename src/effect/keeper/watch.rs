@@ -93,6 +93,10 @@ impl Watch<'_> {
         let ending = clearing::clear(self, &mut running, stopped)?;
         self.last_drain(&mut running)?;
         let seen = running.streams.finish();
+        let ran = match stopped {
+            Some(Stopped::TimedOut | Stopped::Idle) => ending.ended.clone(),
+            Some(Stopped::Canceled) | None => Vec::new(),
+        };
         let record = CommandRecord {
             exit_code: running.status.and_then(WaitStatus::exit_status),
             signal: running.status.and_then(WaitStatus::terminating_signal),
@@ -104,6 +108,7 @@ impl Watch<'_> {
             output_lines: seen.lines,
             truncated: seen.cut > 0,
             output_error: seen.error,
+            running: ran,
         };
         Ok((record, ending))
     }

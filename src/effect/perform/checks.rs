@@ -189,9 +189,13 @@ fn why_failed(ended: &CommandRecord, timeout_sec: u64) -> Option<String> {
         return Some(format!("not started: {why}"));
     }
     match (ended.stopped, ended.exit_code, ended.signal) {
-        (Some(Stopped::TimedOut), _, _) => Some(format!(
-            "not done after {timeout_sec} s (verify_timeout_sec)"
-        )),
+        (Some(Stopped::TimedOut), _, _) => {
+            let running = ended.was_running().map(|it| format!("; {it}"));
+            Some(format!(
+                "not done after {timeout_sec} s (verify_timeout_sec){}",
+                running.unwrap_or_default()
+            ))
+        }
         (Some(Stopped::Idle | Stopped::Canceled), _, _) => Some("stopped".to_owned()),
         (None, Some(0), _) => None,
         (None, Some(code), _) => Some(format!("exit status {code}")),

@@ -236,6 +236,9 @@ fn what_happened(report: &Report, remarks: &str) -> String {
 fn remarks(heard: &Heard, commits: usize, kept: bool) -> String {
     let report = &heard.report;
     let mut said = String::new();
+    if let Some(running) = heard.record.was_running() {
+        said.push_str(&format!("; {running}"));
+    }
     if commits == 0 && !report.denied.is_empty() {
         said.push_str(&format!(
             "; tools were denied to it: {}",

@@ -11,7 +11,7 @@ use crate::effect::git::{self, Executed, Step, Strategy};
 pub(super) async fn merge(table: &Table<'_>) -> Performed {
     let (recorded, worktree) = table.worktree()?;
     let repo = table.repo().await?;
-    let tip = git::head(&repo, &worktree).await?;
+    let tip = table.tip(&repo, recorded, &worktree).await?;
     if Some(tip.tree.as_str()) != table.run.facts.verified_tree.as_deref() {
         return Err(branch_moved(&recorded.run_branch));
     }

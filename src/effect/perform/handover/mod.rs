@@ -15,9 +15,9 @@ use super::environment::Environment;
 use super::trouble::trouble;
 use crate::config::RunConfig;
 use crate::core::handover::{Effect, Event, Snag, SnagKind};
-use crate::core::run::{self, Trouble, TroubleKind, Worktree};
+use crate::core::run::{self, State, Trouble, TroubleKind, Worktree};
 use crate::effect::files::RunFiles;
-use crate::effect::git::{self, Repo};
+use crate::effect::git::{self, Repo, Tip};
 use crate::store::{HandoverEffect, StoredRun};
 
 /// An effect of a handover, and the ended run that it is for.
@@ -131,6 +131,44 @@ impl<'a> Table<'a> {
         Ok((recorded, read_record(recorded)?))
     }
 
+    /// The tip of the run's branch. One that the clean-up or a person took is not made anew here: the run itself does that
+    /// when it is started again, and proves what it finds.
+    async fn tip(
+        &self,
+        repo: &Repo,
+        recorded: &Worktree,
+        worktree: &git::Worktree,
+    ) -> Result<Tip, Snag> {
+        let branch = &recorded.run_branch;
+        if git::tip(repo, branch).await?.is_some() {
+            return Ok(git::head(repo, worktree).await?);
+        }
+        let taken = self.run.facts.retired.iter();
+        let message = match taken.into_iter().find(|it| it.branch == *branch) {
+            Some(taken) => format!(
+                "{branch} was removed by the clean-up when it stood at {}; its commits are kept",
+                taken.tip
+            ),
+            None => format!("{branch} is gone"),
+        };
+        let id = &self.run.id;
+        Err(blocked("branch_gone", message).hint(match self.run.state {
+            State::Completed => format!(
+                "`loopctl retry {id} --merge-strategy squash` makes it again where it stood, runs the checks on it, and merges"
+            ),
+            State::Queued
+            | State::Running
+            | State::Verifying
+            | State::Watchdog
+            | State::Merging
+            | State::Paused
+            | State::Failed
+            | State::Canceled => format!(
+                "`loopctl retry {id}` makes it again where it stood and goes on with the work"
+            ),
+        }))
+    }
+
     /// What of the daemon's environment a command of the person's may see: the list of agents, the run's own `env_pass`,
     /// and what these commands are told their account by.
     fn environment(&self) -> Result<Environment, Trouble> {
@@ -175,7 +213,7 @@ impl Snag {
 impl From<Trouble> for Snag {
     fn from(trouble: Trouble) -> Self {
         match trouble.kind {
-            TroubleKind::Transient | TroubleKind::NoSpace => {
+            TroubleKind::Transient | TroubleKind::NoSpace | TroubleKind::ReadOnly => {
                 failed(&trouble.code, trouble.message).hint("ask again")
             }
             TroubleKind::NeedsPerson | TroubleKind::Permanent => {

@@ -15,7 +15,7 @@ pub(super) async fn create_pr(table: &Table<'_>) -> Performed {
     let (recorded, worktree) = table.worktree()?;
     let repo = table.repo().await?;
     let (branch, base) = (&recorded.run_branch, &recorded.base_branch);
-    let tip = git::head(&repo, &worktree).await?;
+    let tip = table.tip(&repo, recorded, &worktree).await?;
     if tip.commit == worktree.base_commit {
         let message = format!("{branch} has no commit that {base} had not");
         return Err(blocked("nothing_to_request", message));
