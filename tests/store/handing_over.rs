@@ -127,6 +127,23 @@ async fn a_merge_is_stored_whole_with_its_effect_and_what_the_world_is_told() {
 }
 
 #[tokio::test]
+async fn a_move_of_the_run_drops_nothing_of_its_handover() {
+    let bench = Bench::new();
+    bench.prove("a").await;
+    let merge = bench.hands("a", Handing::Merge).await.effects;
+    let generations: Vec<u64> = merge.iter().map(|it| it.generation).collect();
+    // The step that the run began with has the same number, and is long superseded.
+    assert_eq!(generations, [1]);
+    let closed = Event::Closed {
+        worktree_removed: true,
+        note: None,
+    };
+    assert_eq!(bench.moves("a", closed).await.dropped, []);
+    let pending = bench.reader.pending_handovers().await.expect("readable");
+    assert_eq!(pending, merge);
+}
+
+#[tokio::test]
 async fn a_run_is_started_anew_only_with_the_consent_of_its_handover() {
     let bench = Bench::new();
     bench.create("a").await;
