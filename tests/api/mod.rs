@@ -1,5 +1,6 @@
 //! The HTTP surface over a real engine, a real store, real git and real sockets.
 
+mod bodies;
 mod creating;
 mod crowd;
 mod events;
@@ -12,6 +13,7 @@ mod listing;
 mod openapi;
 mod operating;
 mod output;
+mod paths;
 mod repeating;
 mod server;
 mod shapes;

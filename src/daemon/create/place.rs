@@ -32,9 +32,10 @@ impl Place {
                     format!("failed to {error}"),
                     "give a directory inside a git repository, or make one with `git init`",
                 ),
-                GitErrorKind::Transient | GitErrorKind::Permanent | GitErrorKind::NoSpace => {
-                    CreateError::Git(error)
-                }
+                GitErrorKind::Transient
+                | GitErrorKind::Permanent
+                | GitErrorKind::NoSpace
+                | GitErrorKind::ReadOnly => CreateError::Git(error),
             })?;
         let root = repo
             .toplevel
@@ -111,10 +112,12 @@ impl Place {
             return Err(outside(what, given, &self.root));
         }
         let on_disk = self.root.join(&clean);
-        if let Ok(real) = std::fs::canonicalize(&on_disk)
-            && !real.starts_with(&self.root)
-        {
-            return Err(outside(what, given, &self.root));
+        if let Ok(real) = std::fs::canonicalize(&on_disk) {
+            // A link leads neither out of the workspace nor into git's own files, which may hold secrets.
+            let inside = real.strip_prefix(&self.root);
+            if !inside.is_ok_and(|inside| !inside.starts_with(".git")) {
+                return Err(outside(what, given, &self.root));
+            }
         }
         clean.to_str().map(str::to_owned).ok_or_else(|| {
             invalid(

@@ -282,7 +282,11 @@ impl Call {
                 GitErrorKind::Permanent,
                 format!("{} not found; install {need}", self.program.display()),
             )
-        } else if error.kind() == std::io::ErrorKind::ArgumentListTooLong {
+        } else if matches!(
+            error.kind(),
+            // A name with a NUL in it is no name of anything.
+            std::io::ErrorKind::ArgumentListTooLong | std::io::ErrorKind::InvalidInput
+        ) {
             (GitErrorKind::Permanent, error.to_string())
         } else {
             // No process or descriptor to be had: passes with the load.

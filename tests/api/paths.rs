@@ -1,0 +1,160 @@
+//! Every field of a request that names a place: `..`, links and absolute paths lead nowhere but where they may.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::server::Server;
+
+/// Asks for a run with this field; the refusal.
+async fn refused(server: &Server, field: &str, value: Value, snapshot: bool) -> String {
+    let mut body = server.body();
+    body["snapshot"] = json!(snapshot);
+    body[field] = value.clone();
+    let reply = server.post_json("/runs", &body).await;
+    assert_eq!(reply.status, 422, "{field} = {value}: {}", reply.json());
+    reply.json()["error"].to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_spec_and_no_plan_comes_from_outside_or_from_gits_own_files() {
+    let server = Server::idle().await;
+    let repo = &server.repo;
+    let secret = "# Secret\n\n- [ ] token=s3cr3t\n";
+    let outside = repo.beside("secret.md", secret);
+    let (specs, root) = (repo.root.join("specs"), &repo.root);
+    std::fs::write(root.join(".git/secret.md"), secret).expect("a file");
+    let links = [
+        ("specs/out.md", outside.as_path()),
+        ("specs/climbs.md", Path::new("../../secret.md")),
+        ("specs/inner.md", Path::new("../.git/secret.md")),
+        ("specs/over.md", Path::new("out.md")),
+        ("linked", repo.outside()),
+        ("gits", Path::new(".git")),
+    ];
+    for (name, target) in links {
+        symlink(target, root.join(name)).expect("a link");
+    }
+    assert!(specs.join("inner.md").exists(), "the links lead somewhere");
+    for path in [
+        "specs/out.md",
+        "specs/climbs.md",
+        "specs/inner.md",
+        "specs/over.md",
+        "linked/secret.md",
+        "gits/secret.md",
+        "../secret.md",
+        "specs/../../secret.md",
+        "specs/./../../secret.md",
+        ".git/secret.md",
+        "./.git/secret.md",
+        "/proc/self/environ",
+    ] {
+        for field in ["spec_path", "plan_path"] {
+            // A snapshot takes the file as it is now, committed or not: it is the one that could carry it away.
+            for snapshot in [false, true] {
+                let said = refused(&server, field, json!(path), snapshot).await;
+                let name = path.trim_start_matches("./");
+                assert!(said.contains(name), "{field} = {path}: {said}");
+                assert!(!said.contains("s3cr3t"), "{said}");
+            }
+        }
+    }
+    let said = refused(&server, "spec_path", json!(outside), true).await;
+    assert!(said.contains("secret.md"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_name_places_in_the_workspace_name_no_others() {
+    let server = Server::idle().await;
+    symlink(server.repo.outside(), server.repo.root.join("linked")).expect("a link");
+    for (key, values) in [
+        ("specs_dir", vec![json!("../specs"), json!("/etc")]),
+        ("plans_dir", vec![json!("specs/../../plans"), json!("/etc")]),
+        (
+            "log_dir",
+            vec![
+                json!("../logs"),
+                json!("/var/log"),
+                json!("linked"),
+                json!("linked/logs"),
+                json!("a/../../logs"),
+                json!(".git/logs"),
+            ],
+        ),
+        (
+            "context_files",
+            vec![json!(["../x"]), json!(["/etc/passwd"])],
+        ),
+        (
+            "worktree_path_template",
+            vec![
+                json!("~/x"),
+                json!(""),
+                json!("a\nb"),
+                json!("{{ nothing }}"),
+            ],
+        ),
+    ] {
+        for value in values {
+            let said = refused(&server, "config_override", json!({ key: value }), false).await;
+            assert!(said.contains(key), "{key} = {value}: {said}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_branch_is_an_option_or_a_path() {
+    let server = Server::idle().await;
+    for field in ["base_branch", "merge_target_branch", "run_branch_prefix"] {
+        for name in [
+            "-x",
+            "--upload-pack=touch x",
+            "a/../b",
+            "../x",
+            "/x",
+            "a b:c",
+            "x~1",
+            "a\0b",
+            "HEAD^{/x}",
+        ] {
+            let said = refused(&server, field, json!(name), false).await;
+            assert!(
+                said.contains(field) || said.contains("base"),
+                "{field} = {name}: {said}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workspace_is_one_however_it_is_spelt() {
+    let server = Server::idle().await;
+    let repo = &server.repo;
+    let link = repo.outside().join("by-a-link");
+    symlink(&repo.root, &link).expect("a link");
+    let spellings = [
+        repo.root.clone(),
+        link.clone(),
+        link.join("specs"),
+        repo.root.join("specs/../specs"),
+        repo.root.join("../by-a-link/./specs/planning"),
+    ];
+    for (n, spelling) in spellings.iter().enumerate() {
+        let mut body = server.body();
+        body["workspace_root"] = json!(spelling);
+        body["name"] = json!(format!("spelling {n}"));
+        let run = server.post_json("/runs", &body).await.ok()["run"].clone();
+        assert_eq!(run["workspace_root"], json!(repo.root), "{spelling:?}");
+    }
+    let dangling = repo.outside().join("dangling");
+    symlink("nowhere", &dangling).expect("a link");
+    for place in [dangling, repo.outside().to_owned(), "repo/../repo".into()] {
+        let said = refused(&server, "workspace_root", json!(place), false).await;
+        assert!(
+            said.contains("workspace") || said.contains("repository"),
+            "{said}"
+        );
+    }
+}
