@@ -110,6 +110,19 @@ impl AgentSpec {
         self.preset.driver
     }
 
+    /// The program that has to be there for it: a path, or a name to be found in `PATH`; the built-in agent needs none.
+    pub fn program(&self) -> Option<&str> {
+        match self.preset.driver {
+            DriverKind::Known | DriverKind::Exec | DriverKind::Acp => Some(&self.command),
+            DriverKind::Scripted => None,
+        }
+    }
+
+    /// The `PATH` that its definition gives it.
+    pub fn path(&self) -> Option<&str> {
+        self.env.get("PATH").map(String::as_str)
+    }
+
     /// What it speaks.
     pub fn dialect(&self) -> Dialect {
         self.preset.dialect

@@ -42,7 +42,7 @@ impl Reader {
     }
 
     /// The run that `reference` means: a whole id before anything else, then the only run of that name, then
-    /// whatever has it as its name or as a prefix or a suffix of its id. Letters of an id may be of either case; those of a name may not.
+    /// whatever has it as its name, as a prefix or a suffix of its id, or as a prefix of the tail that lists show. Letters of an id may be of either case; those of a name may not.
     pub async fn find(&self, reference: &str) -> Result<Found, StoreError> {
         let reference = reference.to_owned();
         self.ask("find a run", move |db| find(db, &reference)).await
@@ -67,7 +67,7 @@ fn find(db: &Connection, reference: &str) -> Result<Found, Fault> {
     // No LIKE: a reference is not a pattern.
     let mut select = db.prepare_cached(
         "SELECT id, name FROM runs
-         WHERE name = ?1 OR substr(id, 1, ?3) = ?2 OR substr(id, -?3) = ?2
+         WHERE name = ?1 OR substr(id, 1, ?3) = ?2 OR substr(id, -?3) = ?2 OR substr(id, -8, ?3) = ?2
          ORDER BY number DESC LIMIT ?4",
     )?;
     let length = codec::int(part.chars().count() as u64);

@@ -82,6 +82,36 @@ async fn a_run_is_made_and_told_in_full() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_agent_whose_program_is_not_there_is_said_at_once() {
+    let server = Server::idle().await;
+    let agents = json!({
+        "ghost": { "command": "/nowhere/ghost" },
+        "spirit": { "command": "a-program-that-nobody-has" },
+        "shell": { "command": "sh" },
+        "elsewhere": { "command": "sh", "env": { "PATH": "/nowhere" } },
+        "own": { "command": "./tools/agent.sh" },
+    });
+    for (agent, fallback, named) in [
+        ("ghost", "shell", "`/nowhere/ghost`"),
+        ("shell", "spirit", "`a-program-that-nobody-has`"),
+        ("elsewhere", "shell", "agent `elsewhere`"),
+        ("own", "shell", ""),
+        ("scripted", "shell", ""),
+    ] {
+        let mut body = server.body();
+        body["agent"] = agent.into();
+        body["config_override"] = json!({ "agents": agents, "fallback_agent": fallback,
+            "on_usage_limit": "fallback", "verify_cmds": ["true"] });
+        let created = server.post_json("/runs", &body).await.ok();
+        let told: Vec<_> = created["warnings"].as_array().expect("a list").clone();
+        let told: Vec<&str> = told.iter().filter_map(Value::as_str).collect();
+        let expected = usize::from(!named.is_empty());
+        assert_eq!(told.len(), expected, "{agent}, {fallback}: {told:?}");
+        assert!(told.iter().all(|it| it.contains(named)), "{told:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_wrong_request_is_refused_with_the_name_of_what_is_wrong() {
     let server = Server::idle().await;
     std::fs::create_dir(server.repo.outside().join("plain")).expect("made");
@@ -126,6 +156,11 @@ async fn every_wrong_request_is_refused_with_the_name_of_what_is_wrong() {
         ("priority", json!(3_000_000_000_u64), "priority"),
         ("after", json!("nobody"), "nobody"),
         ("agent", json!("nobody-knows"), "nobody-knows"),
+        (
+            "config_override",
+            json!({ "fallback_agent": "nobody-either" }),
+            "nobody-either",
+        ),
         ("base_branch", json!("no-such-branch"), "no-such-branch"),
         ("snapshot", json!("yes"), "snapshot"),
         ("config_override", json!({ "iterations": 0 }), "iterations"),

@@ -179,8 +179,12 @@ async fn an_agent_that_is_not_installed_fails_the_run_with_what_to_do() {
     let settings = json!({ "agent": "ghost", "agents": agents });
     let id = house.create(&repo, None, settings).await;
     let why = house.failed(&id, "agent_refused").await;
-    assert!(why.contains("failed to start the agent `ghost`"), "{why}");
-    assert!(why.contains("install it"), "{why}");
+    assert!(
+        why.contains("agent `ghost`: failed to start `/nonexistent/ghost`"),
+        "{why}"
+    );
+    assert!(why.contains("is it installed"), "{why}");
+    assert!(why.contains("--agent"), "{why}");
 }
 
 #[tokio::test]

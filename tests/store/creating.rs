@@ -114,6 +114,9 @@ async fn a_run_is_found_by_its_id_a_prefix_a_suffix_or_its_name() {
     assert_eq!(find("0191").await, one("0191-ac-11"));
     assert_eq!(find("22").await, one("0190-ab-22"));
     assert_eq!(find("AB-22").await, one("0190-ab-22"));
+    // The tail is what lists show, and a person types its beginning.
+    assert_eq!(find("90-ab").await, one("0190-ab-22"));
+    assert_eq!(find("190-ab").await, Found::None);
     assert_eq!(find("parser").await, one("0190-aa-11"));
     assert_eq!(
         find("lexer").await,

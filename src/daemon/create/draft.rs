@@ -5,10 +5,9 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use super::Request;
+use super::{Request, agents};
 use super::error::{CreateError, invalid};
 use super::place::Place;
-use crate::agent;
 use crate::config::{
     self, RunConfig, RunDefaults, RunNamingMode, RunSources, Sandbox, Source, WorktreeProvider,
 };
@@ -54,11 +53,7 @@ impl Draft {
         }
         .map_err(|error| invalid_base(&place, error))?;
         let config = config_at(&place, defaults, &base.commit, overrides).await?;
-        agent::resolve(&config.agent, &config.agents).map_err(|error| CreateError::Invalid {
-            code: "agent_unknown",
-            message: error.to_string(),
-            hint: None,
-        })?;
+        let absent = agents::look(&config, &place.root)?;
         // A base that the workspace's own file names: that file was read at the default one.
         let base = match &config.base_branch {
             Some(name) if Some(name) != base_branch.as_ref() => git::named_base(&place.repo, name)
@@ -113,7 +108,7 @@ impl Draft {
             place,
             base,
             plan,
-            warnings: warnings(&config),
+            warnings: [warnings(&config), absent].concat(),
             confined: !is_trusted(&config.worktree_path_template, defaults, overrides),
             config,
             paths: [spec_path, plan_path],

@@ -8,8 +8,6 @@
 
 use std::{
     ffi::OsString,
-    fs,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -34,13 +32,8 @@ pub struct Worktrunk {
 impl Worktrunk {
     /// Looks for it, given the environment: on the `PATH`, and for its configuration where it keeps it.
     pub fn find(var: impl Fn(&str) -> Option<OsString>) -> Option<Worktrunk> {
-        let path = var("PATH").unwrap_or_default();
-        let runs = |file: &PathBuf| {
-            fs::metadata(file).is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
-        };
-        let program = std::env::split_paths(&path)
-            .map(|dir| dir.join("wt"))
-            .find(runs)?;
+        let mut programs = which::which_in_global("wt", var("PATH")).ok()?;
+        let program = programs.find(|it| it.is_absolute())?;
         let config = var("WORKTRUNK_CONFIG_PATH").map(PathBuf::from).or_else(|| {
             let home = || Some(Path::new(&var("HOME")?).join(".config"));
             let dir = var("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home)?;

@@ -258,7 +258,7 @@ async fn listen(
     if let Some(why) = &record.not_started {
         report.class = ResultClass::Refused;
         report.message = format!(
-            "failed to start the agent `{}`: {why}; install it, or name another with --agent or [agents.{0}]",
+            "agent `{}`: {why}; name another with --agent, or its command in [agents.{0}]",
             spec.name()
         );
     }

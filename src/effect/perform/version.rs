@@ -62,12 +62,9 @@ impl AgentVersions {
 
 /// The program's file, links followed, so that an update by another link is another file.
 fn find(program: &OsStr, cwd: &Path, env: &[(OsString, OsString)]) -> Option<PathBuf> {
-    let named = Path::new(program);
-    if named.components().count() > 1 {
-        return cwd.join(named).canonicalize().ok();
-    }
-    let (_, path) = env.iter().find(|(name, _)| name == "PATH")?;
-    std::env::split_paths(path).find_map(|dir| cwd.join(dir).join(named).canonicalize().ok())
+    let path = env.iter().find(|(name, _)| name == "PATH");
+    let found = which::which_in(program, path.map(|(_, value)| value), cwd).ok()?;
+    found.canonicalize().ok()
 }
 
 async fn ask(program: &Path, env: &[(OsString, OsString)]) -> Option<String> {

@@ -1,9 +1,5 @@
 //! What has to be installed: git, and at least one agent.
 
-use std::env;
-use std::ffi::OsStr;
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -54,13 +50,12 @@ pub fn git_version(said: &str) -> Option<(u32, u32)> {
 
 /// Which agents are there: the known ones, and those that the configuration defines by a command.
 pub(super) async fn agents(config: Option<&RunConfig>) -> Finding {
-    let path = env::var_os("PATH").unwrap_or_default();
     let mut names: Vec<&str> = AGENTS.to_vec();
     let defined = config.into_iter().flat_map(|config| config.agents.values());
     names.extend(defined.filter_map(|agent| agent.command.as_deref()));
     let mut found = Vec::new();
     for name in &names {
-        let Some(program) = on_path(name, &path) else {
+        let Some(program) = on_path(name) else {
             continue;
         };
         // Only what is known to understand the question is asked: another command might do anything.
@@ -85,7 +80,7 @@ pub(super) async fn agents(config: Option<&RunConfig>) -> Finding {
 pub(super) fn worktrunk(config: Option<&RunConfig>) -> Option<Finding> {
     let what = "worktrunk";
     let provider = config?.worktree_provider;
-    let found = on_path("wt", &env::var_os("PATH").unwrap_or_default());
+    let found = on_path("wt");
     let (level, message, hint) = match (provider, found) {
         (WorktreeProvider::Git, _) => return None,
         (_, Some(path)) => (Level::Good, path.display().to_string(), ""),
@@ -116,10 +111,6 @@ async fn version(program: &Path) -> Option<String> {
     (!first.is_empty()).then_some(first)
 }
 
-/// Where a command is found, as a shell would.
-pub fn on_path(name: &str, path: &OsStr) -> Option<PathBuf> {
-    let runs = |file: &PathBuf| {
-        fs::metadata(file).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
-    };
-    env::split_paths(path).map(|dir| dir.join(name)).find(runs)
+fn on_path(name: &str) -> Option<PathBuf> {
+    which::which(name).ok()
 }

@@ -3,7 +3,6 @@
 //! what it knows the account by, and no shell.
 
 use std::ffi::OsString;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -98,8 +97,9 @@ impl Tool {
         let path = path.map(|(_, value)| value.clone()).unwrap_or_default();
         let candidates = Forge::of(url);
         let found = candidates.iter().find_map(|forge| {
-            let program = on_path(&path, forge.command())?;
-            Some((*forge, program))
+            // Never one of the repository's own, which a relative entry could lead to.
+            let mut programs = which::which_in_global(forge.command(), Some(&path)).ok()?;
+            Some((*forge, programs.find(|it| it.is_absolute())?))
         });
         let Some((forge, program)) = found else {
             let names: Vec<&str> = candidates.iter().map(|forge| forge.command()).collect();
@@ -270,17 +270,6 @@ fn shown(bytes: &[u8]) -> String {
     } else {
         lines.join("; ")
     }
-}
-
-/// The program of that name in the directories of a `PATH`.
-fn on_path(path: &OsString, name: &str) -> Option<PathBuf> {
-    std::env::split_paths(path)
-        .filter(|dir| dir.is_absolute())
-        .map(|dir| dir.join(name))
-        .find(|file| {
-            std::fs::metadata(file)
-                .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-        })
 }
 
 #[cfg(test)]
