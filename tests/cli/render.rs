@@ -108,3 +108,23 @@ fn a_completed_run_that_no_check_proved_says_so() {
     let run: Run = serde_json::from_value(json).expect("a run");
     assert_eq!(render::run::why(&run), "");
 }
+
+#[test]
+fn a_list_says_what_has_become_of_an_ended_run() {
+    let told = |changes: serde_json::Value| {
+        let mut json = super::fake::run("completed", "COMPLETED");
+        let fields = changes.as_object().expect("fields").clone();
+        json.as_object_mut().expect("a run").extend(fields);
+        let run: Run = serde_json::from_value(json).expect("a run");
+        render::run::list(&[run], at(0)).join("\n")
+    };
+    let failure = serde_json::json!({ "code": "agent_auth", "message": "no key" });
+    let merged = told(serde_json::json!({ "review_status": "merged", "merge_commit": "4f2a" }));
+    assert!(merged.contains("merged as 4f2a"), "{merged}");
+    let asked = serde_json::json!({ "review_status": "pr_created", "pr_url": "https://forge.example/7", "failure": failure });
+    let asked = told(asked);
+    assert!(asked.contains("agent_auth: no key"), "{asked}");
+    let scrapped = told(serde_json::json!({ "review_status": "scrapped", "failure": failure }));
+    assert!(scrapped.contains("scrapped"), "{scrapped}");
+    assert!(!scrapped.contains("agent_auth"), "{scrapped}");
+}

@@ -33,6 +33,11 @@ fn name_and_description_are_read_however_they_are_quoted() {
         ),
         ("description: |-\n  Draw\n  charts", None, "Draw charts"),
         (
+            "description: |a|b| draws a table",
+            None,
+            "|a|b| draws a table",
+        ),
+        (
             "description: Draw\n  charts\nmetadata:\n  name: other",
             None,
             "Draw charts",

@@ -1,5 +1,6 @@
 //! Skills as texts: what a `SKILL.md` says, which of them a task gets, and how much of them a prompt shows.
 
+mod briefing;
 mod front_matter;
 mod hints;
 mod selecting;

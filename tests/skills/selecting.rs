@@ -33,7 +33,7 @@ fn names(selection: &Selection<'_>) -> Vec<String> {
 fn what_is_named_comes_first_and_the_task_before_the_spec() {
     let skills = house();
     let asked = Asked {
-        spec: "# Thing\n\nskills: release, nobody\n",
+        spec: "# Thing\n\nskills: release, nobody, gone\n",
         ..asked("Draw the axes of all plots (skill: Translations, gone)")
     };
     let selection = select(&skills, asked);
@@ -140,6 +140,34 @@ fn what_finds_no_room_is_listed_and_then_named() {
     );
     assert_eq!(fitted.shown[2].text, None);
     assert_eq!(fitted.left_out, ["three"]);
+}
+
+#[test]
+fn a_text_that_just_fits_is_whole_and_the_least_room_is_used() {
+    let mut one = skill("one", "x");
+    one.body = "a line\n".repeat(100);
+    let limits = |each| Limits {
+        each,
+        ..Limits::default()
+    };
+    let fitted = fit(&[&one], &[], limits(700));
+    assert_eq!(fitted.shown[0].text.as_ref(), Some(&one.body));
+    assert_eq!(fitted.cut, []);
+    let shown = |each| fit(&[&one], &[], limits(each)).cut[0].shown_bytes;
+    assert_eq!(
+        shown(256),
+        251,
+        "whole lines in 256 bytes, without the last line end"
+    );
+    assert_eq!(shown(255), 0, "a shred helps nobody");
+}
+
+#[test]
+fn a_person_reads_why_a_skill_was_selected() {
+    let words = Why::Words(vec!["axes".to_owned(), "plots".to_owned()]);
+    assert_eq!(words.words(), "shares with the task: axes, plots");
+    assert_eq!(Why::Task.words(), "named by the task");
+    assert_eq!(Why::Spec.words(), "named by the spec");
 }
 
 proptest! {

@@ -32,6 +32,15 @@ fn handed_over(run: &Run) -> String {
     }
 }
 
+/// What a list says of a run: where it stands, or what has become of it.
+fn remark(run: &Run) -> String {
+    let scrapped = run.review_status.as_deref() == Some("scrapped");
+    match why(run) {
+        why if why.is_empty() || scrapped => handed_over(run),
+        why => why,
+    }
+}
+
 /// The list.
 pub fn list(runs: &[Run], now: Timestamp) -> Vec<String> {
     let mut table = Columns::new(&["RUN", "STATE", "ITER", "TASKS", "AGE", "NAME", "WHY"]);
@@ -43,7 +52,7 @@ pub fn list(runs: &[Run], now: Timestamp) -> Vec<String> {
             format!("{}/{}", run.tasks_done, run.tasks_total),
             age(now, run.created_at),
             run.name.clone(),
-            shorten(&why(run)),
+            shorten(&remark(run)),
         ];
         table.row(of(run.status), &cells);
     }

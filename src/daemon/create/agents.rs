@@ -31,7 +31,11 @@ fn missing(spec: &AgentSpec, workspace: &Path) -> Option<String> {
         return None;
     }
     let path = spec.path().map(Into::into);
-    let found = which::which_in(program, path.or_else(|| std::env::var_os("PATH")), workspace);
+    let found = which::which_in(
+        program,
+        path.or_else(|| std::env::var_os("PATH")),
+        workspace,
+    );
     let name = spec.name();
     found.is_err().then(|| {
         format!(

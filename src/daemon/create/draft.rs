@@ -5,9 +5,9 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use super::{Request, agents};
 use super::error::{CreateError, invalid};
 use super::place::Place;
+use super::{Request, agents};
 use crate::config::{
     self, RunConfig, RunDefaults, RunNamingMode, RunSources, Sandbox, Source, WorktreeProvider,
 };
