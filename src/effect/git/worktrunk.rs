@@ -125,6 +125,9 @@ async fn on_branch(repo: &Repo, worktree: &Worktree) -> Result<Option<Admin>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
