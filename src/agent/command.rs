@@ -1,4 +1,4 @@
-//! The command line of one call: the parts of a preset that this call has, in order, with their placeholders filled.
+//! The command line of one call, or of one question: the parts of a preset that this call has, in order, with their placeholders filled.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,16 +15,44 @@ impl AgentSpec {
     /// The command line of one call.
     pub fn command(&self, call: &Call) -> Result<CommandLine, AgentError> {
         let (program, args, reads_stdin) = match self.preset.driver {
-            DriverKind::Known | DriverKind::Exec => {
-                let args = self.filled(call)?;
-                let named = self
-                    .templates(call)
-                    .any(|arg| arg.contains("{prompt_file}"));
-                (OsString::from(&self.command), args, !named)
-            }
+            DriverKind::Known | DriverKind::Exec => self.by_parts(self.preset.parts, call)?,
             DriverKind::Acp => (call.self_exe.clone().into(), self.bridge(call)?, false),
             DriverKind::Scripted => (call.self_exe.clone().into(), self.script(call), false),
         };
+        Ok(self.line(call, program, args, reads_stdin))
+    }
+
+    /// The command line that asks for a few words and lets the agent use no tool; `None` for an agent that cannot be asked
+    /// like that. The user's own arguments are filled as for a review.
+    pub fn question(&self, call: &Call) -> Result<Option<CommandLine>, AgentError> {
+        if !self.can_answer() {
+            return Ok(None);
+        }
+        let (program, args, reads_stdin) = self.by_parts(self.preset.question, call)?;
+        Ok(Some(self.line(call, program, args, reads_stdin)))
+    }
+
+    /// Program, arguments, and whether the prompt comes on standard input.
+    fn by_parts(
+        &self,
+        parts: &'static [Part],
+        call: &Call,
+    ) -> Result<(OsString, Vec<OsString>, bool), AgentError> {
+        let args = self.filled(parts, call)?;
+        let named = self
+            .templates(parts, call)
+            .any(|arg| arg.contains("{prompt_file}"));
+        Ok((OsString::from(&self.command), args, !named))
+    }
+
+    /// The whole, with the environment that the agent needs.
+    fn line(
+        &self,
+        call: &Call,
+        program: OsString,
+        args: Vec<OsString>,
+        reads_stdin: bool,
+    ) -> CommandLine {
         let mut env: BTreeMap<String, String> = self
             .preset
             .env
@@ -36,7 +64,7 @@ impl AgentSpec {
             env.insert("IS_SANDBOX".to_owned(), "1".to_owned());
         }
         env.extend(self.env.clone());
-        Ok(CommandLine {
+        CommandLine {
             program,
             args,
             env: env.into_iter().collect(),
@@ -51,12 +79,16 @@ impl AgentSpec {
             } else {
                 Stdin::Null
             },
-        })
+        }
     }
 
     /// The arguments that this call has, before their placeholders are filled.
-    fn templates<'a>(&'a self, call: &'a Call) -> impl Iterator<Item = &'a str> {
-        self.preset.parts.iter().flat_map(move |part| {
+    fn templates<'a>(
+        &'a self,
+        parts: &'static [Part],
+        call: &'a Call,
+    ) -> impl Iterator<Item = &'a str> {
+        parts.iter().flat_map(move |part| {
             let (wanted, fixed) = match part {
                 Part::Fixed(args) => (true, *args),
                 Part::Model(args) => (call.model.is_some(), *args),
@@ -82,8 +114,8 @@ impl AgentSpec {
         })
     }
 
-    fn filled(&self, call: &Call) -> Result<Vec<OsString>, AgentError> {
-        self.templates(call)
+    fn filled(&self, parts: &'static [Part], call: &Call) -> Result<Vec<OsString>, AgentError> {
+        self.templates(parts, call)
             .map(|arg| self.fill(arg, call))
             .collect()
     }
@@ -164,7 +196,7 @@ impl AgentSpec {
             args.extend(["--model".into(), model.into()]);
         }
         args.extend(["--".into(), OsString::from(&self.command)]);
-        args.extend(self.filled(call)?);
+        args.extend(self.filled(self.preset.parts, call)?);
         Ok(args)
     }
 

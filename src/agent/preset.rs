@@ -49,6 +49,8 @@ pub(super) struct Preset {
     /// Empty where the user has to name one, or where it is our own binary.
     pub(super) command: &'static str,
     pub(super) parts: &'static [Part],
+    /// The parts of a call that only asks for a few words, with every tool taken away; empty where that cannot be.
+    pub(super) question: &'static [Part],
     pub(super) env: &'static [(&'static str, &'static str)],
     /// Variables (names or globs) that reach the agent: its keys, and where it keeps its state.
     pub(super) pass: &'static [&'static str],
@@ -77,6 +79,21 @@ pub(super) const PRESETS: [Preset; 10] = [
             Part::MaxCost(&["--max-budget-usd", "{max_cost}"]),
             Part::Review(&["--disallowedTools", "Edit,Write,NotebookEdit"]),
             Part::Verdict(&["--json-schema", "{verdict_schema}"]),
+            Part::Own,
+        ],
+        question: &[
+            Part::Fixed(&[
+                "-p",
+                "--output-format",
+                "stream-json",
+                "--verbose",
+                "--tools",
+                "",
+                "--strict-mcp-config",
+                "--disable-slash-commands",
+                "--no-session-persistence",
+            ]),
+            Part::Model(&["--model", "{model}"]),
             Part::Own,
         ],
         env: &[("DISABLE_AUTOUPDATER", "1")],
@@ -112,6 +129,7 @@ pub(super) const PRESETS: [Preset; 10] = [
             Part::Resume(&["resume", "{session}"]),
             Part::Fixed(&["-"]),
         ],
+        question: &[],
         env: &[],
         pass: &["OPENAI_*", "CODEX_*"],
         state: &["~/.codex/", "$CODEX_HOME"],
@@ -127,6 +145,7 @@ pub(super) const PRESETS: [Preset; 10] = [
             Part::Resume(&["--resume", "{session}"]),
             Part::Own,
         ],
+        question: &[],
         env: &[],
         pass: &["GEMINI_*", "GOOGLE_*"],
         state: &["~/.gemini/", "$GEMINI_CLI_HOME/.gemini"],
@@ -142,6 +161,7 @@ pub(super) const PRESETS: [Preset; 10] = [
             Part::Resume(&["--session", "{session}"]),
             Part::Own,
         ],
+        question: &[],
         env: &[("OPENCODE_DISABLE_AUTOUPDATE", "1")],
         pass: &[
             "OPENCODE_*",
@@ -170,6 +190,7 @@ pub(super) const PRESETS: [Preset; 10] = [
             Part::MaxTurns(&["--max-session-turns", "{max_turns}"]),
             Part::Own,
         ],
+        question: &[],
         env: &[],
         pass: &["QWEN_*", "OPENAI_*", "DASHSCOPE_API_KEY"],
         state: &["~/.qwen/"],
@@ -185,6 +206,7 @@ pub(super) const PRESETS: [Preset; 10] = [
             Part::Resume(&["--session", "{session}"]),
             Part::Own,
         ],
+        question: &[],
         env: &[("PI_SKIP_VERSION_CHECK", "1")],
         pass: &[
             "PI_*",
@@ -222,6 +244,7 @@ pub(super) const PRESETS: [Preset; 10] = [
             Part::Model(&["--model", "{model}"]),
             Part::Own,
         ],
+        question: &[],
         env: &[],
         pass: &[
             "AIDER_*",
@@ -238,6 +261,7 @@ pub(super) const PRESETS: [Preset; 10] = [
         dialect: Dialect::Text,
         command: "",
         parts: &[Part::Own],
+        question: &[],
         env: &[],
         pass: &[],
         state: &[],
@@ -248,6 +272,7 @@ pub(super) const PRESETS: [Preset; 10] = [
         dialect: Dialect::Normal,
         command: "",
         parts: &[Part::Own],
+        question: &[],
         env: &[],
         pass: &[
             "ANTHROPIC_*",
@@ -268,6 +293,7 @@ pub(super) const PRESETS: [Preset; 10] = [
         dialect: Dialect::Normal,
         command: "",
         parts: &[],
+        question: &[],
         env: &[],
         pass: &[],
         state: &[],

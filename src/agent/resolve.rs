@@ -149,6 +149,11 @@ impl AgentSpec {
             .any(|part| matches!(part, Part::Verdict(_)))
     }
 
+    /// Whether it can be asked for a few words with all its tools taken away.
+    pub fn can_answer(&self) -> bool {
+        !self.preset.question.is_empty()
+    }
+
     /// Whether a new session has the name that loopd gives it, which nobody tells afterwards: a command that takes it in
     /// its arguments.
     pub fn is_named_sessions(&self) -> bool {

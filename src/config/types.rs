@@ -114,7 +114,7 @@ pub struct RunConfig {
     pub artifact_mode: ArtifactMode,
     /// Where the run's name comes from.
     pub run_naming_mode: RunNamingMode,
-    /// The model that makes up names; `None` = as `model`.
+    /// The model that makes up names; `None` = `haiku`.
     pub run_naming_model: Option<String>,
     /// Branch the work starts from; `None` = the default branch.
     pub base_branch: Option<String>,

@@ -31,10 +31,13 @@ impl Job {
         }
     }
 
-    /// The step that it begins or stops.
-    fn step(&self) -> Option<&StepId> {
+    /// The generation of the step that it begins or stops; of what is performed ahead of a step, that of the step.
+    fn step(&self) -> Option<u64> {
         match self {
-            Job::Run(effect) => effect.step_id.as_ref(),
+            Job::Run(effect) => {
+                let named = effect.step_id.as_ref().and_then(StepId::generation);
+                Some(named.unwrap_or(effect.generation))
+            }
             Job::Handover(_) => None,
         }
     }
@@ -125,7 +128,7 @@ impl Lanes {
         if lane
             .waiting
             .iter()
-            .any(|later| later.stops() && later.step().is_some() && later.step() == job.step())
+            .any(|later| later.stops() && later.step() == job.step())
         {
             stop.cancel();
         }

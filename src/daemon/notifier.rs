@@ -157,7 +157,7 @@ impl Notifier {
             "run_id": event.run_id.0,
             "at": at.map(|at| at.to_string()),
             "payload": event.payload,
-            "run_name": spec.map(|spec| &spec.name),
+            "run_name": run.as_ref().map(|run| run.name()),
             "workspace_root": spec.map(|spec| &spec.workspace_root),
         });
         format!("{words}\n")

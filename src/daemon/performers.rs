@@ -17,7 +17,8 @@ use crate::store::{HandoverEffect, StoredEffect, StoredRun};
 pub(super) fn superseded(effect: &StoredEffect, run: &StoredRun) -> bool {
     match effect.effect {
         Effect::StopStep | Effect::CloseRun | Effect::RemoveWorktrees | Effect::CollectRun => false,
-        Effect::PrepareWorktree
+        Effect::NameRun
+        | Effect::PrepareWorktree
         | Effect::StartAgent
         | Effect::StartReview
         | Effect::StartChecks

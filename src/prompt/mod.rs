@@ -8,10 +8,12 @@ mod error;
 mod facts;
 mod kind;
 mod names;
+mod naming;
 mod render;
 mod text;
 
 pub use error::PromptError;
 pub use facts::{PromptFacts, SkillFacts, TaskFacts};
 pub use kind::PromptKind;
+pub use naming::naming;
 pub use render::{Overrides, check, render};

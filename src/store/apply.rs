@@ -239,7 +239,8 @@ fn write(tx: &Connection, run: &StoredRun) -> Result<(), Fault> {
     let it = Columns::of(run.state, &run.spec, &run.facts);
     tx.prepare_cached(
         "UPDATE runs SET state = ?2, kind = ?3, rev = ?4, generation = ?5, step_alive = ?6, provider = ?7,
-           not_before = ?8, due_at = ?9, verified_tree = ?10, ended_at = ?11, updated_at = ?12, facts = ?13
+           not_before = ?8, due_at = ?9, verified_tree = ?10, ended_at = ?11, updated_at = ?12, facts = ?13,
+           name = ?14
          WHERE id = ?1",
     )?
     .execute(params![
@@ -256,6 +257,7 @@ fn write(tx: &Connection, run: &StoredRun) -> Result<(), Fault> {
         it.ended_at,
         run.updated_at.0,
         codec::text("the facts", &run.facts)?,
+        it.name,
     ])?;
     Ok(())
 }

@@ -37,7 +37,7 @@ impl Columns {
             due_at: run::timer(state, facts).map(|(at, _)| at.0),
             verified_tree: facts.verified_tree.clone(),
             ended_at: facts.ended_at.map(|at| at.0),
-            name: spec.name.clone(),
+            name: facts.name(spec).to_owned(),
             priority: spec.priority,
             workspace_key: spec.workspace_key.clone(),
             workspace_root: spec.workspace_root.clone(),

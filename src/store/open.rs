@@ -18,7 +18,11 @@ pub const FILE_NAME: &str = "loopd.db";
 const APPLICATION_ID: i64 = 0x6c6f_6f70;
 
 /// Step `n` brings a database from format `n` to `n + 1`. Only ever append.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("handover.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("handover.sql"),
+    include_str!("naming.sql"),
+];
 
 /// How many statements a connection keeps prepared; more than there are in the room.
 const PREPARED: usize = 96;

@@ -35,6 +35,13 @@ pub struct StoredRun {
     pub updated_at: Time,
 }
 
+impl StoredRun {
+    /// Its name, as it stands now.
+    pub fn name(&self) -> &str {
+        self.facts.name(&self.spec)
+    }
+}
+
 /// One try of one phase, as it is stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredStep {

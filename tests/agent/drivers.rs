@@ -127,6 +127,31 @@ fn model_session_limits_and_role_are_passed_where_the_agent_knows_them() {
 }
 
 #[test]
+fn a_question_takes_every_tool_away_and_goes_only_to_an_agent_that_lets_them_be_taken() {
+    let asked = Call {
+        model: Some("small".into()),
+        ..call()
+    };
+    let own = defined("mine", "driver = 'claude'\nargs = ['--effort', 'low']");
+    let mine = resolve("mine", &own).unwrap();
+    let line = mine.question(&asked).unwrap().unwrap();
+    assert_eq!(
+        shown(&line),
+        "claude -p --output-format stream-json --verbose --tools  --strict-mcp-config --disable-slash-commands \
+         --no-session-persistence --model small --effort low"
+    );
+    assert_eq!(line.stdin, Stdin::File("/data/prompt.txt".into()));
+    assert!(mine.can_answer());
+    for name in [
+        "codex", "gemini", "opencode", "qwen", "pi", "aider", "scripted",
+    ] {
+        let spec = resolve(name, &BTreeMap::new()).unwrap();
+        assert!(!spec.can_answer(), "{name}");
+        assert_eq!(spec.question(&asked).unwrap(), None, "{name}");
+    }
+}
+
+#[test]
 fn a_definition_extends_a_known_agent_and_its_arguments_come_where_the_agent_wants_them() {
     let own = defined(
         "fast",

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::server::{Server, run_id};
+use crate::support::agents::make_executable;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_found_by_its_id_a_part_of_it_and_its_name() {
@@ -23,6 +24,35 @@ async fn a_run_is_found_by_its_id_a_part_of_it_and_its_name() {
         .get("/runs/First%20One")
         .await
         .refused(404, "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_a_model_has_named_is_told_and_found_by_that_name() {
+    let server = Server::with_slots(1).await;
+    let said =
+        json!({ "type": "result", "subtype": "success", "is_error": false, "result": "made-up" });
+    let script = format!("#!/bin/sh\necho '{said}'\n");
+    let program = server.repo.beside("claude.sh", &script);
+    make_executable(&program);
+    let mut body = server.body();
+    body["name_source"] = json!("haiku");
+    body["config_override"] = json!({ "agents": { "claude": { "command": program } } });
+    let created = server.post_json("/runs", &body).await.ok();
+    let run = &created["run"];
+    // Nobody waits for a model to have a run.
+    assert_eq!(
+        (&run["name"], &run["name_source"]),
+        (&json!("thing"), &json!("spec_slug"))
+    );
+    let id = run["id"].as_str().expect("an id");
+    let told = async || server.house.told(&run_id(id), "RUN_NAMED").await.pop();
+    server.house.until(&run_id(id), told).await;
+    let run = &server.get("/runs/made-up").await.ok()["run"];
+    assert_eq!(run["id"], id);
+    assert_eq!(
+        (&run["name"], &run["name_source"]),
+        (&json!("made-up"), &json!("haiku"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

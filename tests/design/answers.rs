@@ -2,8 +2,8 @@
 //! ended, what went wrong. A scope picks words; `world` turns them into reports about its branch.
 
 use agent_loop::core::run::{
-    AgentReport, CheckFailure, ChecksReport, Evidence, PlanReading, ResultClass, ReviewReport,
-    Trouble, TroubleKind, Usage, Verdict, Worktree,
+    AgentReport, CheckFailure, ChecksReport, Event, Evidence, Naming, PlanReading, ResultClass,
+    ReviewReport, Trouble, TroubleKind, Usage, Verdict, Worktree,
 };
 use agent_loop::core::time::Time;
 
@@ -236,6 +236,17 @@ pub fn trouble(kind: TroubleKind) -> Trouble {
         kind,
         code: "trouble".to_owned(),
         message: "what went wrong".to_owned(),
+    }
+}
+
+pub fn named(generation: u64, name: Option<&str>) -> Event {
+    Event::Named {
+        generation,
+        naming: Naming {
+            name: name.map(str::to_owned),
+            message: "who was asked, or why not".to_owned(),
+        },
+        usage: Usage::default(),
     }
 }
 

@@ -55,6 +55,9 @@ pub fn canonical(world: &mut World) {
     facts.kept_back.clear();
     (facts.files_removed, facts.nothing_left) = (false, false);
     facts.notes.signals.clear();
+    if let Some(naming) = &mut facts.naming {
+        naming.name = None;
+    }
     facts.last_message = word();
     facts.due = facts.due.map(|_| NOW);
     if let Some(wait) = &mut facts.wait {

@@ -24,6 +24,7 @@ pub const GATE: &str = "only a run that waits has a gate with a time";
 pub const ITERATIONS: &str = "no iteration is begun beyond the limit";
 pub const SESSION: &str = "a session is gone on with by the same step of the same agent only";
 pub const AFRESH: &str = "a session that was refused is not tried again";
+pub const NAMED: &str = "a run is named once, and before it has a branch";
 pub const COUNTERS: &str = "every counter is bounded";
 
 /// Collects the names of broken laws.
@@ -67,7 +68,7 @@ pub fn broken(state: State, before: &Facts, event: &Event, answer: &Answer) -> V
 
     let report = event.source() == Source::Worker;
     // What prepares a step reports beside it; all others report its end.
-    let beside = matches!(event, Event::WorktreeReady { .. });
+    let beside = matches!(event, Event::WorktreeReady { .. } | Event::Named { .. });
     broken.unless(
         !report || beside || after.generation > before.generation,
         ONCE,
@@ -90,6 +91,9 @@ pub fn broken(state: State, before: &Facts, event: &Event, answer: &Answer) -> V
         });
         broken.unless(free && begun && starts.len() == 1, ONE_STEP);
     }
+    let kept = before.naming.is_none() || before.naming == after.naming;
+    broken.unless(kept, NAMED);
+    broken.unless(after.worktree.is_none() || !after.awaits_name(), NAMED);
     let same = before.stage == after.stage
         && before.iteration == after.iteration
         && before.on_fallback == after.on_fallback;

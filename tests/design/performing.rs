@@ -12,7 +12,7 @@ use super::world::{Machine, NO_PLACE, Pending, Scope, TREE, TWO, Told, World, st
 fn has_process(effect: Effect) -> bool {
     matches!(
         effect,
-        Effect::StartAgent | Effect::StartReview | Effect::StartChecks
+        Effect::NameRun | Effect::StartAgent | Effect::StartReview | Effect::StartChecks
     )
 }
 
@@ -40,10 +40,11 @@ pub fn performing(world: &World, machine: Machine, scope: &Scope, all: &mut Vec<
         let mut next = world.clone();
         let mut broken = Vec::new();
         // One that is alive already is adopted.
-        let other = next.process.is_some_and(|it| Some(it) != head.step);
+        let other = next.process.is_some_and(|it| it != head.for_step());
         broken.extend(other.then_some(TWO));
-        broken.extend((!world.placed || world.facts.worktree.is_none()).then_some(NO_PLACE));
-        next.process = head.step;
+        let placed = world.placed && world.facts.worktree.is_some();
+        broken.extend((!placed && head.step.is_some()).then_some(NO_PLACE));
+        next.process = Some(head.for_step());
         next.busy = Some((head.clone(), false));
         all.push(silently(Act::Begins(head.effect), next, broken));
     } else {
@@ -58,7 +59,7 @@ fn answered(world: &World, done: &Pending, machine: Machine, scope: &Scope, all:
         let mut next = world.clone();
         next.busy = None;
         if has_process(done.effect) || done.effect.stops() {
-            next.process = next.process.filter(|it| Some(*it) != done.step);
+            next.process = next.process.filter(|it| *it != done.for_step());
         }
         let event = change(&mut next);
         next.done(done);
@@ -67,8 +68,9 @@ fn answered(world: &World, done: &Pending, machine: Machine, scope: &Scope, all:
         let world = next;
         all.push(Next { act, world, told });
     };
-    let fallible = !stays(done.effect);
-    if has_process(done.effect) && scope.loses {
+    // A name that is not given is an answer like any other.
+    let fallible = !stays(done.effect) && done.effect != Effect::NameRun;
+    if has_process(done.effect) && fallible && scope.loses {
         report(&|_| {
             Some(Event::StepLost {
                 generation,
@@ -93,6 +95,11 @@ fn answered(world: &World, done: &Pending, machine: Machine, scope: &Scope, all:
         });
     }
     match done.effect {
+        Effect::NameRun => {
+            for name in [Some("made-up"), None] {
+                report(&|_| Some(answers::named(generation, name)));
+            }
+        }
         Effect::PrepareWorktree => report(&|it| {
             it.placed = true;
             let worktree = answers::worktree();

@@ -139,6 +139,12 @@ planted! {
     a_report_that_leaves_its_generation_is_caught breaks laws::ONCE; |s, f, e| after(s, f, e, |it| {
         if let Event::EffectFailed { .. } = e { it.facts.generation = f.generation }
     })
+    a_second_name_is_caught breaks laws::NAMED; |s, f, e| {
+        before(s, f, e, |f| if let Event::Claim { .. } = e { f.naming = None })
+    }
+    a_branch_without_a_name_is_caught breaks laws::NAMED; |s, f, e| after(s, f, e, |it| {
+        if it.answer == Some("name") { it.effects.retain(|it| *it != Effect::NameRun) }
+    })
     a_resume_that_needs_a_cancel_is_caught breaks search::CANNOT_END_WELL; |s, f, e| match e {
         Event::Resume { .. } if !f.notes.conflict.is_empty() => Outcome::Ignored("planted"),
         _ => run::step(s, f, e, world::NOW),

@@ -45,10 +45,10 @@ impl ReferenceStateMachine for Model {
     type Transition = Do;
 
     fn init_state() -> BoxedStrategy<Model> {
-        let reviewed = any::<bool>();
-        let model = reviewed.prop_map(|reviewer| {
+        let model = any::<(bool, bool)>().prop_map(|(reviewer, named_by_model)| {
             let world = World::new(agent_loop::core::run::Terms {
                 reviewer,
+                named_by_model,
                 ..terms()
             });
             Model {

@@ -37,6 +37,7 @@ pub fn terms() -> Terms {
         agent_retry_backoff_sec: 1,
         on_usage_limit: OnUsageLimit::Wait,
         fallback_agent: None,
+        named_by_model: false,
         jitter_seed: 1,
     }
 }
@@ -89,6 +90,13 @@ fn fails_on_limit() -> Terms {
     Terms {
         on_usage_limit: OnUsageLimit::Fail,
         ..reviewed()
+    }
+}
+
+fn named() -> Terms {
+    Terms {
+        named_by_model: true,
+        ..terms()
     }
 }
 
@@ -163,6 +171,12 @@ const CLEANING: Scope = Scope {
     ],
     ..CALM
 };
+/// The first claim again and again, with everything that may come between it and the branch.
+const NAMING: Scope = Scope {
+    troubles: TROUBLES,
+    loses: true,
+    ..CALM
+};
 const COLLECTING: Scope = Scope {
     agent: &[Agent::Finishes, Agent::Auth],
     person: &[
@@ -188,6 +202,7 @@ pub const SCOPES: &[Named] = &[
     ("a run that gets stuck", stubborn, STUCK),
     ("a worktree is wanted no more", terms, CLEANING),
     ("the time of a run is over", terms, COLLECTING),
+    ("a model names the run", named, NAMING),
 ];
 
 pub fn graph(named: &Named, machine: Machine, until: Option<&str>) -> Graph {

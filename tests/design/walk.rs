@@ -109,6 +109,7 @@ fn reports(generation: u64) -> Vec<Event> {
     let worktree = answers::worktree();
     let files = vec![text()];
     vec![
+        answers::named(generation, Some("late")),
         Event::WorktreeReady {
             generation,
             worktree,
@@ -187,7 +188,7 @@ pub fn any_terms() -> impl Strategy<Value = Terms> {
         Just(OnUsageLimit::Fallback)
     ];
     let other = prop::option::of(Just("other".to_owned()));
-    let flags = (any::<bool>(), any::<bool>());
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
     (
         limits,
         flags,
@@ -201,7 +202,7 @@ pub fn any_terms() -> impl Strategy<Value = Terms> {
         .prop_map(
             |(
                 limits,
-                (reviewer, has_checks),
+                (reviewer, has_checks, named_by_model),
                 merge_strategy,
                 agent_retries,
                 agent_retry_backoff_sec,
@@ -217,6 +218,7 @@ pub fn any_terms() -> impl Strategy<Value = Terms> {
                 agent_retry_backoff_sec,
                 on_usage_limit,
                 fallback_agent,
+                named_by_model,
                 jitter_seed,
             },
         )

@@ -53,6 +53,13 @@ pub struct Pending {
     pub step: Option<u64>,
 }
 
+impl Pending {
+    /// The generation of the step that it begins or stops, or that it goes ahead of.
+    pub fn for_step(&self) -> u64 {
+        self.step.unwrap_or(self.generation)
+    }
+}
+
 /// What the surroundings may do.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope {
@@ -147,7 +154,7 @@ impl World {
             let step = live.filter(|_| effect.stops() || effect.step().is_some());
             if let Some((busy, let_go)) = &mut self.busy
                 && effect.stops()
-                && busy.step == step
+                && busy.for_step() == step.unwrap_or(generation)
             {
                 *let_go = true;
             }
@@ -234,7 +241,8 @@ impl World {
 pub fn stays(effect: Effect) -> bool {
     match effect {
         Effect::StopStep | Effect::CloseRun | Effect::RemoveWorktrees | Effect::CollectRun => true,
-        Effect::PrepareWorktree
+        Effect::NameRun
+        | Effect::PrepareWorktree
         | Effect::StartAgent
         | Effect::StartReview
         | Effect::StartChecks

@@ -147,8 +147,14 @@ const SHOWN: &[(&str, &str)] = &[
         "artifact_mode",
         "pipeline::files::files_are_kept_where_the_configuration_says",
     ),
-    ("run_naming_mode", NOT_YET),
-    ("run_naming_model", NOT_YET),
+    (
+        "run_naming_mode",
+        "pipeline::naming::nobody_is_asked_for_a_name_that_is_given_nor_without_being_told_to",
+    ),
+    (
+        "run_naming_model",
+        "pipeline::naming::the_model_that_is_configured_is_asked",
+    ),
     (
         "base_branch",
         "keys::run::branches_are_those_that_are_configured",

@@ -18,6 +18,7 @@ mod hooks;
 mod hostile;
 mod limits;
 mod merging;
+mod naming;
 mod notify;
 mod operator;
 mod pull_request;

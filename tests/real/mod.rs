@@ -4,6 +4,7 @@
 
 mod empty_handed;
 mod four_tasks;
+mod naming;
 mod refusals;
 mod sessions;
 mod stopping;

@@ -100,7 +100,6 @@ async fn what_a_run_was_created_with_stays_even_while_it_moves() {
         "workspace_root = 'x'",
         "created_at = 0",
         "number = 9",
-        "name = 'x'",
     ] {
         let sql = format!(
             "BEGIN; {journal} UPDATE runs SET rev = 2, state = 'paused', kind = 'held', {change}; COMMIT;"
@@ -117,6 +116,42 @@ async fn what_a_run_was_created_with_stays_even_while_it_moves() {
         .raw()
         .execute_batch(&sound)
         .expect("the same without the change passes");
+}
+
+#[tokio::test]
+async fn a_run_is_named_once_before_it_has_a_branch_and_by_its_facts_alone() {
+    let bench = Bench::new();
+    bench.create("a").await;
+    bench.moves("a", claim()).await;
+    let journal = "INSERT INTO journal (machine, entity, rev, at, event, data, from_state, to_state, version)
+                   SELECT 'run', 'a', rev + 1, 0, 'named', '{}', 'running', 'running', 1 FROM runs;";
+    let rename = |name: &str, naming: &str| {
+        format!(
+            "BEGIN; {journal} UPDATE runs SET rev = rev + 1, name = '{name}',
+               facts = json_set(facts, '$.naming', json('{naming}')); COMMIT;"
+        )
+    };
+    let said = |name: &str| format!("{{\"name\":\"{name}\",\"message\":\"\"}}");
+    let keeps = |sql: &str| {
+        let why = refused(&bench, sql);
+        assert!(why.contains("keeps its name"), "{why}");
+    };
+    keeps(&rename("x", "null"));
+    keeps(&rename("x", &said("y")));
+    let sound = rename("x", &said("x"));
+    bench.raw().execute_batch(&sound).expect("it is named");
+    keeps(&rename("z", &said("z")));
+
+    // Whatever else is known of it: what has a branch, or had one, keeps its name.
+    for fact in [
+        "json_set(facts, '$.naming', NULL, '$.worktree', json('{}'))",
+        "json_set(facts, '$.naming', NULL, '$.worktree', NULL, '$.abandoned', json('[{}]'))",
+    ] {
+        let sql =
+            format!("BEGIN; {journal} UPDATE runs SET rev = rev + 1, facts = {fact}; COMMIT;");
+        bench.raw().execute_batch(&sql).expect("other facts");
+        keeps(&rename("z", &said("z")));
+    }
 }
 
 #[tokio::test]

@@ -201,6 +201,7 @@ pub fn terms() -> Terms {
         agent_retry_backoff_sec: 5,
         on_usage_limit: OnUsageLimit::Wait,
         fallback_agent: None,
+        named_by_model: false,
         jitter_seed: 7,
     }
 }

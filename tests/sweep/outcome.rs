@@ -22,6 +22,7 @@ impl Outcome {
             let run = reader.run(id).await.expect("readable").expect("a run");
             let facts = &run.facts;
             let mut say = |what: &str, text: String| lines.push(format!("run {n}: {what}: {text}"));
+            say("name", run.name().to_owned());
             say("state", run.state.to_string());
             say("iteration", facts.iteration.to_string());
             say("plan", format!("{:?}", facts.plan));

@@ -104,7 +104,7 @@ pub const STUCK: Scenario = Scenario {
     person: nothing,
 };
 
-/// A pause in the middle of the work, and a target that moves meanwhile.
+/// A name by a model, a pause in the middle of the work, and a target that moves meanwhile.
 pub const OPERATED: Scenario = Scenario {
     name: "operated",
     scripts: &[r#"
@@ -113,7 +113,7 @@ pub const OPERATED: Scenario = Scenario {
         [[turn]]
         steps = [{ sh = "../enter.sh implement $PPID" }, { sh = "../move.sh other theirs" }, { tick = "next" }, { commit = "Done" }, { sh = "../keep.sh" }, "complete"]
     "#],
-    settings: || json!({ "reviewer": false, "verify_cmds": ["../enter.sh check $$"] }),
+    settings: || json!({ "reviewer": false, "run_naming_mode": "haiku", "verify_cmds": ["../enter.sh check $$"] }),
     ends: &[State::Completed],
     target: "agent/thing",
     checked_out: false,
@@ -146,7 +146,7 @@ pub const CONFLICT: Scenario = Scenario {
     person: nothing,
 };
 
-/// A run is canceled at work, and the one that waits behind it has its slot.
+/// A run is canceled at work, and the one that waits behind it has its slot; a model names both of them alike.
 pub const CANCELED: Scenario = Scenario {
     name: "canceled",
     scripts: &[
@@ -159,7 +159,7 @@ pub const CANCELED: Scenario = Scenario {
         steps = [{ sh = "../enter.sh implement $PPID" }, { tick = "next" }, { commit = "Done" }, { sh = "../keep.sh" }, "complete"]
         "#,
     ],
-    settings: || json!({ "reviewer": false }),
+    settings: || json!({ "reviewer": false, "run_naming_mode": "haiku" }),
     ends: &[State::Canceled, State::Completed],
     target: "agent/thing",
     checked_out: false,

@@ -31,6 +31,12 @@ done
 echo "$1 $(basename "$PWD")" >> "$here/calls"
 "#;
 
+/// Who is asked for names knows but one.
+const NAME: &str = r#"#!/bin/sh
+echo "name" >> "$(dirname "$0")/calls"
+echo '{"type":"result","subtype":"success","is_error":false,"result":"made-up"}'
+"#;
+
 /// An agent writes down what it has committed.
 const KEEP: &str = "#!/bin/sh\ngit rev-parse HEAD >> ../commits\n";
 
@@ -69,7 +75,12 @@ impl Scene {
     pub fn new(scenario: &'static Scenario) -> Scene {
         let repo = Repository::with_plan(scenario.plan);
         repo.beside("slots", &scenario.slots.to_string());
-        for (name, text) in [("enter.sh", ENTER), ("keep.sh", KEEP), ("move.sh", MOVE)] {
+        for (name, text) in [
+            ("enter.sh", ENTER),
+            ("keep.sh", KEEP),
+            ("move.sh", MOVE),
+            ("name.sh", NAME),
+        ] {
             program(&repo, name, text);
         }
         std::fs::create_dir(repo.outside().join("alive")).expect("a directory");
@@ -113,7 +124,10 @@ impl Scene {
         let script = self.outside().join(format!("script-{run}.toml"));
         let mut all = json!({
             "agent": "scripted",
-            "agents": { "scripted": { "driver": "scripted", "args": [script] } },
+            "agents": {
+                "scripted": { "driver": "scripted", "args": [script] },
+                "claude": { "command": self.outside().join("name.sh") },
+            },
             "agent_retry_backoff_sec": 0,
             "stop_grace_sec": 2,
             "agent_timeout_sec": 100,

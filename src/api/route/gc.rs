@@ -34,7 +34,7 @@ fn run(it: Collected) -> Result<GcRun, ApiError> {
     let branches = it.branches.into_iter();
     Ok(GcRun {
         run_id: view::uuid(&it.run.id)?,
-        run_name: it.run.spec.name,
+        run_name: it.run.name().to_owned(),
         state: it.run.state.as_str().to_owned(),
         ended_at: it.run.facts.ended_at.map(stamp),
         worktrees: it.worktrees,

@@ -189,7 +189,7 @@ async fn queued(app: &App, schedule: &Schedule) -> Result<HashMap<String, Queued
 fn line(run: &StoredRun) -> Result<QueuedRun, ApiError> {
     Ok(QueuedRun {
         run: view::uuid(&run.id)?,
-        name: run.spec.name.clone(),
+        name: run.name().to_owned(),
         state: run.state.as_str().to_owned(),
         priority: run.spec.priority,
         workspace_root: run.spec.workspace_root.clone(),

@@ -48,7 +48,7 @@ fn entry(shown: Shown) -> Result<WorktreeEntry, ApiError> {
     Ok(WorktreeEntry {
         path: shown.worktree.path,
         run_id: view::uuid(&shown.run.id)?,
-        run_name: shown.run.spec.name,
+        run_name: shown.run.name().to_owned(),
         state: shown.run.state.as_str().to_owned(),
         workspace_root: shown.run.spec.workspace_root,
         run_branch: shown.worktree.run_branch,

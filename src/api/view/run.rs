@@ -20,7 +20,7 @@ pub(crate) fn run(
     let kind = stored.state.kind();
     Ok(wire::Run {
         id: uuid(&stored.id)?,
-        name: spec.name.clone(),
+        name: stored.name().to_owned(),
         name_source: name_source(stored)?,
         state: stored.state.as_str().to_owned(),
         status: status(stored.state),
@@ -162,7 +162,7 @@ fn stage(stage: Stage) -> &'static str {
 }
 
 fn name_source(stored: &StoredRun) -> Result<wire::NameSource, Unreadable> {
-    match stored.spec.name_source.as_str() {
+    match stored.facts.name_source(&stored.spec) {
         "spec_slug" => Ok(wire::NameSource::SpecSlug),
         "haiku" => Ok(wire::NameSource::Haiku),
         "user" | "given" => Ok(wire::NameSource::User),

@@ -25,6 +25,15 @@ pub struct Worktree {
     pub record: String,
 }
 
+/// What asking a model for a run's name came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Naming {
+    /// The name; `None` where the run keeps the one that it was created with.
+    pub name: Option<String>,
+    /// Who was asked, in a few words; or why nobody gave a name.
+    pub message: String,
+}
+
 /// What became of a worktree that was to be removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removal {

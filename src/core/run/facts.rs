@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::agent_result::ResultClass;
-use super::data::{CheckFailure, Removal, RetiredBranch, Trouble, Worktree};
-use super::spec::Terms;
+use super::data::{CheckFailure, Naming, Removal, RetiredBranch, Trouble, Worktree};
+use super::spec::{Spec, Terms};
 use crate::core::plan::PlanReading;
 use crate::core::time::Time;
 use crate::core::watchdog::{Iteration, Ladder, Signal};
@@ -178,6 +178,10 @@ pub struct Facts {
     pub limits_met: u32,
     /// The fallback agent is at work.
     pub on_fallback: bool,
+    /// What asking a model for the name came to; `None` while none has been asked. Never changed again: the branch is named
+    /// by it.
+    #[serde(default)]
+    pub naming: Option<Naming>,
     /// Branch and worktree; `None` before the first claim and after a reset.
     pub worktree: Option<Worktree>,
     /// The worktree's directory has been removed; the branch stays.
@@ -279,6 +283,9 @@ pub struct Facts {
     pub ended_at: Option<Time>,
 }
 
+/// Where a name comes from that a model made up.
+const MADE_UP: &str = "haiku";
+
 /// Iterations kept in [`Facts::history`]: more than any rule of the watchdog looks back.
 pub(super) const HISTORY_KEPT: usize = 32;
 
@@ -297,6 +304,7 @@ impl Facts {
             lost: 0,
             limits_met: 0,
             on_fallback: false,
+            naming: None,
             worktree: None,
             worktree_removed: false,
             abandoned: Vec::new(),
@@ -348,6 +356,25 @@ impl Facts {
     pub fn worktrees(&self) -> impl Iterator<Item = &Worktree> {
         let present = self.worktree.iter().filter(|_| !self.worktree_removed);
         present.chain(&self.abandoned)
+    }
+
+    /// Whether a model is still to be asked for the run's name. No branch is made before.
+    pub fn awaits_name(&self) -> bool {
+        self.terms.named_by_model && self.naming.is_none()
+    }
+
+    /// The run's name: the model's, where it gave one, else the one that the run was created with.
+    pub fn name<'a>(&'a self, spec: &'a Spec) -> &'a str {
+        let made_up = self.naming.as_ref().and_then(|it| it.name.as_deref());
+        made_up.unwrap_or(&spec.name)
+    }
+
+    /// Where the name comes from: as in [`Spec::name_source`], or `haiku` for a model's.
+    pub fn name_source<'a>(&'a self, spec: &'a Spec) -> &'a str {
+        match &self.naming {
+            Some(Naming { name: Some(_), .. }) => MADE_UP,
+            Some(Naming { name: None, .. }) | None => &spec.name_source,
+        }
     }
 
     /// The agent that works now: the fallback while the first one is limited.

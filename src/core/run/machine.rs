@@ -1,8 +1,9 @@
 //! The machine of the run, generated from `machines/run.toml` by `machines/build.rs`; only the imports stand here.
 
+use super::agent_result::Usage;
 use super::data::{
-    AgentReport, ChecksReport, Evidence, Left, Removal, RetiredBranch, ReviewReport, Trouble,
-    Worktree,
+    AgentReport, ChecksReport, Evidence, Left, Naming, Removal, RetiredBranch, ReviewReport,
+    Trouble, Worktree,
 };
 use super::spec::MergeStrategy;
 

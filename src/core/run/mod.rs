@@ -5,6 +5,7 @@ pub mod agent_result;
 mod data;
 mod facts;
 mod machine;
+mod naming;
 mod public;
 pub mod rules;
 mod spec;
@@ -12,12 +13,13 @@ mod spec;
 pub use crate::core::plan::PlanReading;
 pub use agent_result::{ResultClass, Usage};
 pub use data::{
-    AgentReport, CheckFailure, ChecksReport, Evidence, Left, Removal, RetiredBranch, ReviewReport,
-    Trouble, TroubleKind, Verdict, Worktree,
+    AgentReport, CheckFailure, ChecksReport, Evidence, Left, Naming, Removal, RetiredBranch,
+    ReviewReport, Trouble, TroubleKind, Verdict, Worktree,
 };
 pub use facts::{
     Current, Facts, Failure, Hold, LiveStep, Mode, Notes, Session, Stage, Totals, Wait, WaitWhy,
 };
 pub use machine::*;
+pub use naming::name_in;
 pub use public::{PublicEvent, briefing_events, public_events};
 pub use spec::{MergeStrategy, OnUsageLimit, RunId, Spec, StepId, Terms};

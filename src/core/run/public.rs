@@ -89,6 +89,15 @@ pub enum PublicEvent {
     MergeConflict {
         files: Vec<String>,
     },
+    /// A model was asked for the run's name.
+    RunNamed {
+        /// The name that the run has from now on.
+        name: String,
+        /// `haiku` where the model gave it; else where the name comes from that the run keeps.
+        name_source: String,
+        /// Who was asked, or why nobody gave a name.
+        message: String,
+    },
     WorktreeCreated {
         path: String,
         branch: String,
@@ -166,6 +175,7 @@ impl PublicEvent {
             PublicEvent::MergeStarted { .. } => "MERGE_STARTED",
             PublicEvent::MergeFinished { .. } => "MERGE_FINISHED",
             PublicEvent::MergeConflict { .. } => "MERGE_CONFLICT",
+            PublicEvent::RunNamed { .. } => "RUN_NAMED",
             PublicEvent::WorktreeCreated { .. } => "WORKTREE_CREATED",
             PublicEvent::WorktreeRemoved { .. } => "WORKTREE_REMOVED",
             PublicEvent::HandoverStateChanged { .. } => "HANDOVER_STATE_CHANGED",
@@ -205,6 +215,7 @@ impl PublicEvent {
             | PublicEvent::MergeStarted { .. }
             | PublicEvent::MergeFinished { .. }
             | PublicEvent::MergeConflict { .. }
+            | PublicEvent::RunNamed { .. }
             | PublicEvent::WorktreeCreated { .. }
             | PublicEvent::WorktreeRemoved { .. }
             // Whoever asked for it waits for the answer.
@@ -289,6 +300,11 @@ fn what_was_reported(
         resets_at: *resets_at,
     };
     match event {
+        Event::Named { naming, .. } => told.push(PublicEvent::RunNamed {
+            name: after.name(spec).to_owned(),
+            name_source: after.name_source(spec).to_owned(),
+            message: naming.message.clone(),
+        }),
         Event::WorktreeReady { worktree, .. } => {
             if before.worktree.as_ref() != Some(worktree) || before.worktree_removed {
                 told.push(worktree_created(worktree));

@@ -81,9 +81,9 @@ pub enum OnUsageLimit {
 /// What a run is and where it works; fixed at creation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spec {
-    /// Its name: for people, not unique.
+    /// The name that it was created with: for people, not unique. A model may give it another: see `Facts::name`.
     pub name: String,
-    /// Where the name comes from: `spec_slug`, `haiku` or `given`.
+    /// Where that name comes from: `spec_slug`, `user` or `given`.
     pub name_source: String,
     /// The workspace as it was given, made absolute.
     pub workspace_root: String,
@@ -138,6 +138,9 @@ pub struct Terms {
     pub on_usage_limit: OnUsageLimit,
     /// The agent to go on with under `on_usage_limit = fallback`.
     pub fallback_agent: Option<String>,
+    /// A model is asked for the run's name before it gets its branch.
+    #[serde(default)]
+    pub named_by_model: bool,
     /// Spreads the waits of runs that fail together; random at creation, so that the core needs no randomness.
     pub jitter_seed: u64,
 }

@@ -16,7 +16,7 @@ use crate::core::run::{Facts, MergeStrategy, RunId, Spec, Terms};
 use crate::core::time::Time;
 use crate::effect::confine::trial;
 use crate::effect::git::{self, Base, Git, GitError, GitErrorKind, Oid, Repo};
-use crate::effect::{slug, spec_slug, try_templates};
+use crate::effect::{collide, slug, spec_slug, try_templates};
 
 /// A run as it would be created.
 pub(in crate::daemon) struct Draft {
@@ -31,6 +31,8 @@ pub(in crate::daemon) struct Draft {
     pub warnings: Vec<String>,
     /// The workspace's own file says where the worktree goes.
     confined: bool,
+    /// A model is to be asked for the name.
+    named_by_model: bool,
     /// Spec and plan, relative to the workspace.
     pub(super) paths: [String; 2],
     /// Their content.
@@ -110,6 +112,8 @@ impl Draft {
             plan,
             warnings: [warnings(&config), absent].concat(),
             confined: !is_trusted(&config.worktree_path_template, defaults, overrides),
+            named_by_model: request.name.is_none()
+                && config.run_naming_mode == RunNamingMode::Haiku,
             config,
             paths: [spec_path, plan_path],
             texts,
@@ -154,7 +158,11 @@ impl Draft {
 
     /// What is known of the run before anything has happened to it.
     pub(in crate::daemon) fn facts(&self, now: Time) -> Facts {
-        Facts::new(terms(&self.config), self.plan.reading(), now)
+        Facts::new(
+            terms(&self.config, self.named_by_model),
+            self.plan.reading(),
+            now,
+        )
     }
 }
 
@@ -173,11 +181,7 @@ fn check_branches(
         .unwrap_or_else(|| format!("agent/{}", spec_slug(spec_path)));
     let own = name.map_or_else(|| spec_slug(spec_path), slug);
     let own = format!("{}{own}", config.run_branch_prefix);
-    let below = |one: &str, other: &str| {
-        one.strip_prefix(other)
-            .is_some_and(|rest| rest.starts_with('/'))
-    };
-    if own == target || below(&own, &target) || below(&target, &own) {
+    if collide(&own, &target) {
         return Err(invalid(
             "branches_collide",
             format!(
@@ -321,7 +325,7 @@ fn default_plan(config: &RunConfig, spec_path: &str) -> String {
     format!("{}/{stem}-plan.md", config.plans_dir.trim_end_matches('/'))
 }
 
-fn terms(config: &RunConfig) -> Terms {
+fn terms(config: &RunConfig, named_by_model: bool) -> Terms {
     Terms {
         limits: config.limits(),
         reviewer: config.reviewer,
@@ -331,6 +335,7 @@ fn terms(config: &RunConfig) -> Terms {
         agent_retry_backoff_sec: config.agent_retry_backoff_sec,
         on_usage_limit: config.on_usage_limit,
         fallback_agent: config.fallback_agent.clone(),
+        named_by_model,
         jitter_seed: Uuid::new_v4().as_u64_pair().0,
     }
 }
@@ -342,13 +347,7 @@ fn warnings(config: &RunConfig) -> Vec<String> {
             "no verify_cmds: nothing but the review proves the work, and it will be marked as unverified".to_owned(),
         );
     }
-    let inert = [
-        ("postmortem", config.postmortem),
-        (
-            "run_naming_mode",
-            config.run_naming_mode != RunNamingMode::SpecSlug,
-        ),
-    ];
+    let inert = [("postmortem", config.postmortem)];
     for (key, set) in inert {
         if set {
             warnings.push(format!(

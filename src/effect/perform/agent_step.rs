@@ -14,7 +14,7 @@ use super::environment::Environment;
 use super::sandbox;
 use super::step::{self, Outcome};
 use super::trouble::{io_trouble, trouble};
-use crate::agent::{self, AgentSpec, Call, Parser, Report, Role};
+use crate::agent::{self, AgentSpec, Call, CommandLine, Parser, Report, Role};
 use crate::core::run::{Event, ResultClass, Trouble, TroubleKind};
 use crate::core::step::Called;
 use crate::core::time::Time;
@@ -181,17 +181,7 @@ async fn job(
         max_turns: None,
         max_cost_usd: None,
     })?;
-    let pass: Vec<String> = desk
-        .config
-        .env_pass
-        .iter()
-        .cloned()
-        .chain(line.pass)
-        .collect();
-    let mut env = Environment::of(&desk.world.environment, &pass)?;
-    for (name, value) in line.env {
-        env.set(&name, value);
-    }
+    let mut env = environment(desk, &line)?;
     let (repo, seen) = (desk.repo().await?, env.entries());
     let versions = &desk.world.versions;
     begin.called.version = versions.of(spec, &line.program, &cwd, &seen).await;
@@ -199,6 +189,7 @@ async fn job(
         env.set(name, value);
     }
     let sandbox = sandbox::of_agent(desk, spec, &mut env).await?;
+    let stdin = stdin(&line);
     let argv = std::iter::once(line.program)
         .chain(line.args)
         .map(Into::into)
@@ -209,10 +200,7 @@ async fn job(
             argv,
             cwd: cwd.into(),
             env: env.into_entries(),
-            stdin: match line.stdin {
-                agent::Stdin::Null => Stdin::Null,
-                agent::Stdin::File(path) => Stdin::File(path.into()),
-            },
+            stdin,
             stdout: dir.join("output").into(),
             stderr: Stderr::File(dir.join("stderr").into()),
             timeout_ms: Some(desk.config.agent_timeout_sec.saturating_mul(1000)),
@@ -229,6 +217,25 @@ async fn job(
     })
 }
 
+/// What the agent may see of the daemon's environment, and what is set for it.
+pub(super) fn environment(desk: &Desk<'_>, line: &CommandLine) -> Result<Environment, Trouble> {
+    let pass = desk.config.env_pass.iter().chain(&line.pass);
+    let pass: Vec<String> = pass.cloned().collect();
+    let mut env = Environment::of(&desk.world.environment, &pass)?;
+    for (name, value) in &line.env {
+        env.set(name, value.clone());
+    }
+    Ok(env)
+}
+
+/// The agent's standard input, as a keeper takes it.
+pub(super) fn stdin(line: &CommandLine) -> Stdin {
+    match &line.stdin {
+        agent::Stdin::Null => Stdin::Null,
+        agent::Stdin::File(path) => Stdin::File(path.clone().into()),
+    }
+}
+
 async fn listen(
     desk: &Desk<'_>,
     role: Role,
@@ -242,26 +249,8 @@ async fn listen(
         Role::Implement => format!("iter-{:02}-impl", desk.facts().iteration),
         Role::Review => format!("iter-{:02}-review", desk.facts().iteration),
     };
-    let parser = Parser::new(spec.dialect());
-    let (dir, now, heard) = (dir.to_owned(), desk.now(), record.clone());
-    let reading = tokio::task::spawn_blocking(move || read_stream(parser, &dir, &heard, now)).await;
-    let (mut report, tail, dir) = match reading {
-        Ok(read) => read?,
-        Err(panic) => {
-            return Err(trouble(
-                TroubleKind::Transient,
-                "internal",
-                format!("a bug in loopd: reading the agent's output failed: {panic}"),
-            ));
-        }
-    };
-    if let Some(why) = &record.not_started {
-        report.class = ResultClass::Refused;
-        report.message = format!(
-            "agent `{}`: {why}; name another with --agent, or its command in [agents.{0}]",
-            spec.name()
-        );
-    }
+    let now = desk.now();
+    let (report, tail) = hear(spec, dir, &record, now).await?;
     let mut artifacts = desk
         .files
         .adopt("stream", &format!("{name}.jsonl"), &dir.join("output"), now)
@@ -297,13 +286,43 @@ async fn listen(
     })
 }
 
+/// What the agent said in `dir`, with the end of the transcript that is written beside it.
+pub(super) async fn hear(
+    spec: &AgentSpec,
+    dir: &Path,
+    record: &CommandRecord,
+    now: Time,
+) -> Result<(Report, String), Trouble> {
+    let parser = Parser::new(spec.dialect());
+    let (dir, heard) = (dir.to_owned(), record.clone());
+    let reading = tokio::task::spawn_blocking(move || read_stream(parser, &dir, &heard, now)).await;
+    let (mut report, tail) = match reading {
+        Ok(read) => read?,
+        Err(panic) => {
+            return Err(trouble(
+                TroubleKind::Transient,
+                "internal",
+                format!("a bug in loopd: reading the agent's output failed: {panic}"),
+            ));
+        }
+    };
+    if let Some(why) = &record.not_started {
+        report.class = ResultClass::Refused;
+        report.message = format!(
+            "agent `{}`: {why}; name another with --agent, or its command in [agents.{0}]",
+            spec.name()
+        );
+    }
+    Ok((report, tail))
+}
+
 /// Parses the whole stream, writing the transcript beside it. Repeats from the start after a crash.
 fn read_stream(
     mut parser: Parser,
     dir: &Path,
     record: &CommandRecord,
     now: Time,
-) -> Result<(Report, String, PathBuf), Trouble> {
+) -> Result<(Report, String), Trouble> {
     let path = dir.join("transcript.txt");
     let told = || io_trouble(format!("write {}", path.display()));
     let mut transcript = BufWriter::new(File::create(&path).map_err(told())?);
@@ -350,7 +369,7 @@ fn read_stream(
     }
     transcript.flush().map_err(told())?;
     let tail: Vec<String> = tail.into();
-    Ok((report, tail.join("\n") + "\n", dir.to_owned()))
+    Ok((report, tail.join("\n") + "\n"))
 }
 
 /// Agents print reset times in local time.

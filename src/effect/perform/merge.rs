@@ -122,7 +122,7 @@ fn message(run: &StoredRun) -> String {
     };
     format!(
         "{}{unverified}\n\nSpec {}, plan {}: {} of {} tasks done in {} iterations.",
-        spec.name,
+        run.name(),
         spec.spec_path,
         spec.plan_path,
         facts.plan.done,

@@ -13,6 +13,7 @@ mod handover;
 mod implement;
 mod judge;
 mod merge;
+mod name;
 mod neighbours;
 mod products;
 mod prompting;
@@ -48,7 +49,7 @@ pub use desk::read_record;
 pub use handover::{HandoverDone, HandoverOrder, hand_over};
 pub use template::try_templates;
 pub use version::AgentVersions;
-pub use worktree::{slug, snapshot_path, spec_slug, try_place};
+pub use worktree::{collide, slug, snapshot_path, spec_slug, try_place};
 
 /// Everything that performers need of the daemon.
 pub struct World {
@@ -170,6 +171,7 @@ pub async fn perform(world: &World, order: &Order, stop: &CancellationToken) -> 
         Err(trouble) => return failed(order, trouble),
     };
     let performed = match order.effect.effect {
+        Effect::NameRun => name::name(&desk, stop).await,
         Effect::PrepareWorktree => worktree::prepare(&desk).await,
         Effect::StartAgent => implement::implement(&desk, stop).await,
         Effect::StartReview => review::review(&desk, stop).await,
@@ -195,8 +197,8 @@ pub async fn give_up(world: &World, order: &Order, trouble: Trouble) -> Done {
     if trouble.code == trouble::DAEMON_ENDING {
         return Done::again("the daemon is ending");
     }
-    let begins_a_step = order.effect.effect.step().is_some();
-    if begins_a_step
+    let effect = order.effect.effect;
+    if (effect.step().is_some() || effect == Effect::NameRun)
         && let Ok(desk) = Desk::open(world, order)
         && let Err(worse) = stop::end(&desk).await
     {
@@ -227,6 +229,8 @@ fn failed(order: &Order, trouble: Trouble) -> Done {
         // Whoever asked is waiting for an answer.
         Effect::RemoveWorktrees => unwanted::none_of(&order.run.facts.unwanted, &outcome),
         Effect::CollectRun => collect::none(&outcome),
+        // No run waits for a name, and none fails for want of one.
+        Effect::NameRun => name::none(order, &trouble.message),
         Effect::PrepareWorktree
         | Effect::StartAgent
         | Effect::StartReview

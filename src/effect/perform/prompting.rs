@@ -195,7 +195,7 @@ fn without_skills(subject: &Subject<'_>, plan: &Checklist, next: &Next) -> Promp
     let merges = facts.terms.merge_strategy != MergeStrategy::None;
     PromptFacts {
         run_id: run_id.to_string(),
-        run_name: spec.name.clone(),
+        run_name: facts.name(spec).to_owned(),
         iteration: facts.iteration,
         spec_path: spec.spec_path.clone(),
         plan_path: spec.plan_path.clone(),

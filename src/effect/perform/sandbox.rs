@@ -4,7 +4,7 @@
 //! rest of the home directory.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::desk::Desk;
 use super::environment::Environment;
@@ -40,7 +40,25 @@ pub(super) async fn of_agent(
         }
     }
     let wanted = state.made.into_iter().chain(state.other).collect();
-    around(desk, env, needed, wanted).await
+    around(desk, env, &Ground::Worktree, needed, wanted).await
+}
+
+/// The sandbox for a call of an agent that is to answer and to change nothing: `scratch` is all that it gets of the run.
+pub(super) async fn of_question(
+    desk: &Desk<'_>,
+    spec: &AgentSpec,
+    env: &mut Environment,
+    scratch: &Path,
+) -> Result<Option<Sandbox>, Trouble> {
+    let state = spec.state_places(&env.entries());
+    if desk.config.sandbox != config::Sandbox::Off {
+        for dir in &state.made {
+            make(dir);
+        }
+    }
+    let wanted = state.made.into_iter().chain(state.other).collect();
+    let ground = Ground::Scratch(scratch.to_owned());
+    around(desk, env, &ground, Vec::new(), wanted).await
 }
 
 /// The sandbox for the checks.
@@ -48,12 +66,21 @@ pub(super) async fn of_checks(
     desk: &Desk<'_>,
     env: &mut Environment,
 ) -> Result<Option<Sandbox>, Trouble> {
-    around(desk, env, Vec::new(), Vec::new()).await
+    around(desk, env, &Ground::Worktree, Vec::new(), Vec::new()).await
+}
+
+/// Where a step works.
+enum Ground {
+    /// In the run's worktree, and commits.
+    Worktree,
+    /// In a directory of its own, without a repository.
+    Scratch(PathBuf),
 }
 
 async fn around(
     desk: &Desk<'_>,
     env: &mut Environment,
+    ground: &Ground,
     mut needed: Vec<PathBuf>,
     mut wanted: Vec<PathBuf>,
 ) -> Result<Option<Sandbox>, Trouble> {
@@ -64,10 +91,20 @@ async fn around(
     };
     let entries = env.entries();
     let home = value(env, "HOME");
-    let (repo, worktree) = (desk.repo().await?, desk.git_worktree()?);
-    let git = git::writable(&repo, &worktree).await?;
-    needed.push(worktree.path.clone());
-    needed.extend(git.paths);
+    let repo = desk.repo().await?;
+    let lacks = match ground {
+        Ground::Worktree => {
+            let worktree = desk.git_worktree()?;
+            let git = git::writable(&repo, &worktree).await?;
+            needed.push(worktree.path);
+            needed.extend(git.paths);
+            git.lacks
+        }
+        Ground::Scratch(dir) => {
+            needed.push(dir.clone());
+            Vec::new()
+        }
+    };
     needed.extend(devices(rustix::process::geteuid().is_root()));
     // Tools make it when it is missing; inside they could not.
     let cache = value(env, "XDG_CACHE_HOME").or_else(|| home.as_ref().map(|h| h.join(".cache")));
@@ -96,7 +133,7 @@ async fn around(
             .into_iter()
             .map(|(what, path)| (what, fs::canonicalize(&path).unwrap_or(path)))
             .collect(),
-        lacks: git.lacks,
+        lacks,
     };
     let (mut sandbox, left_out) = places.sandbox(required);
     if required {
@@ -140,7 +177,7 @@ fn value(env: &Environment, name: &str) -> Option<PathBuf> {
 }
 
 /// Makes a directory that a tool would make itself. One that cannot be made is missed only by that tool, which says so.
-fn make(dir: &std::path::Path) {
+fn make(dir: &Path) {
     if let Err(error) = private_dir(dir) {
         tracing::debug!(dir = %dir.display(), %error, "failed to make a directory for a step");
     }

@@ -10,7 +10,7 @@ use super::agent_step;
 use super::desk::Desk;
 use super::session;
 use super::trouble::{io_trouble, trouble};
-use crate::core::run::{Event, Left, Trouble, TroubleKind};
+use crate::core::run::{Event, Left, StepId, Trouble, TroubleKind};
 use crate::core::step::{self, Confined, Confinement};
 use crate::crash::Place;
 use crate::effect::files::private_dir;
@@ -23,6 +23,18 @@ use crate::store::StepReport;
 
 /// How long a store that could not take something is left in peace.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// What there is of a job, once it was begun or found.
+enum Begun {
+    /// Its keeper works.
+    Works(Handle),
+    /// It has ended before.
+    Exited(ExitRecord),
+    /// Its keeper is gone without a record.
+    Lost,
+    /// Nothing was begun, because it was told to stop.
+    LetGo,
+}
 
 /// How a step came to its end, as far as its performer is concerned.
 pub(super) enum Outcome {
@@ -42,38 +54,70 @@ pub(super) async fn drive(
     prepare: impl AsyncFnOnce(&Path) -> Result<Job, Trouble>,
 ) -> Result<Outcome, Trouble> {
     let dir = desk.step_dir();
-    let handle = match keeper::find(&dir)? {
-        Found::Exited(record) if record.refused.is_none() => {
+    let handle = match begin(desk, &dir, stop, prepare).await? {
+        Begun::Exited(record) => {
             // Perhaps nobody lived to tell that it had begun; what never began cannot have succeeded.
             tell_begun(desk, &dir).await?;
             drop_stale_locks(desk).await;
             writable(desk)?;
             return Ok(exited(desk, record, stop));
         }
-        Found::Lost => {
-            end_rest(desk).await?;
+        Begun::Lost => {
+            end_rest(desk, &dir).await?;
             return Ok(Outcome::Lost);
         }
-        Found::Alive(handle) => handle,
-        Found::NotStarted | Found::Exited(_) => {
-            if stop.is_cancelled() {
-                return Ok(Outcome::LetGo);
-            }
-            writable(desk)?;
-            private_dir(&dir).map_err(io_trouble(format!("make {}", dir.display())))?;
-            let job = prepare(&dir).await?;
-            if stop.is_cancelled() {
-                return Ok(Outcome::LetGo);
-            }
-            let crash = &desk.world.crash;
-            crash.pass_on(Place::Calling, "keeper").await;
-            let handle = keeper::start(&dir, &job, &desk.world.self_exe).await?;
-            crash.pass_on(Place::Called, "keeper").await;
-            handle
-        }
+        Begun::LetGo => return Ok(Outcome::LetGo),
+        Begun::Works(handle) => handle,
     };
     tell_begun(desk, &dir).await?;
-    wait(desk, handle, stop).await
+    wait(desk, &dir, handle, stop).await
+}
+
+/// Does a job ahead of the step, in a directory of its own: nobody is told of it, and it leaves nothing behind.
+pub(super) async fn ahead(
+    desk: &Desk<'_>,
+    dir: &Path,
+    stop: &CancellationToken,
+    prepare: impl AsyncFnOnce(&Path) -> Result<Job, Trouble>,
+) -> Result<Outcome, Trouble> {
+    match begin(desk, dir, stop, prepare).await? {
+        Begun::Works(handle) => wait(desk, dir, handle, stop).await,
+        Begun::Exited(record) => Ok(exited(desk, record, stop)),
+        Begun::Lost => {
+            end_rest(desk, dir).await?;
+            Ok(Outcome::Lost)
+        }
+        Begun::LetGo => Ok(Outcome::LetGo),
+    }
+}
+
+/// Starts the keeper of a job in `dir`, or finds the one that is or was there. `prepare` is asked only when there is none.
+async fn begin(
+    desk: &Desk<'_>,
+    dir: &Path,
+    stop: &CancellationToken,
+    prepare: impl AsyncFnOnce(&Path) -> Result<Job, Trouble>,
+) -> Result<Begun, Trouble> {
+    match keeper::find(dir)? {
+        Found::Exited(record) if record.refused.is_none() => return Ok(Begun::Exited(record)),
+        Found::Lost => return Ok(Begun::Lost),
+        Found::Alive(handle) => return Ok(Begun::Works(handle)),
+        Found::NotStarted | Found::Exited(_) => {}
+    }
+    if stop.is_cancelled() {
+        return Ok(Begun::LetGo);
+    }
+    writable(desk)?;
+    private_dir(dir).map_err(io_trouble(format!("make {}", dir.display())))?;
+    let job = prepare(dir).await?;
+    if stop.is_cancelled() {
+        return Ok(Begun::LetGo);
+    }
+    let crash = &desk.world.crash;
+    crash.pass_on(Place::Calling, "keeper").await;
+    let handle = keeper::start(dir, &job, &desk.world.self_exe).await?;
+    crash.pass_on(Place::Called, "keeper").await;
+    Ok(Begun::Works(handle))
 }
 
 /// A place that every step has to write is read-only: no step is begun, and what one has come to that was at work just then
@@ -135,6 +179,7 @@ fn called(dir: &Path) -> Option<step::Called> {
 
 async fn wait(
     desk: &Desk<'_>,
+    dir: &Path,
     handle: Handle,
     stop: &CancellationToken,
 ) -> Result<Outcome, Trouble> {
@@ -149,7 +194,9 @@ async fn wait(
                 let outcome = exited(desk, record, stop);
                 match outcome {
                     // Nobody comes after it who would look for what escaped its keeper.
-                    Outcome::LetGo if desk.world.stopping.is_cancelled() => end_rest(desk).await?,
+                    Outcome::LetGo if desk.world.stopping.is_cancelled() => {
+                        end_rest(desk, dir).await?
+                    }
                     Outcome::LetGo => {}
                     Outcome::Exited(_) => {
                         drop_stale_locks(desk).await;
@@ -161,7 +208,7 @@ async fn wait(
             }
         },
         Ended::Lost => {
-            end_rest(desk).await?;
+            end_rest(desk, dir).await?;
             // Told to stop, it had to be killed with its keeper: that is no loss.
             Ok(if stop.is_cancelled() {
                 Outcome::LetGo
@@ -225,9 +272,9 @@ async fn tell(desk: &Desk<'_>, report: StepReport) -> Result<(), Trouble> {
     }
 }
 
-/// Ends what is left of a step whose keeper is gone, or of one that has ended in good order but for what escaped it.
-pub(super) async fn end_rest(desk: &Desk<'_>) -> Result<(), Trouble> {
-    let reaped = keeper::reap_survivors(&desk.step_dir(), &marker(desk)).await?;
+/// Ends what is left of a step whose keeper in `dir` is gone, or has ended in good order but for what escaped it.
+pub(super) async fn end_rest(desk: &Desk<'_>, dir: &Path) -> Result<(), Trouble> {
+    let reaped = keeper::reap_survivors(dir, &marker(desk)).await?;
     if reaped.survivors.is_empty() {
         drop_stale_locks(desk).await;
         return Ok(());
@@ -272,15 +319,12 @@ fn exited(desk: &Desk<'_>, record: ExitRecord, stop: &CancellationToken) -> Outc
     }
 }
 
-/// The entry that marks every process of this order's step.
+/// The entry that marks every process of this order's step, those that work ahead of it included.
 pub(super) fn marker(desk: &Desk<'_>) -> String {
-    let id = desk
-        .order
-        .effect
-        .step_id
-        .as_ref()
-        .map_or("", |id| id.0.as_str());
-    keeper::marker(id)
+    let order = desk.order;
+    let named = order.effect.step_id.clone();
+    let id = named.unwrap_or_else(|| StepId::new(&order.run.id, order.effect.generation));
+    keeper::marker(&id.0)
 }
 
 /// What the run and the step are told of a lost step.

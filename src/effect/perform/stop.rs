@@ -1,8 +1,10 @@
 //! Ends a step: makes sure that nothing of it is alive, however it was started and whoever watches it, and only then says
 //! that it is gone. Until this succeeds the step holds its run's slot.
 
+use std::path::Path;
+
 use super::desk::Desk;
-use super::{Done, session, step};
+use super::{Done, name, session, step};
 use crate::core::run::{Event, StepId, Trouble};
 use crate::effect::keeper::{self, Found};
 
@@ -31,10 +33,18 @@ pub(super) async fn stop(desk: &Desk<'_>) -> Result<Done, Trouble> {
 
 /// Makes sure that nothing of the order's step is alive.
 pub(super) async fn end(desk: &Desk<'_>) -> Result<(), Trouble> {
-    if let Found::Alive(handle) = keeper::find(&desk.step_dir())? {
+    let ahead = name::dir(desk);
+    if ahead.exists() {
+        end_in(desk, &ahead).await?;
+    }
+    end_in(desk, &desk.step_dir()).await
+}
+
+async fn end_in(desk: &Desk<'_>, dir: &Path) -> Result<(), Trouble> {
+    if let Found::Alive(handle) = keeper::find(dir)? {
         // However the keeper ended, what may be left is looked for below.
         let _ = handle.stop().await?;
     }
     // Also where the keeper has ended in good order: what escaped it carries the marker.
-    step::end_rest(desk).await
+    step::end_rest(desk, dir).await
 }

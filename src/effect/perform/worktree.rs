@@ -12,9 +12,13 @@ use crate::effect::git::{self, Base, Prepared, Repo, Want};
 
 /// Prepares branch and worktree.
 pub(super) async fn prepare(desk: &Desk<'_>) -> Result<Done, Trouble> {
+    let run = &desk.order.run;
+    if run.facts.awaits_name() {
+        // The branch keeps the name that it is made with, and the store has not taken the model's answer yet.
+        return Ok(Done::again("the run's name is not stored yet"));
+    }
     let repo = desk.repo().await?;
     desk.hide_files(&repo).await;
-    let run = &desk.order.run;
     let known = match &desk.facts().worktree {
         Some(worktree) => Some(read_record(worktree)?),
         None => None,
@@ -32,11 +36,8 @@ pub(super) async fn prepare(desk: &Desk<'_>) -> Result<Done, Trouble> {
         Some(_) => None,
         None => worktrunk(desk)?,
     };
-    let (slug, name) = (
-        slug(&run.spec.name),
-        repo_name(&repo, &run.spec.workspace_root),
-    );
-    let place = placing(&run.spec, &run.id, &name);
+    let (slug, repo_name) = (slug(run.name()), repo_name(&repo, &run.spec.workspace_root));
+    let place = placing(&run.spec, &run.id, run.name(), &repo_name);
     let want = Want {
         reset: resets(desk.facts()),
         known: known.as_ref(),
@@ -125,6 +126,7 @@ fn wanted<'a>(spec: &'a Spec, id: &'a RunId, slug: &'a str, place: git::Place<'a
 fn placing<'a>(
     spec: &'a Spec,
     id: &'a RunId,
+    name: &'a str,
     repo: &'a str,
 ) -> impl Fn(&str) -> Result<PathBuf, String> + Send + Sync + 'a {
     move |branch| {
@@ -132,7 +134,7 @@ fn placing<'a>(
             repo,
             run_branch: branch,
             run_id: &id.0,
-            run_name: &spec.name,
+            run_name: name,
         };
         render_worktree_path(&spec.worktree_path_template, names)
             .map(PathBuf::from)
@@ -161,8 +163,8 @@ pub(super) async fn foreseen(
     spec: &Spec,
     id: &RunId,
 ) -> Result<Worktree, Trouble> {
-    let (slug, name) = (slug(&spec.name), repo_name(repo, &spec.workspace_root));
-    let place = placing(spec, id, &name);
+    let (slug, repo_name) = (slug(&spec.name), repo_name(repo, &spec.workspace_root));
+    let place = placing(spec, id, &spec.name, &repo_name);
     let (run_branch, path) = git::foresee(repo, &wanted(spec, id, &slug, &place)).await?;
     Ok(Worktree {
         base_branch: base.branch.clone(),
@@ -175,9 +177,21 @@ pub(super) async fn foreseen(
     })
 }
 
+/// Whether git cannot have these two branches beside each other: they are one, or one lies below the other.
+pub fn collide(one: &str, other: &str) -> bool {
+    let below = |one: &str, other: &str| {
+        one.strip_prefix(other)
+            .is_some_and(|rest| rest.starts_with('/'))
+    };
+    one == other || below(one, other) || below(other, one)
+}
+
 /// The spec and the plan as they were when the run was created: kept then beside the run's files; where those were cleaned
 /// up, as the first commit of an earlier branch of the run holds them.
-async fn snapshot_files(desk: &Desk<'_>, repo: &Repo) -> Result<Vec<(PathBuf, Vec<u8>)>, Trouble> {
+pub(super) async fn snapshot_files(
+    desk: &Desk<'_>,
+    repo: &Repo,
+) -> Result<Vec<(PathBuf, Vec<u8>)>, Trouble> {
     let spec = &desk.order.run.spec;
     if !spec.snapshot {
         return Ok(Vec::new());

@@ -84,6 +84,7 @@ impl Facts {
                 message: "paused by a person; `loopctl resume` lets it go on".to_owned(),
             },
             Event::Claim { .. }
+            | Event::Named { .. }
             | Event::WorktreeReady { .. }
             | Event::ChecksDone { .. }
             | Event::Merged { .. }

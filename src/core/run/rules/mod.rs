@@ -52,6 +52,15 @@ impl Rules for Facts {
         self.claimed(event, now);
     }
 
+    fn record_name(&mut self, event: &Event, _now: Time) {
+        if let Event::Named { naming, usage, .. } = event
+            && self.naming.is_none()
+        {
+            self.naming = Some(naming.clone());
+            self.add_usage(*usage, false);
+        }
+    }
+
     fn record_worktree(&mut self, event: &Event, _now: Time) {
         if let Event::WorktreeReady { worktree, .. } = event {
             self.removals.retain(|it| it.path != worktree.path);
@@ -263,6 +272,7 @@ impl Rules for Facts {
     fn on_claim(&self, _now: Time) -> OnClaim {
         match (&self.step, self.stage) {
             (Some(_), _) => OnClaim::Wait,
+            (None, Stage::Implement) if self.awaits_name() => OnClaim::Name,
             (None, Stage::Implement) => OnClaim::Implement,
             (None, Stage::Review) => OnClaim::Review,
             (None, Stage::Verify) => OnClaim::Verify,

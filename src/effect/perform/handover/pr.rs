@@ -76,7 +76,7 @@ pub(super) async fn create_pr(table: &Table<'_>) -> Performed {
 }
 
 fn title(run: &StoredRun) -> String {
-    run.spec.name.replace(['\n', '\r'], " ")
+    run.name().replace(['\n', '\r'], " ")
 }
 
 /// What somebody who reviews it has to know.
