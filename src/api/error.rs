@@ -152,6 +152,7 @@ impl From<GitError> for ApiError {
             GitErrorKind::Transient => ApiError::unavailable("git_busy", message),
             GitErrorKind::NoSpace => ApiError::unavailable("disk_full", message),
             GitErrorKind::ReadOnly => ApiError::unavailable("read_only", message),
+            GitErrorKind::Held => ApiError::invalid("worktree_held", message),
             GitErrorKind::MissingRepo => ApiError::invalid("workspace_missing", message),
             GitErrorKind::Permanent => ApiError::invalid("git_failed", message),
         }

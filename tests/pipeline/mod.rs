@@ -16,6 +16,7 @@ mod files;
 mod handover;
 mod hooks;
 mod hostile;
+mod interference;
 mod limits;
 mod merging;
 mod naming;

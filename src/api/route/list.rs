@@ -113,7 +113,8 @@ async fn of_workspace(app: &App, given: &str, filter: &mut Filter) -> Result<(),
             GitErrorKind::Permanent
             | GitErrorKind::Transient
             | GitErrorKind::NoSpace
-            | GitErrorKind::ReadOnly => {
+            | GitErrorKind::ReadOnly
+            | GitErrorKind::Held => {
                 return Err(error.into());
             }
         },

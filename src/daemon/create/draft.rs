@@ -372,8 +372,9 @@ fn invalid_base(place: &Place, error: GitError) -> CreateError {
             format!("failed to {error} in {}", place.root.display()),
             "make a first commit, or name an existing branch with --base-branch",
         ),
-        GitErrorKind::Transient | GitErrorKind::NoSpace | GitErrorKind::ReadOnly => {
-            CreateError::Git(error)
-        }
+        GitErrorKind::Transient
+        | GitErrorKind::NoSpace
+        | GitErrorKind::ReadOnly
+        | GitErrorKind::Held => CreateError::Git(error),
     }
 }

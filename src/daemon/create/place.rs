@@ -35,7 +35,8 @@ impl Place {
                 GitErrorKind::Transient
                 | GitErrorKind::Permanent
                 | GitErrorKind::NoSpace
-                | GitErrorKind::ReadOnly => CreateError::Git(error),
+                | GitErrorKind::ReadOnly
+                | GitErrorKind::Held => CreateError::Git(error),
             })?;
         let root = repo
             .toplevel

@@ -16,6 +16,8 @@ pub enum GitErrorKind {
     NoSpace,
     /// The file system takes no writes at present.
     ReadOnly,
+    /// A person has to put right what somebody has done to a run's branch.
+    Held,
     /// The repository, or the directory that was given, is not there.
     MissingRepo,
 }

@@ -188,6 +188,7 @@ pub(super) async fn forward(
         GitErrorKind::Transient
         | GitErrorKind::NoSpace
         | GitErrorKind::ReadOnly
+        | GitErrorKind::Held
         | GitErrorKind::MissingRepo => Err(error),
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{GitError, Oid, Repo, Result, Worktree, safe::Safe};
+use super::{GitError, GitErrorKind, Oid, Repo, Result, Worktree, safe::Safe};
 
 /// A commit and what it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,16 +23,33 @@ pub(super) fn branch_ref(branch: &str) -> String {
 /// The tip of the run branch, read from the ref and not through the worktree.
 ///
 /// # Errors
-/// Permanent, when the branch is gone.
+/// Held, when the branch is gone.
 pub async fn head(repo: &Repo, worktree: &Worktree) -> Result<Tip> {
     let gone = || {
+        let commit = last_commit(repo, worktree).unwrap_or_else(|| "<commit>".to_owned());
         let said = format!(
-            "it is gone; restore it with `git branch {0} <commit>`",
+            "it is gone; restore it with `git branch {0} {commit}`, then resume",
             worktree.run_branch
         );
-        GitError::permanent(format!("read the branch {}", worktree.run_branch), said)
+        GitError {
+            kind: GitErrorKind::Held,
+            tried: format!("read the branch {}", worktree.run_branch),
+            said,
+        }
     };
     tip(repo, &worktree.run_branch).await?.ok_or_else(gone)
+}
+
+/// Where the HEAD of the worktree stood last, by its log. An agent can write that, too: it is a hint for a person.
+fn last_commit(repo: &Repo, worktree: &Worktree) -> Option<String> {
+    let log = worktree.admin(repo).ok()?.dir.join("logs/HEAD");
+    let log = std::fs::read(log).ok()?;
+    let lines = String::from_utf8_lossy(&log).into_owned();
+    let commit = lines.lines().last()?.split(' ').nth(1)?;
+    let none = commit.bytes().all(|digit| digit == b'0');
+    Oid::parse(commit)
+        .filter(|_| !none)
+        .map(|it| it.to_string())
 }
 
 /// The tip of any branch; none, where there is no such branch.

@@ -178,6 +178,7 @@ fn not_one(path: &Path, error: GitError) -> GitError {
         GitErrorKind::Transient
         | GitErrorKind::Permanent
         | GitErrorKind::NoSpace
-        | GitErrorKind::ReadOnly => GitError { tried, ..error },
+        | GitErrorKind::ReadOnly
+        | GitErrorKind::Held => GitError { tried, ..error },
     }
 }

@@ -65,6 +65,12 @@ impl Worktree {
     /// Why the worktree cannot be used as the run's; none, where it stands on its branch as loopd left it.
     pub(super) async fn astray(&self, repo: &Repo, admin: &Admin) -> Result<Option<String>> {
         let at = self.path.display();
+        if std::fs::symlink_metadata(&self.path).is_err() {
+            return Ok(Some(format!(
+                "{at} is gone; `loopctl resume` adds it again from {}",
+                self.run_branch
+            )));
+        }
         if !admin.linked_from(&self.path) {
             return Ok(Some(format!(
                 "{at}/.git does not lead to the run's worktree any more; restore or remove it"

@@ -56,6 +56,7 @@ impl From<GitError> for Trouble {
             GitErrorKind::Transient => (TroubleKind::Transient, "git_busy"),
             GitErrorKind::NoSpace => (TroubleKind::NoSpace, "disk_full"),
             GitErrorKind::ReadOnly => (TroubleKind::ReadOnly, "read_only"),
+            GitErrorKind::Held => (TroubleKind::NeedsPerson, "worktree_held"),
             GitErrorKind::MissingRepo => (TroubleKind::Permanent, "workspace_missing"),
             GitErrorKind::Permanent => (TroubleKind::Permanent, "git_failed"),
         };
