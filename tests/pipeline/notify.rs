@@ -253,6 +253,8 @@ async fn a_call_that_outlives_the_daemon_is_waited_for_and_one_that_was_killed_i
     over(&house, 1).await;
     assert_eq!(kept(&log).len(), 2, "told once more, and of this one alone");
     assert_eq!(kept(&log)[1]["run_id"], json!(id.0));
+    let left = processes_of(&id);
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[tokio::test]
@@ -294,6 +296,37 @@ async fn a_restart_tells_nothing_twice_and_nothing_from_before_it_was_asked_to()
     over(&house, 1).await;
     assert_eq!(kept(&log).len(), 3);
     assert_eq!(kept(&log)[2]["run_id"], json!(fifth.0));
+}
+
+#[tokio::test]
+async fn a_database_that_was_put_back_to_an_earlier_time_mutes_nobody() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let log = repo.outside().join("told");
+    let house = self::house(&repo, Some(keeping(&log))).await;
+    house.die().await;
+    // What was noted is of a time that the database knows nothing of.
+    std::fs::write(repo.outside().join("data/notify/told"), "1000000\n").expect("a file");
+    let house = self::house(&repo, Some(keeping(&log))).await;
+    let id = house.create(&repo, Some(CRASH), retries(json!({}))).await;
+    house.failed(&id, "agent_failed").await;
+    over(&house, 1).await;
+    assert_eq!(kept(&log)[0]["run_id"], json!(id.0));
+}
+
+#[tokio::test]
+async fn a_command_that_says_too_much_fills_no_disk() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let mut stile = Turnstile::new(repo.outside(), "notify");
+    let command = format!("head -c 30000000 /dev/zero; {}", stile.sh());
+    let house = self::house(&repo, Some(Notify::new(command))).await;
+    let id = house.create(&repo, Some(CRASH), retries(json!({}))).await;
+    house.failed(&id, "agent_failed").await;
+    stile.somebody().await;
+    let (dir, _) = keeper_of_a_call(&house).expect("it is under way");
+    let kept = std::fs::metadata(dir.join("output")).expect("an output");
+    assert!(kept.len() <= 64 * 1024, "{} bytes", kept.len());
+    stile.open();
+    over(&house, 1).await;
 }
 
 /// Up to which event people were told, as it is noted on the disk.

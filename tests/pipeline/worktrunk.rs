@@ -232,3 +232,16 @@ async fn another_program_of_that_name_is_told_apart() {
     let why = house.held(&id, "worktree_held").await;
     assert!(why.contains("is no Worktrunk that knows"), "{why}");
 }
+
+#[tokio::test]
+async fn a_place_inside_of_gits_own_files_is_not_taken() {
+    let wt = Wt::new();
+    wt.behaves(r#"git worktree add --quiet "$PWD/.git/inside" "$4""#);
+    let house = wt.house(Some(false)).await;
+    let id = wt.create(&house, asking_for("worktrunk")).await;
+    let why = house.failed(&id, "git_failed").await;
+    for words in ["it put it into the repository", ".git/inside"] {
+        assert!(why.contains(words), "{words}: {why}");
+    }
+    assert_eq!(house.run(&id).await.facts.worktree, None);
+}

@@ -117,3 +117,26 @@ async fn a_required_sandbox_that_can_no_longer_be_kept_holds_the_run() {
         .await;
     estate.house.rests(&id, State::Completed).await;
 }
+
+#[tokio::test]
+async fn a_commit_of_a_confined_agent_is_made_where_commits_are_signed() {
+    if !landlock() {
+        return;
+    }
+    let estate = Estate::new(ONE_TASK).await;
+    let repo = &estate.repo;
+    // The keys, and the agent that holds them, lie where a confined step cannot write.
+    repo.git(&["config", "commit.gpgsign", "true"]);
+    repo.git(&["config", "gpg.program", "false"]);
+    let script = r#"
+        [[turn]]
+        steps = [{ tick = "next" }, { sh = "git commit --quiet --all --message 'By the agent'" }, "complete"]
+    "#;
+    let settings =
+        json!({ "merge_strategy": "none", "reviewer": false, "artifact_mode": "global" });
+    let id = estate.house.create(repo, Some(script), settings).await;
+    let run = estate.house.rests(&id, State::Completed).await;
+    assert_eq!(run.facts.iteration, 1);
+    let said = repo.git(&["log", "-1", "--format=%s", "run/thing"]);
+    assert_eq!(said, "By the agent");
+}

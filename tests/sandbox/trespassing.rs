@@ -29,6 +29,8 @@ try config "git config core.fsmonitor /bin/false"
 try config-by-hand "echo x >> $common/config"
 try exclude "echo x >> $common/info/exclude"
 try worktree "git worktree add $primary.more"
+try worktrees "mkdir $common/worktrees/other"
+try machine "[ $(id -u) = 0 ] && echo x > /proc/self/comm"
 try profile "echo x >> ~/.profile"
 try settings "mkdir ~/.config/x"
 try bin "mkdir -p ~/.local/bin"
@@ -191,7 +193,28 @@ async fn what_lies_among_temporary_files_is_open_and_the_step_says_so() {
     let found = confinement(&house, &id, "implementation").await;
     assert_eq!(found.level, Confined::Partial);
     let told = found.lacks.join("; ");
-    for place in ["/tmp is open", "the primary checkout", "loopd's data"] {
+    for place in [
+        "/tmp is open",
+        "the primary checkout",
+        "loopd's data",
+        "the home directory",
+    ] {
         assert!(told.contains(place), "{told}");
     }
+}
+
+#[tokio::test]
+async fn a_repository_apart_from_its_checkout_is_told_to_be_open_too() {
+    if !landlock() {
+        return;
+    }
+    let repo = Repository::with_plan(ONE_TASK);
+    let apart = repo.outside().join("apart.git").display().to_string();
+    repo.git(&["init", "--quiet", "--separate-git-dir", &apart]);
+    let house = crate::support::House::over(&repo).await;
+    let id = house.create(&repo, None, json!({})).await;
+    house.rests(&id, State::Completed).await;
+    let found = confinement(&house, &id, "implementation").await;
+    let told = found.lacks.join("; ");
+    assert!(told.contains("the repository ("), "{told}");
 }
