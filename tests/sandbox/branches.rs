@@ -1,11 +1,15 @@
 //! The directory of the run branches: it is there when a step begins, and stays while refs are packed.
 
+use std::path::Path;
+
+use agent_loop::core::handover;
 use agent_loop::core::run::{Event, State};
 use agent_loop::effect::git::writable;
 use serde_json::json;
 
 use super::{Estate, ONE_TASK};
 use crate::git::with_worktree;
+use crate::support::{House, Repository, Turnstile};
 
 #[tokio::test]
 async fn the_directory_of_run_branches_survives_the_packing_of_refs() {
@@ -77,4 +81,33 @@ async fn an_agent_that_moves_the_branch_of_a_run_at_rest_holds_its_own_run() {
     // Runs that move their own branches one after the other accuse nobody.
     let third = house.create(&estate.repo, None, settings).await;
     house.rests(&third, State::Completed).await;
+}
+
+#[tokio::test]
+async fn a_scrap_of_one_run_does_not_accuse_the_agent_of_another() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let settings =
+        json!({ "merge_strategy": "none", "reviewer": false, "artifact_mode": "global" });
+    let fails = "[[turn]]\nsteps = [{ tick = \"next\" }, { commit = \"Half of it\" }, \"auth\"]\n";
+    let first = house.create(&repo, Some(fails), settings.clone()).await;
+    house.failed(&first, "agent_auth").await;
+    let made = house.settled(&first).await.facts.worktree;
+    let left = Path::new(&made.expect("a worktree").path).join("left");
+    std::fs::write(left, "left\n").expect("a file");
+    let before = repo.git(&["rev-parse", "run/thing"]);
+
+    let mut stile = Turnstile::new(repo.outside(), "agent");
+    let script = format!(
+        "then = \"default\"\n[[turn]]\nsteps = [{{ sh = \"{}\" }}, {{ tick = \"next\" }}, {{ commit = \"Mine\" }}, \"complete\"]\n",
+        stile.sh()
+    );
+    let second = house.create(&repo, Some(&script), settings).await;
+    stile.somebody().await;
+    let it = house.handed(&first, handover::Event::Scrap).await;
+    assert_eq!(it.state, handover::State::Scrapped, "{:?}", it.facts.snag);
+    let after = repo.git(&["rev-parse", "run/thing"]);
+    assert_ne!(after, before, "what was left is committed");
+    stile.open();
+    house.rests(&second, State::Completed).await;
 }

@@ -1,6 +1,7 @@
 //! The branches of other runs lie in the same directory as the run's own, and no fence can tell them apart. So they are
 //! looked at before an agent works and afterwards: one that has moved although its run was at rest all the while was
-//! moved by somebody else, and a person is told.
+//! moved by somebody else, and a person is told. What loopd itself does with a run at rest (a scrap commits what was left)
+//! is asked for in the store first, so that its run is seen not to rest, or to have been written to.
 
 use std::path::Path;
 
@@ -20,8 +21,12 @@ const FILE: &str = "neighbours.json";
 struct Neighbour {
     branch: String,
     run: String,
-    /// Of the run: it rises when a step of it begins or ends.
-    generation: u64,
+    /// Of the run: it rises with every write to it. An earlier version noted something else: then nothing is compared.
+    #[serde(default)]
+    rev: u64,
+    /// The same of its handover; 0 while there is none.
+    #[serde(default)]
+    handover_rev: u64,
     tip: Option<String>,
 }
 
@@ -44,7 +49,8 @@ pub(super) async fn moved(desk: &Desk<'_>, repo: &Repo) -> Result<Option<String>
         .iter()
         .filter_map(|old| {
             let same = |new: &&Neighbour| {
-                (&new.branch, &new.run, new.generation) == (&old.branch, &old.run, old.generation)
+                (&new.branch, &new.run) == (&old.branch, &old.run)
+                    && (new.rev, new.handover_rev) == (old.rev, old.handover_rev)
             };
             let new = after.iter().find(same)?;
             let told = format!(
@@ -64,24 +70,42 @@ pub(super) async fn moved(desk: &Desk<'_>, repo: &Repo) -> Result<Option<String>
     }))
 }
 
+/// The store is read between two looks at the branches: what stands still meanwhile stands as the store explains it.
 async fn at_rest(desk: &Desk<'_>, repo: &Repo) -> Result<Vec<Neighbour>, Trouble> {
+    let reader = &desk.world.reader;
+    let worktree = desk.git_worktree()?;
+    let tips = git::neighbours(repo, &worktree).await?;
+    let pending = reader.pending_effects().await?;
     let mut found = Vec::new();
-    for (branch, run, tip) in git::neighbours(repo, &desk.git_worktree()?).await? {
-        let Some(stored) = desk.world.reader.run(&RunId(run.clone())).await? else {
+    for (branch, run, tip) in tips {
+        let id = RunId(run.clone());
+        let Some(stored) = reader.run(&id).await? else {
             continue;
         };
-        let rests = match stored.state.kind() {
+        let handover = reader.handover(&id).await?;
+        let idle = match stored.state.kind() {
             Kind::Waiting | Kind::Held | Kind::Ended => stored.facts.step.is_none(),
             Kind::Active => false,
         };
-        if rests {
+        let handed = handover
+            .as_ref()
+            .is_none_or(|it| it.state.kind() != Kind::Active);
+        if idle && handed && pending.iter().all(|effect| effect.run_id != id) {
             found.push(Neighbour {
                 branch,
                 run,
-                generation: stored.facts.generation,
+                rev: stored.rev,
+                handover_rev: handover.map_or(0, |it| it.rev),
                 tip: tip.map(|tip| tip.to_string()),
             });
         }
     }
+    let tips = git::neighbours(repo, &worktree).await?;
+    found.retain(|it| {
+        tips.iter().any(|(branch, run, tip)| {
+            let tip = tip.as_ref().map(ToString::to_string);
+            (branch, run, tip) == (&it.branch, &it.run, it.tip.clone())
+        })
+    });
     Ok(found)
 }
