@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema.sql"),
     include_str!("handover.sql"),
     include_str!("naming.sql"),
+    include_str!("notes.sql"),
 ];
 
 /// How many statements a connection keeps prepared; more than there are in the room.

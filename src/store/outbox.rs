@@ -1,7 +1,7 @@
 //! The outbox: what has to be performed, written with the move that asked for it and read again after a crash.
 //! Performing is not known here.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::codec::{self, int, nat};
 use super::error::{Fault, StoreError};
@@ -42,7 +42,32 @@ impl Writer {
     }
 }
 
+impl Writer {
+    /// Keeps what the effect is about to do, before it does it: a repeat after a crash may find no trace of it. Replaces
+    /// what it noted before.
+    pub async fn note_effect(&self, effect: EffectId, note: String) -> Result<(), StoreError> {
+        self.ask("note what an effect is about to do", move |tx| {
+            tx.prepare_cached("UPDATE effects SET note = ?2 WHERE id = ?1")?
+                .execute(params![effect.0, note])?;
+            Ok(())
+        })
+        .await
+    }
+}
+
 impl Reader {
+    /// What the effect has noted, as JSON; none before.
+    pub async fn effect_note(&self, effect: EffectId) -> Result<Option<String>, StoreError> {
+        self.ask("read what an effect has noted", move |db| {
+            let mut select = db.prepare_cached("SELECT note FROM effects WHERE id = ?1")?;
+            Ok(select
+                .query_row([effect.0], |row| row.get(0))
+                .optional()?
+                .flatten())
+        })
+        .await
+    }
+
     /// Everything that is still to be performed, by run and in the order of performing.
     pub async fn pending_effects(&self) -> Result<Vec<StoredEffect>, StoreError> {
         self.ask("read the pending effects", |db| {

@@ -52,7 +52,7 @@ pub struct RetiredBranch {
     pub branch: String,
     /// The commit that it stood at.
     pub tip: String,
-    /// The ref that was made to keep its commits; `None` where the target has them, or an older one keeps them.
+    /// The ref that was made to keep its commits; `None` where the target has them, or another one keeps them.
     pub rescue: Option<String>,
 }
 

@@ -87,6 +87,7 @@ pub use push::{Pushed, Remote, push_branch, remote_of};
 pub use refs::{Tip, head, tip};
 pub use remove::{Removable, Removal, removable, remove_worktree};
 pub use repo::Repo;
+pub use rescue::rescue_at;
 pub use retire::{Retirable, Retired, retirable, retire_branch};
 pub use run::Git;
 pub use safe::Drivers;

@@ -1,7 +1,11 @@
 //! Rescue refs, `refs/loopd/rescue/<run>`: what keeps commits that are about to lose the last ref that led to them. They
 //! are made and never moved or removed here; to let go of one is a person's decision.
 
-use super::{Oid, Repo, Result, refs::swap, safe::Safe};
+use super::{
+    Oid, Repo, Result,
+    refs::{below, swap},
+    safe::Safe,
+};
 
 /// Where they are.
 const RESCUE: &str = "refs/loopd/rescue/";
@@ -25,6 +29,23 @@ pub(super) async fn is_kept(
     Ok(holders
         .lines()
         .any(|name| name.starts_with(RESCUE) || counts(name)))
+}
+
+/// The rescue ref of the run that was made for exactly this commit.
+///
+/// # Errors
+/// When git cannot list its refs.
+pub async fn rescue_at(repo: &Repo, run_id: &str, commit: &Oid) -> Result<Option<String>> {
+    let base = format!("{RESCUE}{run_id}");
+    let of_the_run = |name: &str| {
+        let rest = name.strip_prefix(&base);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    };
+    let all = below(repo, RESCUE).await?;
+    let mut found = all.into_iter().filter(|(_, at)| at == commit);
+    Ok(found
+        .find(|(name, _)| of_the_run(name))
+        .map(|(name, _)| name))
 }
 
 /// Gives the commit a rescue ref, unless it [`is_kept`]; the next free name, where the run has one already. The name, if one

@@ -2,16 +2,24 @@
 //! looked at ([`remains`]), which changes nothing; then taken, each only when nothing in it can be lost. The files go last,
 //! and only when no worktree stays: whoever has to look at one needs them. The copies of files in the user's workspace are
 //! the user's, and stay.
+//!
+//! What goes leaves no trace, and a retry has to know where its branch stood. So it is noted in the store what is about to
+//! go, before anything does: a repeat after a crash tells of that, too.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use super::Done;
-use super::desk::{Desk, read_record};
+use super::desk::{Desk, oid, read_record};
+use super::trouble::trouble;
 use super::unwanted;
 use super::worktree::merge_target;
 use crate::core::machine::Kind;
-use crate::core::run::{Event, RetiredBranch, Trouble};
+use crate::core::run::{Event, RetiredBranch, Trouble, TroubleKind};
+use crate::crash::Place;
 use crate::effect::files::run_dir;
 use crate::effect::git::{self, Git, Removable, Repo, Retirable, Retired};
 use crate::store::StoredRun;
@@ -109,14 +117,91 @@ pub async fn remains(git: &Git, data_dir: &Path, run: &StoredRun) -> Result<Rema
     Ok(remains)
 }
 
+/// What is about to go, or has gone.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Taking {
+    /// Branches, each with the commit that it stands at.
+    branches: BTreeMap<String, String>,
+    /// There is a directory with files.
+    files: bool,
+}
+
+impl Taking {
+    /// What an earlier try of this effect has noted.
+    async fn read(desk: &Desk<'_>) -> Result<Taking, Trouble> {
+        let effect = desk.order.effect.id;
+        let Some(note) = desk.world.reader.effect_note(effect).await? else {
+            return Ok(Taking::default());
+        };
+        serde_json::from_str(&note).map_err(|error| {
+            let what = format!("failed to read what the clean-up was about to take: {error}");
+            trouble(TroubleKind::Permanent, "internal", what)
+        })
+    }
+
+    /// The same, and what there is now; noted.
+    async fn noted(desk: &Desk<'_>, left: &Left, files: bool) -> Result<Taking, Trouble> {
+        let mut taking = Taking::read(desk).await?;
+        taking.files |= files;
+        if let Ok(repo) = &left.repo {
+            for branch in &left.branches {
+                let name = &branch.run_branch;
+                if let Some(tip) = git::tip(repo, name).await? {
+                    taking.branches.insert(name.clone(), tip.commit.to_string());
+                }
+            }
+        }
+        let note = serde_json::to_string(&taking)
+            .map_err(|error| trouble(TroubleKind::Permanent, "internal", error.to_string()))?;
+        let effect = desk.order.effect.id;
+        desk.world.writer.note_effect(effect, note).await?;
+        Ok(taking)
+    }
+
+    /// The branches that an earlier try has taken, and those of `now`.
+    async fn branches(
+        &self,
+        desk: &Desk<'_>,
+        repo: &Repo,
+        now: Vec<RetiredBranch>,
+    ) -> Result<Vec<RetiredBranch>, Trouble> {
+        let run = &desk.order.run.id;
+        let mut gone = now;
+        for (branch, tip) in &self.branches {
+            let told = gone.iter().any(|it| it.branch == *branch);
+            if !told && git::tip(repo, branch).await?.is_none() {
+                gone.push(RetiredBranch {
+                    branch: branch.clone(),
+                    tip: tip.clone(),
+                    rescue: None,
+                });
+            }
+        }
+        for it in gone.iter_mut().filter(|it| it.rescue.is_none()) {
+            it.rescue = git::rescue_at(repo, &run.0, &oid(&it.tip)?).await?;
+        }
+        Ok(gone)
+    }
+}
+
 /// Takes what is left of the run, as far as it may go.
 pub(super) async fn collect(desk: &Desk<'_>) -> Result<Done, Trouble> {
     let run = &desk.order.run;
     if run.state.kind() != Kind::Ended || run.facts.step.is_some() {
         let why = "the run has been started anew, or a step of it is not known to be gone";
-        return Ok(none(why));
+        let taken = Taking::read(desk).await?;
+        if taken.branches.is_empty() {
+            return Ok(none(why));
+        }
+        // A daemon has died after it had taken them: whoever makes the worktree again has to know where they stood.
+        let branches = taken
+            .branches(desk, &desk.repo().await?, Vec::new())
+            .await?;
+        return Ok(told(branches, why));
     }
     let left = left(&desk.world.git, run).await?;
+    let dir = run_dir(&desk.world.data_dir, &run.id, &run.spec);
+    let taking = Taking::noted(desk, &left, dir.is_dir()).await?;
     let (mut removals, mut branches, mut kept) = (Vec::new(), Vec::new(), Vec::new());
     let mut needed = None;
     for (path, record) in &left.trees {
@@ -141,15 +226,22 @@ pub(super) async fn collect(desk: &Desk<'_>) -> Result<Done, Trouble> {
                 Err(why) => kept.push(stays(&branch.run_branch, &why)),
             }
         }
+        branches = taking.branches(desk, repo, branches).await?;
     }
     kept.extend(left.repo.err());
-    let dir = run_dir(&desk.world.data_dir, &run.id, &run.spec);
     let files = match needed {
         Some(why) if dir.is_dir() => Err(why),
         Some(_) => Ok(false),
-        None => remove_dir(&dir),
+        None => {
+            let crash = &desk.world.crash;
+            crash.pass_on(Place::Calling, "files").await;
+            let removed = remove_dir(&dir);
+            crash.pass_on(Place::Called, "files").await;
+            removed
+        }
     };
-    let files_removed = files.as_ref().is_ok_and(|gone| *gone);
+    let gone_already = taking.files && !dir.exists();
+    let files_removed = files.as_ref().is_ok_and(|gone| *gone || gone_already);
     kept.extend(
         files
             .err()
@@ -172,9 +264,14 @@ pub(super) async fn collect(desk: &Desk<'_>) -> Result<Done, Trouble> {
 
 /// What is told when nothing could be taken.
 pub(super) fn none(why: &str) -> Done {
+    told(Vec::new(), why)
+}
+
+/// Nothing could be taken but these branches, earlier.
+fn told(branches: Vec<RetiredBranch>, why: &str) -> Done {
     let event = Event::Collected {
         removals: Vec::new(),
-        branches: Vec::new(),
+        branches,
         files_removed: false,
         kept: vec![why.to_owned()],
     };
