@@ -2,11 +2,12 @@
 
 use agent_loop::core::machine::Kind;
 use agent_loop::core::run::{Event, RunId, State};
+use agent_loop::crash::{Crash, CrashPoint, Death, Place};
 use agent_loop::effect::keeper::{self, Found};
 use serde_json::json;
 
 use super::ONE_TASK;
-use crate::support::{House, Repository, Turnstile, processes_of};
+use crate::support::{House, Options, Repository, Turnstile, processes_of};
 
 /// One rejection and one failed verification on the way; each call leaves a line beside the repository.
 const EVENTFUL: &str = r#"
@@ -120,6 +121,87 @@ async fn what_ended_while_no_daemon_was_there_is_taken_up() {
     let house = House::over(&repo).await;
     house.rests(&id, State::Completed).await;
     assert!(stile.is_empty(), "the checks ran once");
+}
+
+/// A daemon that dies when it has started the keeper of its one run's agent, and has not recorded that yet; its data, and
+/// the directory of the step.
+async fn dies_before_the_start_is_recorded(
+    repo: &Repository,
+    script: &str,
+) -> (RunId, std::path::PathBuf) {
+    let crash = Crash::at(CrashPoint {
+        place: Place::Called,
+        name: Some("keeper".to_owned()),
+        nth: 1,
+        death: Death::Quit,
+    });
+    let options = Options {
+        crash: crash.clone(),
+        ..Options::default()
+    };
+    let house = House::open(&repo.outside().join("data"), &options).await;
+    let settings = json!({ "merge_strategy": "none", "agent_retries": 0 });
+    let id = house.create(repo, Some(script), settings).await;
+    crash.died().await;
+    let steps = house.steps(&id, "implementation").await;
+    let states: Vec<&str> = steps.iter().map(|step| step.state.as_str()).collect();
+    assert_eq!(states, ["queued"], "its start is not recorded");
+    let dir = step_dir(&house, &id, "implementation").await;
+    house.die().await;
+    (id, dir)
+}
+
+#[tokio::test]
+async fn a_step_that_ended_before_its_start_was_recorded_is_taken_up_as_one_that_did_both() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let script = r#"
+        [[turn]]
+        steps = [{ sh = "echo call >> ../calls" }, { tick = "next" }, { commit = "Once" }, "complete"]
+    "#;
+    let (id, dir) = dies_before_the_start_is_recorded(&repo, script).await;
+    if let Found::Alive(keeper) = keeper::find(&dir).expect("a record") {
+        let _ = keeper.wait().await.expect("an end");
+    }
+    assert!(matches!(keeper::find(&dir), Ok(Found::Exited(_))));
+    let house = House::over(&repo).await;
+    house.rests(&id, State::Completed).await;
+    let calls = std::fs::read_to_string(repo.outside().join("calls"));
+    assert_eq!(calls.expect("calls"), "call\n");
+    let steps = house.steps(&id, "implementation").await;
+    let states: Vec<&str> = steps.iter().map(|step| step.state.as_str()).collect();
+    assert_eq!(states, ["succeeded"]);
+    assert!(steps[0].facts.started_at <= steps[0].facts.ended_at);
+    let told = |kind: &'static str| house.told(&id, kind);
+    let of_the_agent = |told: Vec<serde_json::Value>| {
+        let mine = told.into_iter().filter(|it| it["step_id"] == steps[0].id.0);
+        mine.count()
+    };
+    assert_eq!(of_the_agent(told("STEP_STARTED").await), 1);
+    assert_eq!(of_the_agent(told("STEP_FINISHED").await), 1);
+    house.settled(&id).await;
+    house.check().await;
+}
+
+#[tokio::test]
+async fn a_step_that_was_lost_before_its_start_was_recorded_is_started_again() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let mut stile = Turnstile::new(repo.outside(), "agent");
+    let script = format!(
+        "then = \"default\"\n[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n",
+        stile.sh()
+    );
+    let (id, dir) = dies_before_the_start_is_recorded(&repo, &script).await;
+    stile.somebody().await;
+    kill(&dir).await;
+    assert!(!processes_of(&id).is_empty(), "the agent has outlived both");
+    let house = House::over(&repo).await;
+    house.rests(&id, State::Completed).await;
+    let steps = house.steps(&id, "implementation").await;
+    let states: Vec<&str> = steps.iter().map(|step| step.state.as_str()).collect();
+    assert_eq!(states, ["retrying", "succeeded"]);
+    house.settled(&id).await;
+    assert_eq!(processes_of(&id), []);
+    house.check().await;
 }
 
 #[tokio::test]
