@@ -100,3 +100,13 @@ async fn a_conflict_survives_a_death_at_every_point() {
 async fn a_canceled_run_and_the_next_one_survive_a_death_at_every_point() {
     every_point(&scenario::CANCELED).await;
 }
+
+#[tokio::test]
+async fn runs_that_a_person_hands_over_survive_a_death_at_every_point() {
+    every_point(&scenario::HANDED_OVER).await;
+}
+
+#[tokio::test]
+async fn runs_that_are_cleaned_up_survive_a_death_at_every_point() {
+    every_point(&scenario::CLEANED_UP).await;
+}

@@ -8,10 +8,11 @@ use agent_loop::core::run::{RunId, State};
 use agent_loop::store;
 use tokio::process::Command;
 
+use super::clock::Clock;
 use super::life::Dead;
 use super::outcome;
 use super::outside::Outside;
-use super::scenario::Scenario;
+use super::scenario::{PLAIN, Scenario};
 use super::scene::Scene;
 use crate::support::PATIENCE;
 
@@ -30,11 +31,7 @@ pub(super) const WAITING: Scenario = Scenario {
     ],
     settings: || serde_json::json!({ "reviewer": false, "verify_cmds": ["../enter.sh check $$"] }),
     ends: &[State::Completed, State::Completed],
-    target: "agent/thing",
-    checked_out: false,
-    plan: "# Plan\n\n- [ ] first thing\n",
-    slots: 1,
-    person: |_, _, _, _| None,
+    ..PLAIN
 };
 
 pub(super) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
@@ -201,24 +198,11 @@ async fn a_stranger_that_holds_the_database_is_waited_for() {
 #[tokio::test]
 async fn a_clock_that_jumps_two_hours_ends_no_step_and_changes_no_order() {
     let scene = Scene::new(&WAITING);
-    let library = scene.outside().join("clock.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sweep/clock.c");
-    let built = std::process::Command::new("cc")
-        .args(["-shared", "-fPIC", "-o"])
-        .arg(&library)
-        .arg(source)
-        .status();
-    assert!(
-        built
-            .expect("a C compiler, which SQLite needs, too")
-            .success()
-    );
-    let clock = scene.repo.beside("clock", "0");
-    let environment = [("LD_PRELOAD", library), ("LOOPD_TEST_CLOCK", clock.clone())];
-    let (daemon, runs) = at_work(&scene, &environment).await;
+    let clock = Clock::beside(&scene.repo);
+    let (daemon, runs) = at_work(&scene, &clock.environment()).await;
     let real = jiff::Timestamp::now();
     for hours in [2, -2] {
-        std::fs::write(&clock, (hours * 3600).to_string()).expect("a file");
+        clock.set(hours * 3600);
         // The daemon has seen the new time when it writes it down.
         let refused = daemon
             .operate(&runs[0], super::scenario::Wish::Resume)

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use agent_loop::core::handover;
 use agent_loop::core::run::{Event, RunId};
+use agent_loop::core::time::Time;
 use agent_loop::crash::{Crash, CrashPoint};
-use agent_loop::daemon::{self, Request};
+use agent_loop::daemon::{self, Cleaner, Request};
 use agent_loop::store::Idempotency;
 
 use super::life::{Dead, Ended, key};
 use super::scenario::Wish;
-use super::scene::Scene;
+use super::scene::{LONG_AFTER_SEC, Scene};
 use crate::support::{House, Options};
 
 /// How long nothing is told before one looks again: agents write files, and nobody tells of those.
@@ -26,6 +28,7 @@ impl Inside {
         let crash = point.map_or_else(Crash::counting, |point| Crash::at(point.clone()));
         let options = Options {
             crash: crash.clone(),
+            environment: vec![("PATH", scene.path())],
             ..Options::default()
         };
         let house = House::open(&scene.data(), &options).await;
@@ -59,24 +62,55 @@ impl Inside {
     }
 
     pub async fn operate(&self, id: &RunId, wish: Wish) -> Result<(), Dead> {
-        let event = match wish {
-            Wish::Pause => Event::Pause,
-            Wish::Cancel => Event::Cancel,
-            Wish::Retry => Event::Retry {
-                merge_strategy: None,
-            },
-            Wish::Resume => Event::Resume {
-                accept: false,
-                note: None,
-            },
+        let asked = async {
+            let dead = |error: &dyn std::fmt::Display| Dead(error.to_string());
+            match wish {
+                Wish::Pause => self.event(id, Event::Pause).await,
+                Wish::Cancel => self.event(id, Event::Cancel).await,
+                Wish::Retry => {
+                    let merge_strategy = None;
+                    self.event(id, Event::Retry { merge_strategy }).await
+                }
+                Wish::Resume => {
+                    let (accept, note) = (false, None);
+                    self.event(id, Event::Resume { accept, note }).await
+                }
+                Wish::Merge => self.hand_over(id, handover::Event::Merge).await,
+                Wish::PullRequest => self.hand_over(id, handover::Event::Pr).await,
+                Wish::Scrap => self.hand_over(id, handover::Event::Scrap).await,
+                Wish::CleanUp => match self.cleaner_long_after().collect(false).await {
+                    Ok(_) => Ok(()),
+                    Err(error) => Err(dead(&error)),
+                },
+            }
         };
         tokio::select! {
-            applied = self.house.handle.operate(id.clone(), event) => match applied {
-                Ok(_) => Ok(()),
-                Err(error) => Err(Dead(error.to_string())),
-            },
+            said = asked => said,
             () = self.crash.died() => Err(Dead("it died while it was asked".to_owned())),
         }
+    }
+
+    async fn event(&self, id: &RunId, event: Event) -> Result<(), Dead> {
+        let applied = self.house.handle.operate(id.clone(), event).await;
+        applied.map(drop).map_err(|error| Dead(error.to_string()))
+    }
+
+    async fn hand_over(&self, id: &RunId, event: handover::Event) -> Result<(), Dead> {
+        let handed = self.house.handle.hand_over(id.clone(), event).await;
+        handed.map(drop).map_err(|error| Dead(error.to_string()))
+    }
+
+    /// The house's own, as it would be long after every end.
+    fn cleaner_long_after(&self) -> Cleaner {
+        let house = &self.house;
+        Cleaner::new(
+            house.handle.clone(),
+            house.reader.clone(),
+            house.creator.git.clone(),
+            house.data.clone(),
+            30,
+            || Time(daemon::now().0 + LONG_AFTER_SEC * 1000),
+        )
     }
 
     /// Waits for news, for a while, or for the death.

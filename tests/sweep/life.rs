@@ -7,12 +7,12 @@ use std::pin::Pin;
 use agent_loop::core::machine::Kind;
 use agent_loop::core::run::RunId;
 use agent_loop::crash::{CrashPoint, Place};
-use agent_loop::store::{self, Reader};
+use agent_loop::store::{self, Reader, StoredHandover, StoredRun};
 
 use super::inside::Inside;
 use super::outcome::{self, Outcome};
 use super::outside::Outside;
-use super::scenario::Wish;
+use super::scenario::{Seen, Wish};
 use super::scene::Scene;
 use crate::support::PATIENCE;
 
@@ -49,7 +49,10 @@ impl Daemon {
         }
     }
 
-    async fn operate(&self, id: &RunId, wish: Wish) -> Result<(), Dead> {
+    async fn operate(&self, scene: &Scene, id: &RunId, wish: Wish) -> Result<(), Dead> {
+        if wish == Wish::CleanUp {
+            scene.ages();
+        }
         match self {
             Daemon::Inside(it) => it.operate(id, wish).await,
             Daemon::Outside(it) => it.operate(id, wish).await,
@@ -233,40 +236,77 @@ async fn until_rest(
     runs: &mut [Option<RunId>],
 ) -> Result<(), Dead> {
     for (n, run) in runs.iter_mut().enumerate() {
-        let served = daemon.reader().served(&key(n)).await;
-        let id = match served.map_err(|error| Dead(error.to_string()))? {
-            Some((_, id)) => id,
-            None => daemon.create(scene, n).await?,
-        };
-        if let Some(known) = run
-            && *known != id
-        {
-            return Err(Dead(format!("run {n} was {known} and is {id}")));
+        if run.is_none() {
+            // Perhaps it is there already, and nobody lived to say so: then the key makes it the same one.
+            *run = Some(daemon.create(scene, n).await?);
         }
-        *run = Some(id);
     }
     let all: Vec<RunId> = runs.iter().flatten().cloned().collect();
     loop {
         let mut at_rest = true;
         for (n, id) in all.iter().enumerate() {
-            let readable = |error: store::StoreError| Dead(error.to_string());
-            let reader = daemon.reader();
-            let Some(run) = reader.run(id).await.map_err(readable)? else {
-                return Err(Dead(format!("run {n} is lost")));
-            };
-            let events = reader.events(Some(id), 0, 10_000).await.map_err(readable)?;
-            let told: Vec<String> = events.into_iter().map(|event| event.kind).collect();
-            if let Some(wish) = (scene.scenario.person)(scene, n, &run, &told) {
-                daemon.operate(id, wish).await?;
+            let seen = Look::at(daemon.reader(), &all, n).await?;
+            let wish = (scene.scenario.person)(scene, &seen.seen(n));
+            if let Some(wish) = wish {
+                daemon.operate(scene, id, wish).await?;
             }
-            let pending = daemon.reader().pending_effects().await.map_err(readable)?;
-            at_rest &=
-                run.state.kind() == Kind::Ended && run.facts.step.is_none() && pending.is_empty();
+            at_rest &= wish.is_none() && seen.rests(n);
         }
         if at_rest {
             return Ok(());
         }
         daemon.changed().await;
+    }
+}
+
+/// What is stored, as a person finds it who looks at one of the runs.
+struct Look {
+    runs: Vec<StoredRun>,
+    told: Vec<String>,
+    handover: Option<StoredHandover>,
+    pending: bool,
+}
+
+impl Look {
+    async fn at(reader: &Reader, all: &[RunId], which: usize) -> Result<Look, Dead> {
+        let readable = |error: store::StoreError| Dead(error.to_string());
+        let mut runs = Vec::new();
+        for (n, id) in all.iter().enumerate() {
+            match reader.run(id).await.map_err(readable)? {
+                Some(run) => runs.push(run),
+                None => return Err(Dead(format!("run {n} is lost"))),
+            }
+        }
+        let id = &all[which];
+        let events = reader.events(Some(id), 0, 10_000).await.map_err(readable)?;
+        let handover = reader.handover(id).await.map_err(readable)?;
+        // Looked at last: what the end that is seen above has asked for is still there, or done.
+        let effects = reader.pending_effects().await.map_err(readable)?;
+        let handovers = reader.pending_handovers().await.map_err(readable)?;
+        Ok(Look {
+            runs,
+            told: events.into_iter().map(|event| event.kind).collect(),
+            handover,
+            pending: !(effects.is_empty() && handovers.is_empty()),
+        })
+    }
+
+    fn seen(&self, which: usize) -> Seen<'_> {
+        Seen {
+            which,
+            runs: &self.runs,
+            told: &self.told,
+            handover: self.handover.as_ref(),
+        }
+    }
+
+    fn rests(&self, which: usize) -> bool {
+        let run = &self.runs[which];
+        let handed = self.handover.as_ref();
+        run.state.kind() == Kind::Ended
+            && run.facts.step.is_none()
+            && handed.is_none_or(|it| it.state.kind() != Kind::Active)
+            && !self.pending
     }
 }
 

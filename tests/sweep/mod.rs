@@ -11,6 +11,7 @@
 //!
 //! `inside` is a daemon in this process, `outside` the real one.
 
+mod clock;
 mod every_point;
 mod faults;
 mod inside;

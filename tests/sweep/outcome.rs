@@ -69,16 +69,37 @@ impl Outcome {
             say("report", kinds.join(" "));
             if let Some(worktree) = &facts.worktree {
                 let range = format!("{}..{}", worktree.base_commit, worktree.run_branch);
-                say(
-                    "branch",
-                    scene
-                        .repo
-                        .git(&["log", "--first-parent", "--format=%s", &range]),
-                );
+                // It may be cleaned up.
+                let log = ["log", "--first-parent", "--format=%s", &range];
+                say("branch", scene.repo.try_git(&log).unwrap_or_default());
+                let there = std::fs::exists(&worktree.path).expect("looked");
+                say("worktree is there", there.to_string());
+            }
+            say("files are there", dir.exists().to_string());
+            let retired = facts.retired.iter().map(|it| (&it.branch, &it.rescue));
+            let retired = format!("{:?}", retired.collect::<BTreeSet<_>>());
+            say("branches retired", retired.replace(&id.0, &n.to_string()));
+            let over = (facts.files_removed, facts.nothing_left, &facts.kept_back);
+            say(
+                "files removed, nothing left, kept back",
+                format!("{over:?}"),
+            );
+            if let Some(handover) = reader.handover(id).await.expect("readable") {
+                let facts = &handover.facts;
+                let merged = facts.merge_commit.is_some();
+                let text = format!("{}, merged: {merged}, {:?}", handover.state, facts.pr_url);
+                say("handover", format!("{text}, {:?}", facts.snag));
             }
         }
         let target = scene.scenario.target;
         let git = |args: &[&str]| scene.repo.try_git(args).unwrap_or_default();
+        let mut refs = git(&["for-each-ref", "--format=%(refname)"]);
+        for (n, id) in runs.iter().enumerate() {
+            refs = refs.replace(&id.0, &n.to_string());
+        }
+        lines.push(format!("refs: {refs}"));
+        lines.push(format!("pushed: {}", scene.noted("pushed")));
+        lines.push(format!("requested: {}", scene.noted("requested")));
         lines.push(format!("tree: {}", git(&["ls-tree", "-r", target])));
         lines.push(format!(
             "target: {}",
@@ -134,7 +155,9 @@ pub async fn wrong_at_death(scene: &Scene, reader: &Reader) -> Vec<String> {
     }
     for run in &runs {
         let counted = holding.iter().any(|it| it.id == run.id);
-        let alive = processes_of(&run.id);
+        let mut alive = processes_of(&run.id);
+        // A call of the daemon's own to git names the run, and may outlive it by a moment; no agent's does.
+        alive.retain(|(_, line)| !(line.starts_with("git ") && line.contains(&run.id.0)));
         // What lives now has lived when the daemon died: nobody starts anything meanwhile.
         if !counted && !alive.is_empty() {
             wrong.push(format!("{} works and holds no slot: {alive:?}", run.id));
@@ -183,12 +206,26 @@ pub async fn wrong_at_rest(scene: &Scene, reader: &Reader, runs: &[RunId]) -> Ve
     if !pending.is_empty() {
         wrong.push(format!("left to perform: {pending:?}"));
     }
+    let pending = reader.pending_handovers().await.expect("a readable store");
+    if !pending.is_empty() {
+        wrong.push(format!("left to hand over: {pending:?}"));
+    }
     for (n, id) in runs.iter().enumerate() {
         let run = reader.run(id).await.expect("a readable store");
-        let state = run.map(|run| run.state);
+        let state = run.as_ref().map(|run| run.state);
         let wanted = scene.scenario.ends.get(n).copied();
         if wanted.is_some() && state != wanted {
             wrong.push(format!("run {n} ended {state:?}"));
+        }
+        let handover = reader.handover(id).await.expect("a readable store");
+        let by_itself = run.and_then(|run| run.facts.merge_commit);
+        let merged = by_itself.or(handover.and_then(|it| it.facts.merge_commit));
+        // A run that brings nothing new is merged where the target stands already.
+        let found = merges_of(scene, id);
+        if !found.is_empty() && Some(&found) != merged.as_ref() {
+            wrong.push(format!(
+                "run {n} merged as {merged:?}; the target has {found:?}"
+            ));
         }
         let alive = processes_of(id);
         if !alive.is_empty() {
@@ -236,15 +273,33 @@ fn unreachable(scene: &Scene) -> Vec<String> {
         .collect()
 }
 
-/// Merges into the target that say the same, and a task that was ticked twice.
+/// The commits of a run that the target was moved to.
+fn merges_of(scene: &Scene, id: &RunId) -> String {
+    let of_the_run = format!("--grep=Loopd-Run: {id}");
+    let merges = "--grep=Loopd-Kind: merge";
+    let target = scene.scenario.target;
+    let log = ["log", "--first-parent", "--all-match", "--format=%H"];
+    let args = [&log[..], &[&of_the_run, merges, target]].concat();
+    scene.repo.try_git(&args).unwrap_or_default()
+}
+
+/// Merges into the target that say the same, a task that was ticked twice, a branch that was pushed twice or has two
+/// requests.
 fn doubled(scene: &Scene) -> Vec<String> {
     let log = scene
         .repo
         .try_git(&["log", "--format=%T %s", scene.scenario.target]);
     let log = log.unwrap_or_default();
-    let mut seen = BTreeSet::new();
-    let twice = log.lines().filter(|line| !seen.insert(*line));
+    let (pushed, requested) = (scene.noted("pushed"), scene.noted("requested"));
+    let mut twice = Vec::new();
+    for (what, lines) in [
+        ("on the target", log),
+        ("pushed", pushed),
+        ("requested", requested),
+    ] {
+        let mut seen = BTreeSet::new();
+        let again = lines.lines().filter(|line| !seen.insert(*line));
+        twice.extend(again.map(|line| format!("twice {what}: {line}")));
+    }
     twice
-        .map(|line| format!("twice on the target: {line}"))
-        .collect()
 }

@@ -71,12 +71,15 @@ impl Outside {
                 &scene.scenario.slots.to_string(),
             ])
             .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("PATH", scene.path())
             .env("HOME", home)
             .env("LANG", "C.UTF-8")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(&log).expect("a file"));
+        if let Some(clock) = scene.clock() {
+            command.envs(clock.environment());
+        }
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         if let Some(point) = point {
             command.env("LOOPD_CRASH_AT", point.to_string());
@@ -145,7 +148,16 @@ impl Outside {
     }
 
     pub async fn operate(&self, id: &RunId, wish: Wish) -> Result<(), Dead> {
-        let path = format!("/runs/{id}/{}", wish.as_str());
+        let path = match wish {
+            Wish::CleanUp => "/gc".to_owned(),
+            Wish::Pause
+            | Wish::Resume
+            | Wish::Cancel
+            | Wish::Retry
+            | Wish::Merge
+            | Wish::PullRequest
+            | Wish::Scrap => format!("/runs/{id}/{}", wish.as_str()),
+        };
         let (status, said) = self.ask(Method::POST, &path, &json!({}), "").await?;
         match status {
             // Refused in the table's own words: somebody was faster.

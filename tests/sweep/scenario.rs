@@ -1,8 +1,10 @@
 //! The stories. Together they pass through every state and every decision between them. A person's part is a function of
 //! what is stored, so that it can be taken up after any death.
 
+use agent_loop::core::handover::State as Handover;
+use agent_loop::core::machine::Kind;
 use agent_loop::core::run::State;
-use agent_loop::store::StoredRun;
+use agent_loop::store::{StoredHandover, StoredRun};
 use serde_json::{Value, json};
 
 use super::scene::Scene;
@@ -14,6 +16,11 @@ pub enum Wish {
     Resume,
     Cancel,
     Retry,
+    Merge,
+    PullRequest,
+    Scrap,
+    /// Clean up, long after everything has ended.
+    CleanUp,
 }
 
 impl Wish {
@@ -24,7 +31,34 @@ impl Wish {
             Wish::Resume => "resume",
             Wish::Cancel => "cancel",
             Wish::Retry => "retry",
+            Wish::Merge => "merge",
+            Wish::PullRequest => "create-pr",
+            Wish::Scrap => "scrap",
+            Wish::CleanUp => "gc",
         }
+    }
+}
+
+/// What a person sees when looking at one of the runs.
+pub struct Seen<'a> {
+    /// Which of them it is.
+    pub which: usize,
+    /// All of them.
+    pub runs: &'a [StoredRun],
+    /// The kinds of its events.
+    pub told: &'a [String],
+    /// What has been done with it since its end.
+    pub handover: Option<&'a StoredHandover>,
+}
+
+impl Seen<'_> {
+    fn run(&self) -> &StoredRun {
+        &self.runs[self.which]
+    }
+
+    fn all_ended(&self) -> bool {
+        let ended = |run: &StoredRun| run.state.kind() == Kind::Ended && run.facts.step.is_none();
+        self.runs.iter().all(ended)
     }
 }
 
@@ -45,13 +79,28 @@ pub struct Scenario {
     pub plan: &'static str,
     /// Runs of the workspace at a time.
     pub slots: usize,
-    /// What a person does, seeing a run (and which of them it is) and the kinds of its events.
-    pub person: fn(&Scene, usize, &StoredRun, &[String]) -> Option<Wish>,
+    /// There is a remote, and a forge.
+    pub remote: bool,
+    /// Much time passes in it.
+    pub long: bool,
+    /// What a person does, seeing a run.
+    pub person: fn(&Scene, &Seen<'_>) -> Option<Wish>,
 }
 
-fn nothing(_: &Scene, _: usize, _: &StoredRun, _: &[String]) -> Option<Wish> {
-    None
-}
+/// What most stories have in common.
+pub const PLAIN: Scenario = Scenario {
+    name: "plain",
+    scripts: &[],
+    settings: || json!({ "reviewer": false }),
+    ends: &[State::Completed],
+    target: "agent/thing",
+    checked_out: false,
+    plan: ONE_TASK,
+    slots: 1,
+    remote: false,
+    long: false,
+    person: |_, _| None,
+};
 
 /// Somebody works and is not going to end.
 fn waits(scene: &Scene, run: &StoredRun) -> bool {
@@ -74,12 +123,9 @@ pub const EVENTFUL: Scenario = Scenario {
         steps = [{ sh = "../enter.sh review $PPID" }, { verdict = { approved = true } }]
     "#],
     settings: || json!({ "merge_target_branch": "main", "verify_cmds": ["../enter.sh check $$; test $(cat state) = good"] }),
-    ends: &[State::Completed],
     target: "main",
     checked_out: true,
-    plan: ONE_TASK,
-    slots: 1,
-    person: nothing,
+    ..PLAIN
 };
 
 /// No progress until the prompt is rewritten, a usage limit, and work that nobody commits.
@@ -95,13 +141,7 @@ pub const STUCK: Scenario = Scenario {
         [[turn]]
         steps = [{ sh = "../enter.sh implement $PPID" }, { write = { path = "left", text = "over" } }, { tick = "next" }, "complete"]
     "#],
-    settings: || json!({ "reviewer": false }),
-    ends: &[State::Completed],
-    target: "agent/thing",
-    checked_out: false,
-    plan: ONE_TASK,
-    slots: 1,
-    person: nothing,
+    ..PLAIN
 };
 
 /// A name by a model, a pause in the middle of the work, and a target that moves meanwhile.
@@ -114,18 +154,16 @@ pub const OPERATED: Scenario = Scenario {
         steps = [{ sh = "../enter.sh implement $PPID" }, { sh = "../move.sh other theirs" }, { tick = "next" }, { commit = "Done" }, { sh = "../keep.sh" }, "complete"]
     "#],
     settings: || json!({ "reviewer": false, "run_naming_mode": "haiku", "verify_cmds": ["../enter.sh check $$"] }),
-    ends: &[State::Completed],
-    target: "agent/thing",
-    checked_out: false,
-    plan: ONE_TASK,
-    slots: 1,
-    person: |scene, _, run, told| match run.state {
-        State::Running if waits(scene, run) && !told.iter().any(|kind| kind == "RUN_PAUSED") => {
+    person: |scene, seen| match seen.run().state {
+        State::Running
+            if waits(scene, seen.run()) && !seen.told.iter().any(|kind| kind == "RUN_PAUSED") =>
+        {
             Some(Wish::Pause)
         }
         State::Paused => Some(Wish::Resume),
         _ => None,
     },
+    ..PLAIN
 };
 
 /// A conflict with the target, which the agent settles; a merge commit.
@@ -138,12 +176,7 @@ pub const CONFLICT: Scenario = Scenario {
         steps = [{ sh = "../enter.sh implement $PPID; git merge agent/thing || true" }, { write = { path = "shared", text = "both" } }, { commit = "Settle it" }, { sh = "../keep.sh" }, "complete"]
     "#],
     settings: || json!({ "reviewer": false, "merge_strategy": "merge" }),
-    ends: &[State::Completed],
-    target: "agent/thing",
-    checked_out: false,
-    plan: ONE_TASK,
-    slots: 1,
-    person: nothing,
+    ..PLAIN
 };
 
 /// A run is canceled at work, and the one that waits behind it has its slot; a model names both of them alike.
@@ -159,13 +192,88 @@ pub const CANCELED: Scenario = Scenario {
         steps = [{ sh = "../enter.sh implement $PPID" }, { tick = "next" }, { commit = "Done" }, { sh = "../keep.sh" }, "complete"]
         "#,
     ],
-    settings: || json!({ "reviewer": false, "run_naming_mode": "haiku" }),
     ends: &[State::Canceled, State::Completed],
-    target: "agent/thing",
-    checked_out: false,
-    plan: ONE_TASK,
-    slots: 1,
-    person: |scene, which, run, _| (which == 0 && waits(scene, run)).then_some(Wish::Cancel),
+    person: |scene, seen| (seen.which == 0 && waits(scene, seen.run())).then_some(Wish::Cancel),
+    ..PLAIN
 };
 
-pub const ALL: [&Scenario; 5] = [&EVENTFUL, &STUCK, &OPERATED, &CONFLICT, &CANCELED];
+/// A canceled run is scrapped while the next one works; that one proves its work, and a person merges it into the branch
+/// that is checked out, makes a pull request of it, and scraps it.
+pub const HANDED_OVER: Scenario = Scenario {
+    name: "handed over",
+    scripts: &[
+        r#"
+        [[turn]]
+        steps = [{ sh = "../enter.sh implement $PPID" }, { write = { path = "half", text = "half" } }, { commit = "Half" }, { write = { path = "rest", text = "rest" } }, { sh = "../keep.sh; touch ../waiting; sleep 1000" }]
+        "#,
+        r#"
+        [[turn]]
+        steps = [{ sh = "../enter.sh implement $PPID" }, { write = { path = "made", text = "made" } }, { tick = "next" }, { commit = "Done" }, { sh = "../keep.sh" }, "complete"]
+        "#,
+    ],
+    settings: || {
+        json!({
+            "reviewer": false,
+            "merge_strategy": "none",
+            "merge_target_branch": "main",
+            "verify_cmds": ["../enter.sh check $$"],
+        })
+    },
+    ends: &[State::Canceled, State::Completed],
+    target: "main",
+    checked_out: true,
+    remote: true,
+    person: |scene, seen| match (seen.which, seen.run().state, seen.handover) {
+        (0, State::Running, _) if waits(scene, seen.run()) => Some(Wish::Cancel),
+        (0, State::Canceled, Some(it)) if it.state == Handover::GivenUp => Some(Wish::Scrap),
+        (1, State::Completed, Some(it)) => match it.state {
+            Handover::Proved => Some(Wish::Merge),
+            Handover::Merged if it.facts.pr_url.is_none() => Some(Wish::PullRequest),
+            Handover::Merged => Some(Wish::Scrap),
+            _ => None,
+        },
+        _ => None,
+    },
+    ..PLAIN
+};
+
+/// Long after a run was canceled and another one completed, what is left of them goes; then the canceled one is wanted
+/// after all, and goes on from where it stood.
+pub const CLEANED_UP: Scenario = Scenario {
+    name: "cleaned up",
+    scripts: &[
+        r#"
+        [[turn]]
+        steps = [{ sh = "../enter.sh implement $PPID; ../half.sh; [ -e ../waiting ] || { touch ../waiting; sleep 1000; }" }, { tick = "next" }, { commit = "Done" }, { sh = "../keep.sh" }, "complete"]
+        "#,
+        r#"
+        [[turn]]
+        steps = [{ sh = "../enter.sh implement $PPID" }, { write = { path = "made", text = "made" } }, { tick = "next" }, { commit = "Done" }, { sh = "../keep.sh" }, "complete"]
+        "#,
+    ],
+    ends: &[State::Completed, State::Completed],
+    long: true,
+    person: |scene, seen| match (seen.which, seen.run().state) {
+        (0, State::Running)
+            if waits(scene, seen.run()) && !seen.told.iter().any(|kind| kind == "RUN_CANCELED") =>
+        {
+            Some(Wish::Cancel)
+        }
+        (0, State::Canceled) if seen.all_ended() => {
+            let over = seen.runs.iter().all(|run| run.facts.nothing_left);
+            Some(if over { Wish::Retry } else { Wish::CleanUp })
+        }
+        _ => None,
+    },
+    ..PLAIN
+};
+
+pub const ALL: [&Scenario; 7] = [
+    &EVENTFUL,
+    &STUCK,
+    &OPERATED,
+    &CONFLICT,
+    &CANCELED,
+    &HANDED_OVER,
+    &CLEANED_UP,
+];

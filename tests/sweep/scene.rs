@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
+use super::clock::Clock;
 use super::scenario::Scenario;
 use crate::support::Repository;
 
@@ -55,10 +56,42 @@ git update-ref refs/heads/agent/thing "$new" "$old"
 touch ../moved
 "#;
 
+/// Commits half of the work, if nobody has yet.
+const HALF: &str = r#"#!/bin/sh
+[ -e half ] || { echo half > half && git add half && git commit --quiet --message Half; }
+git rev-parse HEAD >> ../commits
+"#;
+
+/// What arrives at the remote is written down, a line for each change of a branch.
+const RECEIVED: &str = r#"#!/bin/sh
+while read -r old new branch; do echo "$branch"; done >> ../pushed
+"#;
+
+/// Answers as `gh` does, and refuses a second request for a branch as the forge does.
+const FORGE: &str = r#"#!/bin/sh
+here=$(dirname "$0")
+made="$here/of-$(echo "$4" | tr / -)"
+case "$1 $2" in
+"pr list") if [ -e "$made" ]; then printf '[{"url":"%s"}]\n' "$(cat "$made")"; else echo '[]'; fi ;;
+"pr create")
+    cat > "$made-body"
+    [ ! -e "$made" ] || { echo "a pull request for $4 already exists" >&2; exit 1; }
+    echo "$4" >> "$here/../requested"
+    echo "https://forge.example/o/r/pull/$4" > "$made"
+    cat "$made" ;;
+*) exit 1 ;;
+esac
+"#;
+
+/// Longer than what is left of a run is kept.
+pub const LONG_AFTER_SEC: i64 = 40 * 24 * 60 * 60;
+
 /// The stage of one story.
 pub struct Scene {
     pub scenario: &'static Scenario,
     pub repo: Repository,
+    /// By which the real daemon goes, where much time passes.
+    clock: Option<Clock>,
     /// The user's checkout before anything began.
     before: Checkout,
 }
@@ -80,6 +113,7 @@ impl Scene {
             ("keep.sh", KEEP),
             ("move.sh", MOVE),
             ("name.sh", NAME),
+            ("half.sh", HALF),
         ] {
             program(&repo, name, text);
         }
@@ -91,9 +125,18 @@ impl Scene {
         repo.write("README.md", "read me\n");
         repo.commit_all("More");
         repo.git(&["branch", "agent/thing"]);
+        if scenario.remote {
+            let remote = repo.outside().join("remote.git").display().to_string();
+            repo.git(&["init", "--quiet", "--bare", &remote]);
+            program(&repo, "remote.git/hooks/post-receive", RECEIVED);
+            repo.git(&["remote", "add", "origin", &remote]);
+            std::fs::create_dir(repo.outside().join("bin")).expect("a directory");
+            program(&repo, "bin/gh", FORGE);
+        }
         repo.write("README.md", "read me, too\n");
         repo.write("note", "to myself\n");
         Scene {
+            clock: scenario.long.then(|| Clock::beside(&repo)),
             scenario,
             before: checkout(&repo),
             repo,
@@ -112,6 +155,22 @@ impl Scene {
 
     pub fn outside(&self) -> &Path {
         self.repo.outside()
+    }
+
+    /// Where the daemon looks for programs.
+    pub fn path(&self) -> String {
+        let path = std::env::var("PATH").unwrap_or_default();
+        format!("{}:{path}", self.outside().join("bin").display())
+    }
+
+    pub fn clock(&self) -> Option<&Clock> {
+        self.clock.as_ref()
+    }
+
+    /// Much time passes, for the real daemon.
+    pub fn ages(&self) {
+        let clock = self.clock.as_ref();
+        clock.expect("a long story").set(LONG_AFTER_SEC);
     }
 
     /// The data directory.

@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::life::{Dead, Ended};
 use super::outcome;
 use super::outside::Outside;
-use super::scenario::{Scenario, Wish};
+use super::scenario::{PLAIN, Scenario, Wish};
 use super::scene::Scene;
 use crate::support::PATIENCE;
 
@@ -31,11 +31,9 @@ const RESTLESS: Scenario = Scenario {
         })
     },
     ends: &[],
-    target: "agent/thing",
-    checked_out: false,
     plan: "# Plan\n\n- [ ] first thing\n- [ ] second thing\n",
     slots: 2,
-    person: |_, _, _, _| None,
+    ..PLAIN
 };
 
 const WORK: &str = r#"

@@ -247,15 +247,16 @@ impl Call {
         command
     }
 
-    /// What the call changes that others see: refs, worktrees, files. Objects and scratch files are nobody's business.
+    /// What the call changes that others see: refs, worktrees, files, a remote. Objects and scratch files are nobody's
+    /// business.
     fn change(&self) -> Option<&'static str> {
-        const CHANGES: [&str; 4] = ["update-ref", "worktree", "checkout-index", "merge"];
-        let named = |change: &&str| {
-            self.args
-                .iter()
-                .any(|arg| arg.as_os_str() == OsStr::new(change))
-        };
-        CHANGES.into_iter().find(named)
+        const CHANGES: [&str; 5] = ["update-ref", "worktree", "checkout-index", "merge", "push"];
+        let has = |word: &str| self.args.iter().any(|arg| arg.as_os_str() == word);
+        let files = || (has("read-tree") && has("-u")).then_some("read-tree");
+        CHANGES
+            .into_iter()
+            .find(|change| has(change))
+            .or_else(files)
     }
 
     fn tried(&self) -> String {

@@ -7,6 +7,7 @@ use super::forge::{Tool, Wanted};
 use super::{Performed, Table, blocked, failed};
 use crate::core::handover::Event;
 use crate::core::run::State;
+use crate::crash::Place;
 use crate::effect::git::{self, Pushed};
 use crate::store::StoredRun;
 
@@ -61,7 +62,11 @@ pub(super) async fn create_pr(table: &Table<'_>) -> Performed {
                 body: &body(table.run),
                 draft: table.run.state != State::Completed,
             };
-            tool.create(&wanted).await?
+            let crash = &table.world.crash;
+            crash.pass_on(Place::Calling, "pull-request").await;
+            let url = tool.create(&wanted).await?;
+            crash.pass_on(Place::Called, "pull-request").await;
+            url
         }
     };
     table.log(&format!(
