@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use agent_loop::crash::{Crash, CrashPoint, Death, Place};
 use agent_loop::effect::git::{Repo, Want, Worktree, head, prepare_worktree, show};
 
 use super::{Lab, held, ready, want, with_worktree};
@@ -157,6 +158,43 @@ async fn a_vanished_directory_is_added_again_at_the_same_place_with_the_runs_com
     assert_eq!(fs::read_to_string(first.path.join("f")).unwrap(), "two\n");
     // What git knows of the user's own vanished worktree stays.
     assert!(repo.common_dir.join("worktrees/mine").exists());
+}
+
+#[tokio::test]
+async fn a_crash_while_a_vanished_directory_was_added_again_is_finished_and_deletes_nothing() {
+    let (lab, repo, first) = with_worktree().await;
+    fs::write(first.path.join("f"), "two\n").unwrap();
+    lab.commit(&first.path, "work");
+    fs::remove_dir_all(&first.path).unwrap();
+    let crash = Crash::at(CrashPoint {
+        place: Place::Called,
+        name: Some("worktree".to_owned()),
+        // The first one forgets what git kept about the directory.
+        nth: 2,
+        death: Death::Quit,
+    });
+    let known = Want {
+        known: Some(&first),
+        ..want("r1")
+    };
+    let dying = Repo::open(&lab.git.clone().dying(crash.clone()), &lab.repo()).await;
+    let dying = dying.unwrap();
+    tokio::select! {
+        it = prepare_worktree(&dying, &known) => panic!("it did not die: {it:?}"),
+        () = crash.died() => {}
+    }
+    assert!(!first.path.join("f").exists(), "the files were to follow");
+    drop(dying);
+    assert_eq!(prepared(&repo, &known).await, first);
+    assert_eq!(fs::read_to_string(first.path.join("f")).unwrap(), "two\n");
+    assert_eq!(lab.sh(&first.path, &["status", "--porcelain"]), "");
+    // From then on it is taken up as it is.
+    fs::write(first.path.join("f"), "half done\n").unwrap();
+    assert_eq!(prepared(&repo, &known).await, first);
+    assert_eq!(
+        fs::read_to_string(first.path.join("f")).unwrap(),
+        "half done\n"
+    );
 }
 
 #[tokio::test]

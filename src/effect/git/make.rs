@@ -158,7 +158,8 @@ fn is_empty_dir(path: &Path, meta: &fs::Metadata) -> bool {
     meta.is_dir() && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
 }
 
-/// Takes up a recorded worktree exactly as it is; one whose directory has vanished is added again.
+/// Takes up a recorded worktree exactly as it is; one whose directory has vanished is added again, and finished where that
+/// was cut off.
 pub(super) async fn take_up(repo: &Repo, known: &Worktree) -> Result<Prepared> {
     let held = |why: String| Ok(Prepared::Held { why });
     let at = known.path.display();
@@ -181,7 +182,13 @@ pub(super) async fn take_up(repo: &Repo, known: &Worktree) -> Result<Prepared> {
     match admin {
         Some(admin) if !vanished => match known.astray(repo, &admin).await? {
             Some(why) => return held(why),
-            None => return Ok(Prepared::Ready(known.clone())),
+            None if admin.complete => return Ok(Prepared::Ready(known.clone())),
+            // Cut off while it was added again: files that are missing are nobody's deletions.
+            None => {
+                let safe = Safe::trusting(repo, &known.drivers).await?;
+                fill(&safe, known, &admin).await?;
+                return Ok(Prepared::Ready(known.clone()));
+            }
         },
         None if !vanished => {
             return held(format!(
