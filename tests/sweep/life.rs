@@ -172,6 +172,15 @@ pub async fn play(
                     wrong,
                 };
             }
+            // Nothing gets better by further deaths.
+            (Life::Died | Life::Rested(_), _) if !wrong.is_empty() => {
+                return Story {
+                    deaths,
+                    outcome: Outcome::default(),
+                    passed: Passed::new(),
+                    wrong,
+                };
+            }
             (Life::Died | Life::Rested(_), _) => {}
         }
     }
@@ -297,6 +306,7 @@ impl Look {
             runs: &self.runs,
             told: &self.told,
             handover: self.handover.as_ref(),
+            busy: self.pending,
         }
     }
 

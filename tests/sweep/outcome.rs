@@ -153,6 +153,9 @@ pub async fn wrong_at_death(scene: &Scene, reader: &Reader) -> Vec<String> {
             holding.len()
         ));
     }
+    if runs.len() > scene.scenario.scripts.len() {
+        wrong.push(format!("{} runs, more than were asked for", runs.len()));
+    }
     for run in &runs {
         let counted = holding.iter().any(|it| it.id == run.id);
         let mut alive = processes_of(&run.id);

@@ -49,6 +49,8 @@ pub struct Seen<'a> {
     pub told: &'a [String],
     /// What has been done with it since its end.
     pub handover: Option<&'a StoredHandover>,
+    /// The daemon has something to do for them.
+    pub busy: bool,
 }
 
 impl Seen<'_> {
@@ -259,7 +261,7 @@ pub const CLEANED_UP: Scenario = Scenario {
         {
             Some(Wish::Cancel)
         }
-        (0, State::Canceled) if seen.all_ended() => {
+        (0, State::Canceled) if seen.all_ended() && !seen.busy => {
             let over = seen.runs.iter().all(|run| run.facts.nothing_left);
             Some(if over { Wish::Retry } else { Wish::CleanUp })
         }
