@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::{Map, Value};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -220,6 +221,7 @@ async fn run(
         environment: std::env::vars_os().collect(),
         versions: AgentVersions::default(),
         now: daemon::now,
+        postmortems: Semaphore::new(1),
         stopping: CancellationToken::new(),
         told: tokio::sync::watch::Sender::new(0),
         crash,

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use super::dialect::Dialect;
-use super::driver::{
-    ACP_SUBCOMMAND, AgentError, Call, CommandLine, Role, SCRIPTED_SUBCOMMAND, Stdin,
-};
+use super::driver::{ACP_SUBCOMMAND, AgentError, Call, CommandLine, SCRIPTED_SUBCOMMAND, Stdin};
 use super::preset::{DriverKind, Part};
 use super::resolve::AgentSpec;
 use super::verdict;
@@ -95,7 +93,7 @@ impl AgentSpec {
                 Part::Resume(args) => (call.resume.is_some(), *args),
                 Part::MaxTurns(args) => (call.max_turns.is_some(), *args),
                 Part::MaxCost(args) => (call.max_cost_usd.is_some(), *args),
-                Part::Review(args) => (call.role == Role::Review, *args),
+                Part::Review(args) => (call.role.only_reads(), *args),
                 Part::Verdict(args) => (call.verdict_schema_file.is_some(), *args),
                 Part::Own => (false, &[][..]),
             };

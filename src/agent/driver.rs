@@ -77,14 +77,25 @@ pub enum Role {
     Implement,
     /// To judge a commit.
     Review,
+    /// To explain an ended run.
+    Postmortem,
 }
 
 impl Role {
+    /// Whether it has nothing to change.
+    pub fn only_reads(self) -> bool {
+        match self {
+            Role::Implement => false,
+            Role::Review | Role::Postmortem => true,
+        }
+    }
+
     /// The name used in arguments.
     pub fn as_str(self) -> &'static str {
         match self {
             Role::Implement => "implement",
             Role::Review => "review",
+            Role::Postmortem => "postmortem",
         }
     }
 }

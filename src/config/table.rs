@@ -75,7 +75,7 @@ pub static KEYS: &[Key] = &[
     run("sandbox", Kind::Choice(Sandbox::WORDS), "\"guard\"", "How far a step is kept from writing elsewhere (see operating.md): as far as this machine can, not at all, or wholly or not started. A workspace file may raise it (`off` < `guard` < `required`), never lower it."),
     run("env_pass", Kind::List(Form::Variable), "[]", "Further environment variables, by name or glob, that reach the agent. A known agent's own (its API keys) reach it anyway."),
     run("summary_json", Kind::Flag, "true", "Whether `summary.json` is written when a run ends."),
-    run("postmortem", Kind::Flag, "false", "Whether an analysis is made when a run ends. Not in effect yet."),
+    run("postmortem", Kind::Flag, "false", "Whether an ended run is analyzed by itself: a summary of what is recorded, and the report of its agent."),
     run("skills_enabled", Kind::Flag, "false", "Whether skills are offered to the agent: folders with a `SKILL.md`."),
     run("skills_dirs", Kind::List(Form::Path), "[\".loop/skills\", \".claude/skills\", \".agents/skills\"]", "Where skills are looked for: in the workspace at the run's base commit, and in absolute folders where they are. Of two skills of one name the first counts."),
 ];

@@ -195,6 +195,10 @@ impl Engine {
                     // Still pending in the store, too: a daemon that dies now performs it again.
                     self.lanes.add_first(Job::Run(*effect));
                     self.retry_at = Some(Instant::now() + RETRY);
+                    // What it gave way to does not wait for that.
+                    if self.lanes.gives_way(&run) {
+                        self.advance(&run).await;
+                    }
                     return;
                 }
                 self.unsaved.push_back(Report::Run(effect, done));

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::core::run::{RunId, StepId};
+use crate::core::run::{Effect, RunId, StepId};
 use crate::store::{EffectId, HandoverEffect, StoredEffect};
 
 /// What is performed in a lane: the effects of a run, and those of its handover. One lane for both, so that the two are
@@ -49,6 +49,28 @@ impl Job {
             Job::Handover(_) => false,
         }
     }
+
+    /// Whether everything else of its run goes before it, and ends it where it is in progress.
+    fn gives_way(&self) -> bool {
+        match self {
+            Job::Run(effect) => match effect.effect {
+                Effect::WritePostmortem => true,
+                Effect::NameRun
+                | Effect::PrepareWorktree
+                | Effect::StartAgent
+                | Effect::StartReview
+                | Effect::StartChecks
+                | Effect::Judge
+                | Effect::StartMerge
+                | Effect::RewritePrompt
+                | Effect::StopStep
+                | Effect::CloseRun
+                | Effect::RemoveWorktrees
+                | Effect::CollectRun => false,
+            },
+            Job::Handover(_) => false,
+        }
+    }
 }
 
 /// The effect that a lane is busy with.
@@ -86,15 +108,16 @@ impl Lanes {
         self.lanes.values().all(|lane| lane.busy.is_none())
     }
 
-    /// Puts effects at the end of their runs' lanes. One that stops a step makes the performer of that step let go.
+    /// Puts effects at the end of their runs' lanes. One that stops a step makes the performer of that step let go; any
+    /// of them that of an effect that gives way.
     pub(super) fn add(&mut self, jobs: impl IntoIterator<Item = Job>) {
         for job in jobs {
             let lane = self.lanes.entry(job.run_id().clone()).or_default();
-            if job.stops()
-                && let Some(busy) = &lane.busy
-                && busy.job.step() == job.step()
-            {
-                busy.stop.cancel();
+            if let Some(busy) = &lane.busy {
+                let is_stopped = job.stops() && busy.job.step() == job.step();
+                if is_stopped || (busy.job.gives_way() && !job.gives_way()) {
+                    busy.stop.cancel();
+                }
             }
             lane.waiting.push_back(job);
         }
@@ -104,6 +127,15 @@ impl Lanes {
     pub(super) fn add_first(&mut self, job: Job) {
         let lane = self.lanes.entry(job.run_id().clone()).or_default();
         lane.waiting.push_front(job);
+    }
+
+    /// Whether the first in line gives way to another that is next.
+    pub(super) fn gives_way(&self, run: &RunId) -> bool {
+        let waiting = self.lanes.get(run).map(|lane| &lane.waiting);
+        let first_gives_way = waiting
+            .and_then(|it| it.front())
+            .is_some_and(Job::gives_way);
+        first_gives_way && waiting.is_some_and(|it| it.iter().any(|job| !job.gives_way()))
     }
 
     /// Forgets effects that the store has dropped.
@@ -119,7 +151,9 @@ impl Lanes {
         if lane.busy.is_some() {
             return None;
         }
-        let Some(job) = lane.waiting.pop_front() else {
+        // One that gives way is next when nothing else is left.
+        let first = lane.waiting.iter().position(|job| !job.gives_way());
+        let Some(job) = lane.waiting.remove(first.unwrap_or(0)) else {
             self.lanes.remove(run);
             return None;
         };
@@ -151,5 +185,57 @@ impl Lanes {
     /// Runs that have a lane.
     pub(super) fn runs(&self) -> Vec<RunId> {
         self.lanes.keys().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::time::Time;
+
+    fn job(id: i64, effect: Effect) -> Job {
+        Job::Run(StoredEffect {
+            id: EffectId(id),
+            run_id: RunId("a".to_owned()),
+            generation: 1,
+            step_id: None,
+            effect,
+            created_at: Time(0),
+        })
+    }
+
+    fn next(lanes: &mut Lanes) -> Option<(i64, CancellationToken)> {
+        let next = lanes.next(&RunId("a".to_owned()));
+        next.map(|(job, stop)| (job.id().0, stop))
+    }
+
+    #[test]
+    fn an_analysis_that_was_asked_for_first_goes_last_and_lets_go_of_what_comes_later() {
+        let run = RunId("a".to_owned());
+        let mut lanes = Lanes::new(CancellationToken::new());
+        lanes.add([
+            job(1, Effect::WritePostmortem),
+            job(2, Effect::RemoveWorktrees),
+        ]);
+        assert!(lanes.gives_way(&run));
+        let (first, _) = next(&mut lanes).expect("a job");
+        assert_eq!(first, 2);
+        lanes.finished(&run, EffectId(2));
+        assert!(!lanes.gives_way(&run), "nobody else is there");
+        let (second, stop) = next(&mut lanes).expect("a job");
+        assert_eq!(second, 1);
+        lanes.add([job(3, Effect::WritePostmortem)]);
+        assert!(!stop.is_cancelled(), "another analysis waits");
+        lanes.add([job(4, Effect::CloseRun)]);
+        assert!(stop.is_cancelled());
+        lanes.finished(&run, EffectId(1));
+        lanes.add_first(job(1, Effect::WritePostmortem));
+        let order: Vec<i64> = std::iter::from_fn(|| {
+            let (id, _) = next(&mut lanes)?;
+            lanes.finished(&run, EffectId(id));
+            Some(id)
+        })
+        .collect();
+        assert_eq!(order, [4, 1, 3]);
     }
 }

@@ -17,6 +17,9 @@ use crate::store::{HandoverEffect, StoredEffect, StoredRun};
 pub(super) fn superseded(effect: &StoredEffect, run: &StoredRun) -> bool {
     match effect.effect {
         Effect::StopStep | Effect::CloseRun | Effect::RemoveWorktrees | Effect::CollectRun => false,
+        Effect::WritePostmortem => {
+            effect.generation != run.facts.generation || !run.facts.is_analyzed_now()
+        }
         Effect::NameRun
         | Effect::PrepareWorktree
         | Effect::StartAgent

@@ -41,7 +41,7 @@ fn every_operation_says_what_an_error_looks_like_and_all_but_health_need_the_tok
     let document = document();
     assert_eq!(document["security"][0]["token"], serde_json::json!([]));
     let paths = document["paths"].as_object().expect("paths");
-    assert_eq!(paths.len(), 24, "{:?}", paths.keys());
+    assert_eq!(paths.len(), 25, "{:?}", paths.keys());
     for (path, item) in paths {
         for (method, operation) in item.as_object().expect("operations") {
             let refusal =

@@ -99,6 +99,7 @@ async fn bodies_may_be_left_out_and_are_checked_when_they_are_there() {
             "merge_strategy",
         ),
         ("reset", json!([1]), "body"),
+        ("postmortem", json!({ "again": true }), "again"),
     ] {
         let said = server
             .post_json(&path(verb), &body)
@@ -107,10 +108,34 @@ async fn bodies_may_be_left_out_and_are_checked_when_they_are_there() {
         assert!(said.contains(named), "{verb} {body}: {said}");
     }
     assert_eq!(server.state(&id).await, "queued");
-    server
-        .post("/runs/nobody/pause")
-        .await
-        .refused(404, "not_found");
+    for verb in ["pause", "postmortem"] {
+        let path = format!("/runs/nobody/{verb}");
+        server.post(&path).await.refused(404, "not_found");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_postmortem_is_of_an_ended_run_and_a_repeat_is_the_same() {
+    let server = Server::idle().await;
+    let id = server.create("explained").await;
+    let path = format!("/runs/{id}/postmortem");
+    let said = server.post(&path).await.refused(409, "refused");
+    assert!(
+        said.contains("analyze of run") && said.contains("the run has not ended"),
+        "{said}"
+    );
+    server.post(&format!("/runs/{id}/cancel")).await.ok();
+    let asked = server.post(&path).await.ok()["run"].clone();
+    assert_eq!(asked["state"], "canceled");
+    assert!(asked["postmortem"]["began_at"].is_string(), "{asked}");
+    let run = server.house.settled(&run_id(&id)).await;
+    assert!(run.facts.postmortem.is_some_and(|it| it.end.is_some()));
+    let run = server.get(&format!("/runs/{id}")).await.ok()["run"].clone();
+    let postmortem = &run["postmortem"];
+    assert!(postmortem["ended_at"].is_string(), "{run}");
+    // It never began: there is nothing to explain.
+    assert_eq!(postmortem["written"], false);
+    assert_eq!(postmortem["failure"], json!(null));
 }
 
 /// What became of one wish.

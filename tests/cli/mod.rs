@@ -1,6 +1,7 @@
 //! `loopctl` from outside: the real binary against servers that this suite plays itself, and the pure parts of the client.
 
 mod address;
+mod analyze;
 mod commands;
 mod delay;
 mod fake;

@@ -125,6 +125,7 @@ pub fn what_a_person_may_say() -> Vec<Event> {
             merge_strategy: MergeStrategy::Squash,
         },
         Event::Reset,
+        Event::Analyze,
         Event::RemoveWorktree {
             path: answers::worktree().path,
         },

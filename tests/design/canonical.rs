@@ -1,17 +1,23 @@
-//! When two worlds are the same to the search: counters jump to the brink, names, times and generations are counted from
-//! where the run stands, and what is written before it is read again is forgotten. Everything else is kept exactly.
+//! When two worlds are the same to the search: counters jump to the brink, names and times are counted from where the run
+//! stands, generations become their places in their order, and what is written before it is read again is forgotten.
+//! Everything else is kept exactly.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hasher as _};
 
 use agent_loop::core::machine::Kind;
-use agent_loop::core::run::{Current, Mode, Stage};
+use agent_loop::core::run::{Current, Effect, Mode, Stage};
 use agent_loop::core::watchdog::Ladder;
 
 use super::world::{NOW, Pending, World, stays};
 
 /// Worlds that behave alike become the same.
 pub fn canonical(world: &mut World) {
+    // An analysis that nobody waits for is dropped by its lane; until then it changes nothing.
+    let waits = |it: &Pending| it.effect != Effect::WritePostmortem || !world.is_superseded(it);
+    let outbox = world.outbox.iter().filter(|it| waits(it)).cloned();
+    world.outbox = outbox.collect();
     // A stop names its step and a close its run, and to repeat either is harmless: each is kept once.
     let mut kept: Vec<Pending> = Vec::new();
     for mut it in world.outbox.drain(..) {
@@ -23,7 +29,7 @@ pub fn canonical(world: &mut World) {
         }
     }
     world.outbox = kept;
-    count_from_the_oldest(world);
+    in_their_order(world);
     let facts = &mut world.facts;
     let word = || "a word".to_owned();
     // The rules only ask whether there are any.
@@ -59,6 +65,13 @@ pub fn canonical(world: &mut World) {
         naming.name = None;
     }
     facts.last_message = word();
+    if let Some(postmortem) = &mut facts.postmortem {
+        postmortem.began_at = NOW;
+    }
+    if !facts.terms.postmortem && !facts.is_analyzed_now() {
+        // Whether there was one is asked only where one is to follow.
+        facts.postmortem = None;
+    }
     facts.due = facts.due.map(|_| NOW);
     if let Some(wait) = &mut facts.wait {
         (wait.until, wait.message) = (NOW, word());
@@ -92,29 +105,29 @@ pub fn canonical(world: &mut World) {
     }
 }
 
-/// Generations are counted from the oldest one that anybody still names.
-fn count_from_the_oldest(world: &mut World) {
-    let facts = &mut world.facts;
-    let starts = world.outbox.iter().filter(|it| !stays(it.effect));
-    let oldest = starts.map(|it| it.generation);
-    let oldest = oldest.chain(facts.step.iter().map(|it| it.generation));
-    let oldest = oldest.chain(world.outbox.iter().filter_map(|it| it.step));
-    let oldest = oldest.chain(world.busy.iter().map(|(it, _)| it.generation));
-    let shift = oldest
-        .min()
-        .unwrap_or(facts.generation)
-        .min(facts.generation);
-    let count = |it: &mut u64| *it = it.saturating_sub(shift);
-    count(&mut facts.generation);
-    facts
-        .step
-        .iter_mut()
-        .for_each(|it| count(&mut it.generation));
-    world.process.iter_mut().for_each(count);
+/// Of generations only the order counts: they become their places in it.
+fn in_their_order(world: &mut World) {
+    let mut named: BTreeSet<u64> = BTreeSet::new();
+    generations(world, |it| {
+        named.insert(*it);
+    });
+    let place = |it: &u64| named.range(..*it).count() as u64;
+    generations(world, |it| *it = place(it));
+}
+
+/// Every generation that anybody names.
+fn generations(world: &mut World, mut each: impl FnMut(&mut u64)) {
+    each(&mut world.facts.generation);
+    world.process.iter_mut().for_each(&mut each);
+    let step = world.facts.step.iter_mut();
+    step.for_each(|it| each(&mut it.generation));
     let busy = world.busy.iter_mut().map(|(it, _)| it);
     for it in world.outbox.iter_mut().chain(busy) {
-        count(&mut it.generation);
-        it.step.iter_mut().for_each(count);
+        // What stays is told apart by its step alone.
+        if !stays(it.effect) {
+            each(&mut it.generation);
+        }
+        it.step.iter_mut().for_each(&mut each);
     }
 }
 

@@ -2,7 +2,7 @@
 //! daemon's performers. What it says of a run is true of the branch and the target in `world`.
 
 use agent_loop::core::machine::Kind;
-use agent_loop::core::run::{Effect, Event, Mode, Removal, State};
+use agent_loop::core::run::{Effect, Event, Mode, PostmortemReport, Removal, State};
 
 use super::acts::{Act, Next, silently};
 use super::answers::{self, Agent, Merge, Review};
@@ -68,8 +68,9 @@ fn answered(world: &World, done: &Pending, machine: Machine, scope: &Scope, all:
         let world = next;
         all.push(Next { act, world, told });
     };
-    // A name that is not given is an answer like any other.
-    let fallible = !stays(done.effect) && done.effect != Effect::NameRun;
+    // A name that is not given is an answer like any other; trouble with an analysis is what the analysis came to.
+    let answers = [Effect::NameRun, Effect::WritePostmortem].contains(&done.effect);
+    let fallible = !stays(done.effect) && !answers;
     if has_process(done.effect) && fallible && scope.loses {
         report(&|_| {
             Some(Event::StepLost {
@@ -139,6 +140,10 @@ fn answered(world: &World, done: &Pending, machine: Machine, scope: &Scope, all:
         }),
         Effect::StartMerge => merged(world, done, machine, scope, all),
         Effect::RewritePrompt => report(&|_| None),
+        Effect::WritePostmortem => report(&|_| {
+            let report = PostmortemReport::default();
+            Some(Event::Analyzed { generation, report })
+        }),
         Effect::StopStep => report(&|_| {
             let step = done.step?;
             Some(Event::StepGone { step, left: None })

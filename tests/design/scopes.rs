@@ -38,6 +38,7 @@ pub fn terms() -> Terms {
         on_usage_limit: OnUsageLimit::Wait,
         fallback_agent: None,
         named_by_model: false,
+        postmortem: false,
         jitter_seed: 1,
     }
 }
@@ -59,6 +60,13 @@ pub type Named = (&'static str, fn() -> Terms, Scope);
 fn reviewed() -> Terms {
     Terms {
         reviewer: true,
+        ..terms()
+    }
+}
+
+fn explained() -> Terms {
+    Terms {
+        postmortem: true,
         ..terms()
     }
 }
@@ -188,6 +196,17 @@ const COLLECTING: Scope = Scope {
     ],
     ..CALM
 };
+/// An ended run is explained, by itself and by a wish, and perhaps started anew meanwhile.
+const EXPLAINING: Scope = Scope {
+    agent: &[Agent::Finishes, Agent::Auth],
+    person: &[
+        EventName::Cancel,
+        EventName::Retry,
+        EventName::Reset,
+        EventName::Analyze,
+    ],
+    ..CALM
+};
 
 pub const SCOPES: &[Named] = &[
     ("all that a person may say", reviewed, CALM),
@@ -203,6 +222,7 @@ pub const SCOPES: &[Named] = &[
     ("a worktree is wanted no more", terms, CLEANING),
     ("the time of a run is over", terms, COLLECTING),
     ("a model names the run", named, NAMING),
+    ("an ended run is explained", explained, EXPLAINING),
 ];
 
 pub fn graph(named: &Named, machine: Machine, until: Option<&str>) -> Graph {

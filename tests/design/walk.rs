@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use agent_loop::core::run::{self, Cell, Edge, Event, MergeStrategy, OnUsageLimit, State, Terms};
+use agent_loop::core::run::{
+    self, Cell, Edge, Event, MergeStrategy, OnUsageLimit, PostmortemReport, State, Terms,
+};
 use agent_loop::core::watchdog::Limits;
 use proptest::prelude::*;
 
@@ -158,6 +160,10 @@ fn reports(generation: u64) -> Vec<Event> {
             left: None,
         },
         Event::RetryDue { generation },
+        Event::Analyzed {
+            generation,
+            report: PostmortemReport::default(),
+        },
         Event::EffectFailed {
             generation,
             trouble,
@@ -188,7 +194,7 @@ pub fn any_terms() -> impl Strategy<Value = Terms> {
         Just(OnUsageLimit::Fallback)
     ];
     let other = prop::option::of(Just("other".to_owned()));
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     (
         limits,
         flags,
@@ -202,7 +208,7 @@ pub fn any_terms() -> impl Strategy<Value = Terms> {
         .prop_map(
             |(
                 limits,
-                (reviewer, has_checks, named_by_model),
+                (reviewer, has_checks, postmortem, named_by_model),
                 merge_strategy,
                 agent_retries,
                 agent_retry_backoff_sec,
@@ -219,6 +225,7 @@ pub fn any_terms() -> impl Strategy<Value = Terms> {
                 on_usage_limit,
                 fallback_agent,
                 named_by_model,
+                postmortem,
                 jitter_seed,
             },
         )

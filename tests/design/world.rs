@@ -14,6 +14,7 @@ use super::laws::{self, Answer};
 pub const TWO: &str = "never two processes of one run";
 pub const FORGOTTEN: &str = "a process that nobody waits for is being stopped";
 pub const WANTED: &str = "what a run waits for is pending or being performed";
+pub const EXPLAINED: &str = "an analysis that is at work is pending or being performed";
 pub const TREE: &str = "the target moves to the tree that was checked and approved";
 pub const NO_PLACE: &str = "nothing is performed without a worktree";
 
@@ -149,7 +150,7 @@ impl World {
         let live = self.facts.step.as_ref().map(|it| it.generation);
         let wanted = live.filter(|it| *it == generation);
         self.outbox
-            .retain(|it| stays(it.effect) || Some(it.generation) == wanted);
+            .retain(|it| !begins(it.effect) || Some(it.generation) == wanted);
         for effect in moved.effects {
             let step = live.filter(|_| effect.stops() || effect.step().is_some());
             if let Some((busy, let_go)) = &mut self.busy
@@ -196,6 +197,10 @@ impl World {
         if listens.is_some() && !self.outbox.iter().any(starts) {
             broken.push(WANTED);
         }
+        let explains = |p: &Pending| p.effect == Effect::WritePostmortem && !self.is_superseded(p);
+        if self.facts.is_analyzed_now() && !self.outbox.iter().any(explains) {
+            broken.push(EXPLAINED);
+        }
         broken
     }
 
@@ -216,7 +221,11 @@ impl World {
 
     /// Whether the next effect of the lane is one that the run no longer waits for.
     pub fn is_superseded(&self, next: &Pending) -> bool {
-        !stays(next.effect) && next.generation != self.facts.generation
+        let another = next.generation != self.facts.generation;
+        match next.effect {
+            Effect::WritePostmortem => another || !self.facts.is_analyzed_now(),
+            effect => !stays(effect) && another,
+        }
     }
 
     /// Takes the effect out of the outbox, as its report does.
@@ -237,6 +246,11 @@ impl World {
     }
 }
 
+/// Whether the store drops it when the run waits for another step. An analysis begins none, and is dropped by its lane.
+fn begins(effect: Effect) -> bool {
+    !stays(effect) && effect != Effect::WritePostmortem
+}
+
 /// Stops and what follows an end hold whatever has happened since.
 pub fn stays(effect: Effect) -> bool {
     match effect {
@@ -248,6 +262,7 @@ pub fn stays(effect: Effect) -> bool {
         | Effect::StartChecks
         | Effect::Judge
         | Effect::StartMerge
-        | Effect::RewritePrompt => false,
+        | Effect::RewritePrompt
+        | Effect::WritePostmortem => false,
     }
 }

@@ -195,7 +195,10 @@ const SHOWN: &[(&str, &str)] = &[
         "summary_json",
         "keys::run::a_summary_is_written_or_left_out",
     ),
-    ("postmortem", NOT_YET),
+    (
+        "postmortem",
+        "pipeline::postmortem::an_analysis_follows_every_end_by_itself_where_it_is_configured",
+    ),
     (
         "skills_enabled",
         "pipeline::skills::skills_are_offered_only_where_they_are_enabled",

@@ -311,7 +311,7 @@ pub(super) async fn kill_keeper(house: &House, id: &RunId, phase: &str) {
 }
 
 /// Kills the keeper of a step, and waits until it is gone.
-async fn kill(dir: &std::path::Path) {
+pub(super) async fn kill(dir: &std::path::Path) {
     let Found::Alive(keeper) = keeper::find(dir).expect("a record") else {
         panic!("no keeper lives in {}", dir.display());
     };

@@ -3,6 +3,7 @@
 //! Agents that are not installed are not tried, and said to be so; see `support/agents`.
 
 mod empty_handed;
+mod explaining;
 mod four_tasks;
 mod naming;
 mod refusals;

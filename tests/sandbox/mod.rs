@@ -1,6 +1,7 @@
 //! What a step may write: the fence itself, agents and checks that trespass, the three modes. Every confinement here is
 //! the kernel's; on a machine without Landlock the tests that need it say loudly that they were not tried.
 
+mod analysis;
 mod branches;
 mod fence;
 mod modes;

@@ -202,6 +202,7 @@ pub fn terms() -> Terms {
         on_usage_limit: OnUsageLimit::Wait,
         fallback_agent: None,
         named_by_model: false,
+        postmortem: false,
         jitter_seed: 7,
     }
 }

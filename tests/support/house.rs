@@ -19,6 +19,7 @@ use agent_loop::effect::{AgentVersions, World};
 use agent_loop::store::{self, Reader, Writer};
 use serde_json::json;
 use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::Repository;
@@ -108,6 +109,7 @@ impl House {
             environment: clean_environment(data, options),
             versions: AgentVersions::default(),
             now: daemon::now,
+            postmortems: Semaphore::new(1),
             stopping: CancellationToken::new(),
             told: tokio::sync::watch::Sender::new(0),
             crash: options.crash.clone(),

@@ -110,3 +110,8 @@ async fn runs_that_a_person_hands_over_survive_a_death_at_every_point() {
 async fn runs_that_are_cleaned_up_survive_a_death_at_every_point() {
     every_point(&scenario::CLEANED_UP).await;
 }
+
+#[tokio::test]
+async fn the_analyses_of_a_run_survive_a_death_at_every_point() {
+    every_point(&scenario::EXPLAINED).await;
+}

@@ -161,8 +161,8 @@ pub async fn wrong_at_death(scene: &Scene, reader: &Reader) -> Vec<String> {
         let mut alive = processes_of(&run.id);
         // A call of the daemon's own to git names the run, and may outlive it by a moment; no agent's does.
         alive.retain(|(_, line)| !(line.starts_with("git ") && line.contains(&run.id.0)));
-        // What lives now has lived when the daemon died: nobody starts anything meanwhile.
-        if !counted && !alive.is_empty() {
+        // What lives now has lived when the daemon died: nobody starts anything meanwhile. An analysis needs no slot.
+        if !counted && !alive.is_empty() && !run.facts.is_analyzed_now() {
             wrong.push(format!("{} works and holds no slot: {alive:?}", run.id));
         }
     }

@@ -270,7 +270,32 @@ pub const CLEANED_UP: Scenario = Scenario {
     ..PLAIN
 };
 
-pub const ALL: [&Scenario; 7] = [
+/// A run that fails is explained by itself, and started anew; the one that then completes is explained, too.
+pub const EXPLAINED: Scenario = Scenario {
+    name: "explained",
+    scripts: &[r#"
+        [[turn]]
+        steps = [{ sh = "../enter.sh implement $PPID" }, "auth"]
+        [[turn]]
+        steps = [{ sh = "../enter.sh implement $PPID" }, { tick = "next" }, { commit = "Done" }, { sh = "../keep.sh" }, "complete"]
+        [[turn]]
+        role = "postmortem"
+        steps = [{ sh = "../../../../../../enter.sh explain $PPID" }, { say = "It failed." }]
+        [[turn]]
+        role = "postmortem"
+        steps = [{ sh = "../../../../../../enter.sh explain $PPID" }, { say = "It went well." }]
+        "#],
+    settings: || json!({ "reviewer": false, "postmortem": true }),
+    ends: &[State::Completed],
+    person: |_, seen| {
+        let postmortem = seen.run().facts.postmortem.as_ref();
+        let explained = postmortem.is_some_and(|it| it.end.is_some());
+        (seen.run().state == State::Failed && explained).then_some(Wish::Retry)
+    },
+    ..PLAIN
+};
+
+pub const ALL: [&Scenario; 8] = [
     &EVENTFUL,
     &STUCK,
     &OPERATED,
@@ -278,4 +303,5 @@ pub const ALL: [&Scenario; 7] = [
     &CANCELED,
     &HANDED_OVER,
     &CLEANED_UP,
+    &EXPLAINED,
 ];

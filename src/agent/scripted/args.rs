@@ -31,7 +31,10 @@ impl Args {
                     role = Some(match text {
                         Some("implement") => Role::Implement,
                         Some("review") => Role::Review,
-                        Some(_) | None => return Err("--role is implement or review".to_owned()),
+                        Some("postmortem") => Role::Postmortem,
+                        Some(_) | None => {
+                            return Err("--role is implement, review or postmortem".to_owned());
+                        }
                     });
                 }
                 "--prompt-file" => prompt_file = Some(PathBuf::from(value)),

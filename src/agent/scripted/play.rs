@@ -86,11 +86,19 @@ pub(super) fn play(args: &Args, stage: &mut Stage) -> Result<i32, String> {
 
 /// What is done without a script.
 fn unscripted(args: &Args) -> Result<Vec<Step>, String> {
-    if args.role == Role::Review {
-        return Ok(vec![Step::Verdict {
-            approved: true,
-            findings: "The change does what its task says.".to_owned(),
-        }]);
+    match args.role {
+        Role::Implement => {}
+        Role::Review => {
+            return Ok(vec![Step::Verdict {
+                approved: true,
+                findings: "The change does what its task says.".to_owned(),
+            }]);
+        }
+        Role::Postmortem => {
+            let report =
+                "# Postmortem\n\nThe run did what its plan says; run/summary.md shows how.";
+            return Ok(vec![Step::Say(report.to_owned())]);
+        }
     }
     let plan = Checklist::parse(&read(&args.plan)?);
     let pending = plan.tasks().filter(|task| !task.mark.is_done()).count();

@@ -64,6 +64,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(operate::cancel))
         .routes(routes!(operate::retry))
         .routes(routes!(operate::reset))
+        .routes(routes!(operate::postmortem))
         .routes(routes!(worktrees::worktrees, worktrees::remove))
         .routes(routes!(handover::merge))
         .routes(routes!(handover::scrap))

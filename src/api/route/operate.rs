@@ -99,6 +99,18 @@ pub(super) async fn reset(
     operate(&app, &id, Event::Reset).await
 }
 
+/// Explain an ended run: a summary of what is recorded, and the report of its agent. One run at a time.
+#[utoipa::path(post, path = "/runs/{id}/postmortem", tag = "operate", params(("id" = String, Path, description = "Id, unique prefix or suffix of it, or name")),
+    request_body(content = Option<NoBody>),
+    responses((status = 200, body = RunReply), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody, description = "Refused, in the words of the run's table")))]
+pub(super) async fn postmortem(
+    State(app): State<Shared>,
+    Reference(id): Reference,
+    _: OptionalJson<NoBody>,
+) -> Reply {
+    operate(&app, &id, Event::Analyze).await
+}
+
 async fn operate(app: &App, reference: &str, event: Event) -> Reply {
     let run = app.find(reference).await?;
     let name = event.name();

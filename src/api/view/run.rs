@@ -6,7 +6,7 @@ use super::Unreadable;
 use crate::api::wire::{self, stamp};
 use crate::core::handover::State;
 use crate::core::machine::Kind;
-use crate::core::run::{Facts, MergeStrategy, RunId, Stage, State as RunState};
+use crate::core::run::{Facts, MergeStrategy, Postmortem, RunId, Stage, State as RunState};
 use crate::effect::spec_slug;
 use crate::store::{StoredHandover, StoredRun};
 
@@ -53,6 +53,7 @@ pub(crate) fn run(
             .clone()
             .or_else(|| after.and_then(|it| it.merge_commit.clone())),
         pr_url: after.and_then(|it| it.pr_url.clone()),
+        postmortem: facts.postmortem.as_ref().map(postmortem),
         unverified: !facts.terms.has_checks,
         usage: usage(facts),
         created_at: stamp(stored.created_at),
@@ -140,6 +141,16 @@ fn worktree(stored: &StoredRun) -> wire::Worktree {
         worktree_path: made
             .filter(|_| !facts.worktree_removed)
             .map(|made| made.path.clone()),
+    }
+}
+
+fn postmortem(stored: &Postmortem) -> wire::Postmortem {
+    let end = stored.end.as_ref();
+    wire::Postmortem {
+        began_at: stamp(stored.began_at),
+        ended_at: end.map(|end| stamp(end.at)),
+        written: end.is_some_and(|end| end.written),
+        failure: end.and_then(|end| end.failure.clone()),
     }
 }
 

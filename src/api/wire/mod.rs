@@ -18,8 +18,8 @@ pub use gc::{GcBranch, GcReply, GcRequest, GcRun};
 pub use query::{ListQuery, OutputFormat, OutputQuery, StreamQuery};
 pub use request::{CreateRun, MergeStrategy, NameSource, NoBody, ResumeRequest, RetryRequest};
 pub use run::{
-    CreatedRun, DiffReply, Failure, Handover, Hold, PlanSummary, Run, RunList, RunReply,
-    SkippedSection, Status, UsageTotals, Worktree,
+    CreatedRun, DiffReply, Failure, Handover, Hold, PlanSummary, Postmortem, Run, RunList,
+    RunReply, SkippedSection, Status, UsageTotals, Worktree,
 };
 pub use schedule::{Gate, HeldRun, PolicyView, QueueReply, QueuedRun, WhyReply};
 pub use step::{

@@ -83,6 +83,9 @@ pub struct Run {
     pub merge_commit: Option<String>,
     /// The pull request that was made.
     pub pr_url: Option<String>,
+    /// The analysis of the ended run; `null` when none was asked for since it ended.
+    #[serde(default)]
+    pub postmortem: Option<Postmortem>,
     /// There are no checks: only the review, if any, proves the work.
     #[serde(default)]
     pub unverified: bool,
@@ -105,6 +108,21 @@ pub struct Run {
     pub updated_at: Timestamp,
     /// Rises with every write.
     pub rev: u64,
+}
+
+/// The analysis of an ended run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Postmortem {
+    /// When it was begun.
+    #[schema(value_type = String, format = DateTime)]
+    pub began_at: Timestamp,
+    /// When it was over; `null` while it works.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub ended_at: Option<Timestamp>,
+    /// The agent's report is written.
+    pub written: bool,
+    /// Why there is no report of the agent, where one was wanted. The summary is written all the same.
+    pub failure: Option<String>,
 }
 
 /// The branches of a run and the directory it works in.

@@ -1,6 +1,7 @@
 //! The commands, one file each, named by its verb. A file holds the command's arguments, its help with an example, and
 //! what it does.
 
+pub mod analyze;
 pub mod cancel;
 pub mod completions;
 pub mod demo;
@@ -83,6 +84,8 @@ pub enum Command {
     Scrap(scrap::Arguments),
     /// Remove what is left of runs that ended long ago, as far as nothing is lost
     Gc(gc::Arguments),
+    /// Explain an ended run: its summary, and the report of its agent
+    Analyze(analyze::Arguments),
     /// Run a whole spec in a scratch repository with the scripted agent
     Demo(demo::Arguments),
     /// Print a lifecycle: the matrix of its table, or the diagram
@@ -124,6 +127,7 @@ impl Command {
             Command::Pr(arguments) => pr::execute(arguments, context).await,
             Command::Scrap(arguments) => scrap::execute(arguments, context).await,
             Command::Gc(arguments) => gc::execute(arguments, context).await,
+            Command::Analyze(arguments) => analyze::execute(arguments, context).await,
             Command::Demo(arguments) => demo::execute(arguments, context).await,
             Command::Machine(arguments) => machine::execute(arguments, context),
             Command::Doctor(arguments) => doctor::execute(arguments, context).await,

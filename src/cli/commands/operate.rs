@@ -12,6 +12,7 @@ pub fn call(verb: &str, run: &str) -> Call {
     let path = run_path(run, &format!("/{verb}"));
     let doing = match verb {
         "create-pr" => format!("make a pull request of run {run}"),
+        "postmortem" => format!("analyze run {run}"),
         verb => format!("{verb} run {run}"),
     };
     Call::post(doing, path)

@@ -135,6 +135,17 @@ pub fn whole(run: &Run, now: Timestamp) -> Vec<String> {
             }),
         ),
         (
+            "analysis",
+            run.postmortem
+                .as_ref()
+                .map_or_else(none, |it| match (it.ended_at, &it.failure) {
+                    (None, _) => "at work".to_owned(),
+                    (Some(_), Some(why)) => format!("a summary, no report: {why}"),
+                    (Some(_), None) if it.written => "a summary, and a report".to_owned(),
+                    (Some(_), None) => "a summary".to_owned(),
+                }),
+        ),
+        (
             "usage",
             format!(
                 "{} tokens in, {} out, {cost}",

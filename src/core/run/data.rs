@@ -179,6 +179,17 @@ pub struct Evidence {
     pub tampered: Option<String>,
 }
 
+/// How the analysis of an ended run ended. Its summary is written whatever the agent did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PostmortemReport {
+    /// The agent's report is written.
+    pub written: bool,
+    /// Why there is none although one was wanted, and what to do.
+    pub failure: Option<String>,
+    /// What the agent reported to have used.
+    pub usage: Usage,
+}
+
 /// What kind of trouble an effect met; decides what follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

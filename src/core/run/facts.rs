@@ -153,6 +153,26 @@ pub struct Session {
     pub counted: Totals,
 }
 
+/// The analysis of an ended run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Postmortem {
+    /// When it was begun.
+    pub began_at: Time,
+    /// How it ended; `None` while it works.
+    pub end: Option<PostmortemEnd>,
+}
+
+/// The end of an analysis.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PostmortemEnd {
+    /// When.
+    pub at: Time,
+    /// The agent's report is written.
+    pub written: bool,
+    /// Why there is none although one was wanted, and what to do.
+    pub failure: Option<String>,
+}
+
 /// Everything that is known of a run besides its state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
@@ -267,6 +287,9 @@ pub struct Facts {
     pub usage: Totals,
     /// The commit that the merge target was moved to.
     pub merge_commit: Option<String>,
+    /// The last analysis since the run ended; forgotten when it is started anew.
+    #[serde(default)]
+    pub postmortem: Option<Postmortem>,
     /// The session that the next try of the step at hand goes on with; `None` for one that is told everything. See
     /// `rules/sessions.rs`.
     #[serde(default)]
@@ -343,6 +366,7 @@ impl Facts {
             failure: None,
             usage: Totals::default(),
             merge_commit: None,
+            postmortem: None,
             resumes: None,
             ticket: 0,
             worker: None,

@@ -2,8 +2,8 @@
 
 use super::agent_result::Usage;
 use super::data::{
-    AgentReport, ChecksReport, Evidence, Left, Naming, Removal, RetiredBranch, ReviewReport,
-    Trouble, Worktree,
+    AgentReport, ChecksReport, Evidence, Left, Naming, PostmortemReport, Removal, RetiredBranch,
+    ReviewReport, Trouble, Worktree,
 };
 use super::spec::MergeStrategy;
 

@@ -13,11 +13,12 @@ mod spec;
 pub use crate::core::plan::PlanReading;
 pub use agent_result::{ResultClass, Usage};
 pub use data::{
-    AgentReport, CheckFailure, ChecksReport, Evidence, Left, Naming, Removal, RetiredBranch,
-    ReviewReport, Trouble, TroubleKind, Verdict, Worktree,
+    AgentReport, CheckFailure, ChecksReport, Evidence, Left, Naming, PostmortemReport, Removal,
+    RetiredBranch, ReviewReport, Trouble, TroubleKind, Verdict, Worktree,
 };
 pub use facts::{
-    Current, Facts, Failure, Hold, LiveStep, Mode, Notes, Session, Stage, Totals, Wait, WaitWhy,
+    Current, Facts, Failure, Hold, LiveStep, Mode, Notes, Postmortem, PostmortemEnd, Session,
+    Stage, Totals, Wait, WaitWhy,
 };
 pub use machine::*;
 pub use naming::name_in;

@@ -105,6 +105,13 @@ pub enum PublicEvent {
     WorktreeRemoved {
         path: String,
     },
+    PostmortemStart {},
+    PostmortemEnd {
+        /// The agent's report is written.
+        written: bool,
+        /// Why there is none although one was wanted.
+        failure: Option<String>,
+    },
     HandoverStateChanged {
         from: handover::State,
         to: handover::State,
@@ -178,6 +185,8 @@ impl PublicEvent {
             PublicEvent::RunNamed { .. } => "RUN_NAMED",
             PublicEvent::WorktreeCreated { .. } => "WORKTREE_CREATED",
             PublicEvent::WorktreeRemoved { .. } => "WORKTREE_REMOVED",
+            PublicEvent::PostmortemStart {} => "POSTMORTEM_START",
+            PublicEvent::PostmortemEnd { .. } => "POSTMORTEM_END",
             PublicEvent::HandoverStateChanged { .. } => "HANDOVER_STATE_CHANGED",
             PublicEvent::HandoverFailed { .. } => "HANDOVER_FAILED",
             PublicEvent::PullRequestCreated { .. } => "PULL_REQUEST_CREATED",
@@ -218,6 +227,8 @@ impl PublicEvent {
             | PublicEvent::RunNamed { .. }
             | PublicEvent::WorktreeCreated { .. }
             | PublicEvent::WorktreeRemoved { .. }
+            | PublicEvent::PostmortemStart {}
+            | PublicEvent::PostmortemEnd { .. }
             // Whoever asked for it waits for the answer.
             | PublicEvent::HandoverStateChanged { .. }
             | PublicEvent::HandoverFailed { .. }
@@ -366,6 +377,19 @@ fn what_was_reported(
                 });
             }
         }
+        Event::Analyzed { report, .. } => told.push(PublicEvent::PostmortemEnd {
+            written: report.written,
+            failure: report.failure.clone(),
+        }),
+        Event::Retry { .. } | Event::RetryMerge { .. } | Event::Reset => {
+            // What nobody waits for any more is over for the world, too.
+            if before.is_analyzed_now() && !after.is_analyzed_now() {
+                told.push(PublicEvent::PostmortemEnd {
+                    written: false,
+                    failure: Some("the run was started anew".to_owned()),
+                });
+            }
+        }
         Event::Closed {
             worktree_removed: false,
             ..
@@ -383,9 +407,7 @@ fn what_was_reported(
         | Event::RetryDue { .. }
         | Event::Pause
         | Event::Cancel
-        | Event::Retry { .. }
-        | Event::RetryMerge { .. }
-        | Event::Reset => {}
+        | Event::Analyze => {}
     }
 }
 
@@ -431,6 +453,9 @@ fn what_begins(
             phase: phase.to_owned(),
             attempt: moved.facts.attempt + 1,
         });
+    }
+    if effect == Effect::WritePostmortem {
+        told.push(PublicEvent::PostmortemStart {});
     }
     if effect == Effect::StartMerge {
         told.push(PublicEvent::MergeStarted {

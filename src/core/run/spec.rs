@@ -141,6 +141,9 @@ pub struct Terms {
     /// A model is asked for the run's name before it gets its branch.
     #[serde(default)]
     pub named_by_model: bool,
+    /// Whether an analysis follows the end.
+    #[serde(default)]
+    pub postmortem: bool,
     /// Spreads the waits of runs that fail together; random at creation, so that the core needs no randomness.
     pub jitter_seed: u64,
 }

@@ -336,6 +336,7 @@ fn terms(config: &RunConfig, named_by_model: bool) -> Terms {
         on_usage_limit: config.on_usage_limit,
         fallback_agent: config.fallback_agent.clone(),
         named_by_model,
+        postmortem: config.postmortem,
         jitter_seed: Uuid::new_v4().as_u64_pair().0,
     }
 }
@@ -346,14 +347,6 @@ fn warnings(config: &RunConfig) -> Vec<String> {
         warnings.push(
             "no verify_cmds: nothing but the review proves the work, and it will be marked as unverified".to_owned(),
         );
-    }
-    let inert = [("postmortem", config.postmortem)];
-    for (key, set) in inert {
-        if set {
-            warnings.push(format!(
-                "{key} is not in effect yet: it changes nothing in this version"
-            ));
-        }
     }
     warnings
 }

@@ -6,12 +6,15 @@
 //! |---|---|
 //! | `place` | where a run's files are, atomically, in one or two places |
 //! | `report` | `report.tsv` and `run.log`, a row for each thing as it happens |
+//! | `analysis` | `analysis/summary.md`, when an ended run is explained |
 //! | `summary` | `summary.json`, once, at the end |
 
+mod analysis;
 mod place;
 mod report;
 mod summary;
 
+pub use analysis::Records;
 pub(super) use place::private_dir;
 pub use place::{RunFiles, prepare_root, run_dir, step_dir};
 pub use report::{Row, RowKind};

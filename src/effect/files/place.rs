@@ -67,6 +67,11 @@ impl RunFiles {
         self.steps.with_file_name("tmp")
     }
 
+    /// Where one try of an analysis works.
+    pub fn postmortem_dir(&self, name: &str) -> PathBuf {
+        self.steps.with_file_name("postmortem").join(name)
+    }
+
     /// Locked by whoever works in the run's worktree.
     pub fn worktree_lock(&self) -> PathBuf {
         self.steps.with_file_name("worktree.lock")

@@ -53,7 +53,7 @@ fn keep(dir: &Path) -> Result<(), KeeperError> {
     let worktree = match &job.worktree_lock {
         Some(path) => match files::try_lock(path.as_path())? {
             Some(lock) => Some(lock),
-            None => return refuse(&dir, format!("worktree busy: {} is locked", path.display())),
+            None => return refuse(&dir, format!("{BUSY}: {} is locked", path.display())),
         },
         None => None,
     };
@@ -152,6 +152,9 @@ fn stand_back(dir: &Path) -> Result<(), KeeperError> {
     say(UP);
     Ok(())
 }
+
+/// How a refusal begins that passes by itself, when whoever works there has ended.
+pub const BUSY: &str = "worktree busy";
 
 fn refuse(dir: &Path, why: String) -> Result<(), KeeperError> {
     let refused = Some(why);

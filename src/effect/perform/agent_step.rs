@@ -112,7 +112,16 @@ pub(super) async fn call(
         let prompt_file = dir.join("prompt.txt");
         std::fs::write(&prompt_file, &prompt)
             .map_err(io_trouble(format!("write {}", prompt_file.display())))?;
-        let job = job(desk, role, &spec, &mut begin, dir, prompt_file).await?;
+        let scene = Scene {
+            role,
+            resumes: begin.called.resumes.clone(),
+            new_session: begin.named.clone(),
+            cwd: PathBuf::from(&desk.worktree()?.path),
+            marker: step::marker(desk),
+            lock: desk.files.worktree_lock(),
+        };
+        let (job, version) = job(desk, &spec, scene, dir, prompt_file).await?;
+        begin.called.version = version;
         write_json(&dir.join(BEGIN), &begin)?;
         Ok(job)
     })
@@ -139,22 +148,41 @@ pub(super) fn agent_of(desk: &Desk<'_>, name: &str) -> Result<AgentSpec, Trouble
     Ok(agent::resolve(name, &desk.config.agents)?)
 }
 
-async fn job(
+/// What an agent is called for, and where it works.
+pub(super) struct Scene {
+    pub role: Role,
+    /// The session to go on with, or the name for a new one.
+    pub resumes: Option<String>,
+    pub new_session: Option<String>,
+    pub cwd: PathBuf,
+    /// Carried by every process of it.
+    pub marker: String,
+    /// Held by its keeper: nobody else works there meanwhile.
+    pub lock: PathBuf,
+}
+
+/// The job of one call of the agent, and the agent's version where it tells one.
+pub(super) async fn job(
     desk: &Desk<'_>,
-    role: Role,
     spec: &AgentSpec,
-    begin: &mut Begin,
+    scene: Scene,
     dir: &Path,
     prompt_file: PathBuf,
-) -> Result<Job, Trouble> {
-    let worktree = desk.worktree()?;
-    let cwd = PathBuf::from(&worktree.path);
+) -> Result<(Job, Option<String>), Trouble> {
+    let Scene {
+        role,
+        resumes,
+        new_session,
+        cwd,
+        marker,
+        lock,
+    } = scene;
     let state_dir = desk.files.state_dir();
     crate::effect::files::private_dir(&state_dir)
         .map_err(io_trouble(format!("make {}", state_dir.display())))?;
     let model = match role {
         Role::Implement => desk.config.model.clone(),
-        Role::Review => desk
+        Role::Review | Role::Postmortem => desk
             .config
             .review_model
             .clone()
@@ -172,8 +200,8 @@ async fn job(
         prompt_file,
         plan: cwd.join(&desk.order.run.spec.plan_path),
         iteration: desk.facts().iteration,
-        resume: begin.called.resumes.clone(),
-        new_session: begin.named.clone(),
+        resume: resumes,
+        new_session,
         verdict_schema_file,
         state_dir,
         self_exe: desk.world.self_exe.clone(),
@@ -182,20 +210,30 @@ async fn job(
         max_cost_usd: None,
     })?;
     let mut env = environment(desk, &line)?;
-    let (repo, seen) = (desk.repo().await?, env.entries());
+    let seen = env.entries();
     let versions = &desk.world.versions;
-    begin.called.version = versions.of(spec, &line.program, &cwd, &seen).await;
-    for (name, value) in git::author_fallback(&repo, &desk.git_worktree()?, &seen).await? {
-        env.set(name, value);
+    let version = versions.of(spec, &line.program, &cwd, &seen).await;
+    match role {
+        Role::Implement | Role::Review => {
+            let repo = desk.repo().await?;
+            for (name, value) in git::author_fallback(&repo, &desk.git_worktree()?, &seen).await? {
+                env.set(name, value);
+            }
+        }
+        // It commits nothing.
+        Role::Postmortem => {}
     }
-    let sandbox = sandbox::of_agent(desk, spec, &mut env).await?;
+    let sandbox = match role {
+        Role::Implement | Role::Review => sandbox::of_agent(desk, spec, &mut env).await?,
+        Role::Postmortem => sandbox::of_analysis(desk, spec, &mut env, &cwd).await?,
+    };
     let stdin = stdin(&line);
     let argv = std::iter::once(line.program)
         .chain(line.args)
         .map(Into::into)
         .collect();
-    Ok(Job {
-        marker: step::marker(desk),
+    let job = Job {
+        marker,
         commands: vec![Command {
             argv,
             cwd: cwd.into(),
@@ -212,9 +250,10 @@ async fn job(
         }],
         stop_on_failure: false,
         grace_ms: desk.config.stop_grace_sec.saturating_mul(1000),
-        worktree_lock: Some(desk.files.worktree_lock().into()),
+        worktree_lock: Some(lock.into()),
         sandbox,
-    })
+    };
+    Ok((job, version))
 }
 
 /// What the agent may see of the daemon's environment, and what is set for it.
@@ -245,9 +284,11 @@ async fn listen(
     dir: &Path,
 ) -> Result<Heard, Trouble> {
     let record = exit.commands.first().cloned().unwrap_or_default();
-    let name = match role {
-        Role::Implement => format!("iter-{:02}-impl", desk.facts().iteration),
-        Role::Review => format!("iter-{:02}-review", desk.facts().iteration),
+    let iteration = desk.facts().iteration;
+    let (name, prompt_name) = match role {
+        Role::Implement => (format!("iter-{iteration:02}-impl"), "prompt.txt"),
+        Role::Review => (format!("iter-{iteration:02}-review"), "review-prompt.txt"),
+        Role::Postmortem => ("analysis/agent".to_owned(), "analysis/prompt.txt"),
     };
     let now = desk.now();
     let (report, tail) = hear(spec, dir, &record, now).await?;
@@ -263,10 +304,6 @@ async fn listen(
             .write("tail", &format!("{name}.tail.txt"), tail.as_bytes(), now)
             .await,
     );
-    let prompt_name = match role {
-        Role::Implement => "prompt.txt",
-        Role::Review => "review-prompt.txt",
-    };
     // The short words of a further try are with its step; here stands what the agent was told of its work.
     if begin.called.resumes.is_none() {
         artifacts.extend(

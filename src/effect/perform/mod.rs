@@ -9,17 +9,20 @@ mod close;
 mod collect;
 mod desk;
 pub(super) mod environment;
+mod explain;
 mod handover;
 mod implement;
 mod judge;
 mod merge;
 mod name;
 mod neighbours;
+mod postmortem;
 mod products;
 mod prompting;
 mod review;
 mod rewrite;
 mod sandbox;
+mod scratch;
 mod session;
 mod skills;
 mod step;
@@ -34,7 +37,7 @@ mod worktree;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::git::Git;
@@ -69,6 +72,8 @@ pub struct World {
     pub versions: AgentVersions,
     /// The wall clock.
     pub now: fn() -> Time,
+    /// Turns of those who analyze: how many ended runs are explained at a time.
+    pub postmortems: Semaphore,
     /// Cancelled when the daemon ends and its steps with it; performers let go then as if their step was told to stop.
     pub stopping: CancellationToken,
     /// The number of the newest public event: whoever follows the events waits for it to change.
@@ -113,7 +118,8 @@ pub struct Done {
     pub told: Vec<PublicEvent>,
     /// How it went, for whoever looks into the database.
     pub outcome: String,
-    /// It could not be performed and must not be given up: the effect stays pending and is performed again.
+    /// It could not be performed and must not be given up, or it gave way: the effect stays pending and is performed
+    /// again.
     pub again: bool,
 }
 
@@ -181,6 +187,7 @@ pub async fn perform(world: &World, order: &Order, stop: &CancellationToken) -> 
         Effect::RewritePrompt => rewrite::rewrite(&desk).await,
         Effect::StopStep => stop::stop(&desk).await,
         Effect::CloseRun => close::close(&desk).await,
+        Effect::WritePostmortem => postmortem::postmortem(&desk, stop).await,
         Effect::RemoveWorktrees => unwanted::remove(&desk).await,
         Effect::CollectRun => collect::collect(&desk).await,
     };
@@ -231,6 +238,7 @@ fn failed(order: &Order, trouble: Trouble) -> Done {
         Effect::CollectRun => collect::none(&outcome),
         // No run waits for a name, and none fails for want of one.
         Effect::NameRun => name::none(order, &trouble.message),
+        Effect::WritePostmortem => postmortem::none(order, trouble.message),
         Effect::PrepareWorktree
         | Effect::StartAgent
         | Effect::StartReview

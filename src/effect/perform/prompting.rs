@@ -105,6 +105,23 @@ pub(super) async fn continuation(
     render(&subject, repo, PromptKind::Continue, &facts).await
 }
 
+/// The prompt of an analysis: what it is about is copied to `scratch`, the run's files among it to `run_dir`.
+pub(super) async fn postmortem(
+    desk: &Desk<'_>,
+    repo: &Repo,
+    scratch: &Path,
+    run_dir: &Path,
+    outcome: String,
+) -> Result<String, Trouble> {
+    let subject = desk.subject()?;
+    // It tells of the plan's end what the facts know, and points at the copy.
+    let mut facts = without_skills(&subject, &Checklist::parse(""), &Next::Mend);
+    facts.workspace = scratch.display().to_string();
+    facts.outcome = Some(outcome);
+    facts.run_dir = Some(run_dir.display().to_string());
+    render(&subject, repo, PromptKind::Postmortem, &facts).await
+}
+
 /// What the next iteration is for, as the machine decided and the plan at the tip says.
 pub(super) fn selected(facts: &Facts, plan: &Checklist) -> Next {
     match facts.mode {

@@ -29,6 +29,25 @@ pub(super) async fn of_agent(
     spec: &AgentSpec,
     env: &mut Environment,
 ) -> Result<Option<Sandbox>, Trouble> {
+    for_agent(desk, spec, env, &Ground::Worktree).await
+}
+
+/// The sandbox for an agent that explains an ended run: it may write in `scratch`, and in no worktree.
+pub(super) async fn of_analysis(
+    desk: &Desk<'_>,
+    spec: &AgentSpec,
+    env: &mut Environment,
+    scratch: &Path,
+) -> Result<Option<Sandbox>, Trouble> {
+    for_agent(desk, spec, env, &Ground::Scratch(scratch.to_owned())).await
+}
+
+async fn for_agent(
+    desk: &Desk<'_>,
+    spec: &AgentSpec,
+    env: &mut Environment,
+    ground: &Ground,
+) -> Result<Option<Sandbox>, Trouble> {
     let state = spec.state_places(&env.entries());
     let mut needed = Vec::new();
     if spec.driver() == DriverKind::Scripted {
@@ -40,7 +59,7 @@ pub(super) async fn of_agent(
         }
     }
     let wanted = state.made.into_iter().chain(state.other).collect();
-    around(desk, env, &Ground::Worktree, needed, wanted).await
+    around(desk, env, ground, needed, wanted).await
 }
 
 /// The sandbox for a call of an agent that is to answer and to change nothing: `scratch` is all that it gets of the run.

@@ -100,7 +100,9 @@ impl Facts {
             | Event::Cancel
             | Event::Retry { .. }
             | Event::RetryMerge { .. }
-            | Event::Reset => Cause {
+            | Event::Reset
+            | Event::Analyze
+            | Event::Analyzed { .. } => Cause {
                 code: event.name().as_str().to_owned(),
                 message: self.last_message.clone(),
             },

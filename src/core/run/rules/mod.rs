@@ -8,14 +8,15 @@ mod cleaning;
 mod evidence;
 mod merging;
 mod operator;
+mod postmortem;
 mod sessions;
 mod trouble;
 mod waits;
 
 use super::facts::{Facts, LiveStep, Stage};
 use super::machine::{
-    AfterAgent, AfterCatchUp, AfterConflict, AfterLost, AfterLostChecks, AfterReview, AfterTrouble,
-    AfterWatchdog, Event, NextTry, OnClaim, OnReset, OnRetryMerge, Rules,
+    AfterAgent, AfterCatchUp, AfterClose, AfterConflict, AfterLost, AfterLostChecks, AfterReview,
+    AfterTrouble, AfterWatchdog, Event, NextTry, OnAnalyze, OnClaim, OnReset, OnRetryMerge, Rules,
 };
 use crate::core::time::Time;
 
@@ -174,6 +175,16 @@ impl Rules for Facts {
         }
     }
 
+    fn begin_analysis(&mut self, _event: &Event, now: Time) {
+        self.analysis_begins(now);
+    }
+
+    fn record_analysis(&mut self, event: &Event, now: Time) {
+        if let Event::Analyzed { report, .. } = event {
+            self.analysis_ends(report, now);
+        }
+    }
+
     fn forget_step(&mut self, event: &Event, _now: Time) {
         if let Event::StepGone { step: gone, left } = event
             && self.step.as_ref().is_some_and(|s| s.generation == *gone)
@@ -276,6 +287,21 @@ impl Rules for Facts {
             (None, Stage::Implement) => OnClaim::Implement,
             (None, Stage::Review) => OnClaim::Review,
             (None, Stage::Verify) => OnClaim::Verify,
+        }
+    }
+
+    fn on_analyze(&self, _now: Time) -> OnAnalyze {
+        if self.is_analyzed_now() {
+            OnAnalyze::Already
+        } else {
+            OnAnalyze::Begin
+        }
+    }
+
+    fn after_close(&self, _now: Time) -> AfterClose {
+        match (self.terms.postmortem, &self.postmortem) {
+            (true, None) => AfterClose::Analyze,
+            (true, Some(_)) | (false, _) => AfterClose::Rest,
         }
     }
 

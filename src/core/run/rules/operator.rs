@@ -103,6 +103,7 @@ impl Facts {
         self.last_trouble = None;
         self.last_verdict = None;
         self.resumes = None;
+        self.postmortem = None;
         self.carry_over(&Event::Pause);
     }
 
