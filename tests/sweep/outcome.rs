@@ -32,11 +32,12 @@ impl Outcome {
                 format!("{} {}", facts.lost, facts.troubles),
             );
             let events = reader.events(Some(id), 0, 10_000).await.expect("events");
-            // A person may be faster than the next daemon is with its news of steps: those are compared by themselves.
+            // A person may be faster than the next daemon is with its news of steps and of a worktree that went with its
+            // run: those are compared by themselves.
             let mut steps = Vec::new();
             for event in &events {
                 // Which gates hold a run is news, not history: a daemon that starts tells it anew.
-                if event.kind.starts_with("STEP_") {
+                if event.kind.starts_with("STEP_") || event.kind == "WORKTREE_REMOVED" {
                     steps.push(event.kind.as_str());
                 } else if event.kind != "RUN_BLOCKED" {
                     let to = event.payload["to"].as_str().unwrap_or_default();
@@ -44,7 +45,7 @@ impl Outcome {
                 }
             }
             steps.sort_unstable();
-            say("events of steps", steps.join(" "));
+            say("events of steps and worktrees", steps.join(" "));
             for step in reader.steps(id).await.expect("steps") {
                 say(
                     "step",
@@ -127,7 +128,10 @@ impl Outcome {
         };
         let (here, there) = (only(self, other), only(other, self));
         if here.is_empty() && there.is_empty() {
-            return Some("the same in another order".to_owned());
+            let (here, there) = (self.0.join("\n  "), other.0.join("\n  "));
+            return Some(format!(
+                "the same in another order\nundisturbed:\n  {here}\ndisturbed:\n  {there}"
+            ));
         }
         Some(format!("undisturbed:\n{here}disturbed:\n{there}"))
     }
