@@ -74,6 +74,31 @@ fn words_have_to_fit() {
 }
 
 #[test]
+fn only_a_plural_is_its_singular() {
+    for (name, task, fits) in [
+        ("chart", "Draw charts", true),
+        ("glas", "Wash the glass", false),
+        ("ga", "Fill in gas", false),
+        ("tie", "Iron the ties", true),
+    ] {
+        let skills = [skill(name, "Something else")];
+        let found = !select(&skills, asked(task)).picked.is_empty();
+        assert_eq!(found, fits, "{name}: {task}");
+    }
+}
+
+#[test]
+fn a_name_weighs_more_than_words_and_more_words_more_than_fewer() {
+    let skills = [
+        skill("aa", "axes and labels"),
+        skill("charts", "Something else"),
+        skill("zz", "axes, labels and legends"),
+    ];
+    let selection = select(&skills, asked("Draw charts: axes, labels, legends"));
+    assert_eq!(names(&selection), ["charts", "zz", "aa"]);
+}
+
+#[test]
 fn words_alone_bring_three_skills_at_most_and_names_as_many_as_are_wanted() {
     let skills: Vec<Skill> = (0..9)
         .map(|n| skill(&format!("s{n}"), "draw charts with axes"))
