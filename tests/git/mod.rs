@@ -14,8 +14,9 @@ mod run;
 use std::{
     collections::BTreeMap,
     fs,
+    io::{Read as _, Write as _},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
@@ -71,6 +72,27 @@ impl Lab {
 
     pub async fn open(&self) -> Repo {
         Repo::open(&self.git, &self.repo()).await.unwrap()
+    }
+
+    /// A git that works in `cwd` until it is killed.
+    pub fn waiting_git(&self, cwd: &Path) -> Child {
+        let mut git = Command::new("git")
+            .args(["cat-file", "--batch"])
+            .current_dir(cwd)
+            .env("GIT_DIR", self.repo().join(".git"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It has come up when it has answered.
+        git.stdin.as_ref().unwrap().write_all(b"HEAD\n").unwrap();
+        let mut answer = [0; 1];
+        git.stdout
+            .as_mut()
+            .unwrap()
+            .read_exact(&mut answer)
+            .unwrap();
+        git
     }
 
     /// Git as a person uses it.

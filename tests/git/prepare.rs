@@ -6,7 +6,7 @@ use std::{
 };
 
 use agent_loop::crash::{Crash, CrashPoint, Death, Place};
-use agent_loop::effect::git::{Repo, Want, Worktree, head, prepare_worktree, show};
+use agent_loop::effect::git::{GitErrorKind, Repo, Want, Worktree, head, prepare_worktree, show};
 
 use super::{Lab, held, ready, want, with_worktree};
 
@@ -54,6 +54,37 @@ async fn a_repeat_without_a_record_gives_the_same_branch_and_path() {
         ),
         "run/spec"
     );
+}
+
+#[tokio::test]
+async fn locks_that_a_killed_git_left_while_it_claimed_the_branch_hold_nobody_up() {
+    let lab = Lab::new().await;
+    let repo = lab.open().await;
+    let locks = ["refs/heads/run/spec", "refs/loopd/runs/r1/0/run/spec"]
+        .map(|name| repo.common_dir.join(format!("{name}.lock")));
+    for left in [&locks[..1], &locks[1..], &locks] {
+        for lock in left {
+            fs::create_dir_all(lock.parent().unwrap()).unwrap();
+            fs::write(lock, "").unwrap();
+        }
+        let mut git = lab.waiting_git(&lab.repo());
+        let error = prepare_worktree(&repo, &want("r1")).await.unwrap_err();
+        assert_eq!(error.kind, GitErrorKind::Transient, "{error}");
+        assert!(error.said.contains(".lock"), "{error}");
+        git.kill().unwrap();
+        git.wait().unwrap();
+        let worktree = prepared(&repo, &want("r1")).await;
+        assert_eq!(worktree.run_branch, "run/spec");
+        assert!(locks.iter().all(|lock| !lock.exists()));
+        let path = worktree.path.to_str().unwrap();
+        lab.sh(
+            &lab.repo(),
+            &["worktree", "remove", "--force", "--force", path],
+        );
+        for name in ["refs/heads/run/spec", "refs/loopd/runs/r1/0/run/spec"] {
+            lab.sh(&lab.repo(), &["update-ref", "-d", name]);
+        }
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,8 @@ use super::{
     admin::Admin,
     commit::{Marks, commit_tree},
     index::OwnIndex,
-    refs::{head, resolve, swap},
+    ref_lock,
+    refs::{branch_ref, head, resolve, swap},
     safe::Safe,
 };
 
@@ -141,8 +142,9 @@ pub async fn untracked(repo: &Repo, worktree: &Worktree) -> Result<Vec<PathBuf>>
     index.untracked().await
 }
 
-/// Removes lock files that a killed git left in the worktree's own admin directory, and names them. Call it only when
-/// every process of the run is known to be gone: then nobody holds them.
+/// Removes lock files that a killed git left in the worktree's own admin directory, and that of the run's branch, and names
+/// them. Call it only when every process of the run is known to be gone: then nobody holds them. Somebody else's git might
+/// hold that of the branch, and is waited for by whoever moves it next.
 ///
 /// # Errors
 /// When the worktree is not the run's, or a file cannot be removed.
@@ -158,5 +160,6 @@ pub async fn drop_stale_locks(repo: &Repo, worktree: &Worktree) -> Result<Vec<Pa
             Err(error) => return Err(GitError::io("remove", &lock, &error)),
         }
     }
+    dropped.extend(ref_lock::clear(repo, &branch_ref(&worktree.run_branch))?);
     Ok(dropped)
 }

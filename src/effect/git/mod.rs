@@ -12,7 +12,7 @@
 //! |---|---|
 //! | `run`, `call`, `process`, `error`, `oid` | one call of git: environment, bounds, timeout, what went wrong |
 //! | `repo`, `safe` | a repository, its lane, and the overrides that keep its own configuration from being executed |
-//! | `refs`, `base`, `claim` | refs by compare-and-swap, the default branch, names that never collide |
+//! | `refs`, `ref_lock`, `base`, `claim` | refs by compare-and-swap, locks that a killed git left, the default branch, names that never collide |
 //! | `admin`, `worktree`, `place`, `make`, `worktrunk` | worktrees: made, recognised, taken up again |
 //! | `index`, `nested`, `advance` | an index of our own: what a worktree holds, without running what an agent configured |
 //! | `commit`, `leftovers`, `file` | marked commits |
@@ -53,6 +53,7 @@ mod place;
 mod process;
 mod proof;
 mod push;
+mod ref_lock;
 mod refs;
 mod remove;
 mod repo;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{GitError, GitErrorKind, Oid, Repo, Result, Worktree, safe::Safe};
+use super::{GitError, GitErrorKind, Oid, Repo, Result, Worktree, ref_lock, safe::Safe};
 
 /// A commit and what it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,17 +150,27 @@ pub(super) async fn swap(
     Err(moved.error())
 }
 
-/// Creates all of these refs, or none.
+/// Creates all of these refs, or none. Locks that a git has left which was killed in doing so are in nobody's way.
 pub(super) async fn create_all(safe: &Safe<'_>, refs: &[(&str, &Oid)], why: &str) -> Result<()> {
     let mut input = Vec::new();
     for (name, value) in refs {
         input.extend_from_slice(format!("create {name}\0{value}\0").as_bytes());
     }
-    safe.call(["update-ref", "--stdin", "-z", "-m", why])
-        .stdin(input)
-        .ok()
-        .await
-        .map(drop)
+    let create = || {
+        safe.call(["update-ref", "--stdin", "-z", "-m", why])
+            .stdin(input.clone())
+    };
+    let Err(error) = create().ok().await else {
+        return Ok(());
+    };
+    let mut is_cleared = false;
+    for (name, _) in refs {
+        is_cleared |= ref_lock::clear(safe.repo, name)?.is_some();
+    }
+    match is_cleared {
+        true => create().ok().await.map(drop),
+        false => Err(error),
+    }
 }
 
 /// Refs below `prefix` (which ends in a slash) and where they stand.
