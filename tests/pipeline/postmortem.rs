@@ -1,6 +1,7 @@
 //! An ended run is explained: by a summary of what is recorded, and by its agent, in a place of its own. What of the run it
 //! must leave alone. An agent that cannot report: `postmortem_trouble`; who dies or is in the way: `postmortem_lives`.
 
+use agent_loop::core::handover;
 use agent_loop::core::run::{Event, MergeStrategy, PostmortemEnd, RunId, State};
 use agent_loop::store::{Answer, StoredRun};
 use serde_json::{Value, json};
@@ -276,4 +277,26 @@ async fn a_merge_strategy_given_afterwards_ends_the_analysis_for_the_world_too()
     );
     assert_eq!(processes_of(&id), []);
     house.check().await;
+}
+
+#[tokio::test]
+async fn a_summary_knows_the_commit_that_a_person_merged_the_work_as() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let id = ended(
+        &house,
+        &repo,
+        &explains("{ say = \"It went well.\" }"),
+        State::Completed,
+    )
+    .await;
+    let it = house.handed(&id, handover::Event::Merge).await;
+    ask(&house, &id).await;
+    analyzed(&house, &id).await;
+    let commit = it.facts.merge_commit.expect("a commit");
+    let summary = house.file(&id, "analysis/summary.md");
+    assert!(
+        summary.contains(&format!("- merged as: {commit}\n")),
+        "{summary}"
+    );
 }

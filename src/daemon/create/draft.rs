@@ -29,6 +29,8 @@ pub(in crate::daemon) struct Draft {
     pub plan: Checklist,
     /// For example that nothing verifies it.
     pub warnings: Vec<String>,
+    /// Agents whose programs are not there now, each in words.
+    pub absent: Vec<String>,
     /// The workspace's own file says where the worktree goes.
     confined: bool,
     /// A model is to be asked for the name.
@@ -110,7 +112,8 @@ impl Draft {
             place,
             base,
             plan,
-            warnings: [warnings(&config), absent].concat(),
+            warnings: warnings(&config),
+            absent,
             confined: !is_trusted(&config.worktree_path_template, defaults, overrides),
             named_by_model: request.name.is_none()
                 && config.run_naming_mode == RunNamingMode::Haiku,

@@ -127,7 +127,7 @@ impl Creator {
             run,
             existed,
             plan: draft.plan,
-            warnings: draft.warnings,
+            warnings: [draft.warnings, draft.absent].concat(),
         })
     }
 

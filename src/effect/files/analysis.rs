@@ -85,7 +85,14 @@ impl Records<'_> {
             )?;
             row("target", tree.merge_target_branch.clone())?;
         }
-        row("merged as", facts.merge_commit.clone().unwrap_or_else(none))
+        // By the run itself, or by a person afterwards, which only the events tell.
+        let mut merges = self.events.iter().filter(|it| it.kind == "MERGE_FINISHED");
+        let last = merges.next_back();
+        let told = last.and_then(|it| it.payload["commit"].as_str().map(str::to_owned));
+        row(
+            "merged as",
+            facts.merge_commit.clone().or(told).unwrap_or_else(none),
+        )
     }
 
     /// How the run ended, in a line.
