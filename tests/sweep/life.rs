@@ -292,11 +292,17 @@ impl Look {
         // Looked at last: what the end that is seen above has asked for is still there, or done.
         let effects = reader.pending_effects().await.map_err(readable)?;
         let handovers = reader.pending_handovers().await.map_err(readable)?;
+        // What came to its end in between may be what a person waits for, and is not seen yet.
+        let mut moved = false;
+        for run in &runs {
+            let now = reader.run(&run.id).await.map_err(readable)?;
+            moved |= now.is_none_or(|now| now.rev != run.rev);
+        }
         Ok(Look {
             runs,
             told: events.into_iter().map(|event| event.kind).collect(),
             handover,
-            pending: !(effects.is_empty() && handovers.is_empty()),
+            pending: moved || !(effects.is_empty() && handovers.is_empty()),
         })
     }
 
