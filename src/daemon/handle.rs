@@ -10,7 +10,7 @@ use crate::core::run::{Event, RunId};
 use crate::core::schedule::Schedule;
 use crate::effect::{Done, HandoverDone};
 use crate::store::{
-    Applied, Created, HandedOver, HandoverEffect, NewRun, StoreError, StoredEffect,
+    Applied, Created, HandedOver, HandoverEffect, NewRun, StoreError, StoredEffect, answered,
 };
 
 /// A message to the engine.
@@ -120,7 +120,7 @@ impl Handle {
         let (reply, drained) = oneshot::channel();
         if self.inbox.send(Message::Drain(steps, reply)).await.is_ok() {
             // An engine that is gone has drained, too.
-            let _ = drained.await;
+            answered(&self.inbox, drained).await;
         }
     }
 
@@ -136,6 +136,6 @@ impl Handle {
     ) -> Result<T, AskError> {
         let (reply, answer) = oneshot::channel();
         self.inbox.send(message(reply)).await.map_err(|_| Gone)?;
-        Ok(answer.await.map_err(|_| Gone)??)
+        Ok(answered(&self.inbox, answer).await.ok_or(Gone)??)
     }
 }

@@ -15,6 +15,7 @@
 //! trait over the two handles until there is a second backend. Nothing is deleted: history is small, and `gc` is about
 //! branches and directories.
 
+mod answered;
 mod apply;
 mod cleaning;
 mod codec;
@@ -46,6 +47,7 @@ use std::time::Duration;
 
 use crate::crash::Crash;
 
+pub(crate) use answered::answered;
 pub use apply::{Answer, Applied, Apply, Expect, Move};
 pub use create::{Created, Idempotency, NewRun};
 pub use error::StoreError;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
+use super::answered::answered;
 use super::error::{Fault, StoreError};
 use crate::crash::{Crash, Place};
 
@@ -72,7 +73,9 @@ impl Writer {
             ControlFlow::Continue(())
         });
         self.jobs.send(job).await.map_err(|_| StoreError::Gone)?;
-        answer.await.map_err(|_| StoreError::Gone)?
+        answered(&self.jobs, answer)
+            .await
+            .unwrap_or(Err(StoreError::Gone))
     }
 
     /// Ends the writer after everything asked before, and returns when the database is closed. Other handles get
@@ -88,7 +91,7 @@ impl Writer {
             ControlFlow::Break(())
         });
         if self.jobs.send(job).await.is_ok() {
-            let _ = wait.await;
+            answered(&self.jobs, wait).await;
         }
     }
 }
