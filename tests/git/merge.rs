@@ -7,7 +7,7 @@ use agent_loop::effect::git::{
     plan_merge, settle, tip,
 };
 
-use super::{Lab, merge_want, no_drivers, with_worktree};
+use super::{Lab, executable, merge_want, no_drivers, with_worktree};
 
 /// A run whose work is one commit.
 async fn worked() -> (Lab, Repo, Worktree, agent_loop::effect::git::Tip) {
@@ -188,6 +188,34 @@ async fn a_target_that_moved_is_never_moved_again_without_a_new_plan() {
     assert_eq!(execute(&repo, &planned, &no_drivers()).await.unwrap(), gone);
     let again = intent(plan_merge(&repo, &wish).await.unwrap());
     merged(execute(&repo, &again, &no_drivers()).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_target_that_moves_in_the_very_moment_of_the_merge_keeps_what_came() {
+    let (lab, repo, worktree, verified) = worked().await;
+    lab.sh(&lab.repo(), &["branch", "agent/spec", "main"]);
+    let wish = merge_want(&worktree, &verified, Strategy::Squash);
+    let planned = intent(plan_merge(&repo, &wish).await.unwrap());
+    let commit = ["commit-tree", "-p", "main", "-m", "other", "main^{tree}"];
+    let other = lab.sh(&lab.repo(), &commit);
+    // Somebody moves it after the last look, just before loopd does.
+    let home = lab.at("home");
+    let script = format!(
+        "#!/bin/sh\nexport HOME='{0}' XDG_CONFIG_HOME='{0}' GIT_CONFIG_NOSYSTEM=1\n\
+         case \" $* \" in *\" update-ref --no-deref \"*\" refs/heads/agent/spec \"*)\n\
+         git update-ref refs/heads/agent/spec {other} && echo moved > '{0}/moved' ;;\nesac\n\
+         exec git \"$@\"\n",
+        home.display()
+    );
+    executable(&lab.dir.path().join("git"), &script);
+    let moved = Executed::TargetMoved {
+        target: Oid::parse(&other),
+    };
+    let done = execute(&repo, &planned, &no_drivers()).await.unwrap();
+    assert!(home.join("moved").exists(), "it was not moved in between");
+    assert_eq!(done, moved);
+    let tip = lab.sh(&lab.repo(), &["rev-parse", "agent/spec"]);
+    assert_eq!(tip, other, "what came is still there");
 }
 
 #[tokio::test]
