@@ -42,7 +42,8 @@ impl Reader {
     }
 
     /// The run that `reference` means: a whole id before anything else, then the only run of that name, then
-    /// whatever has it as its name, as a prefix or a suffix of its id, or as a prefix of the tail that lists show. Letters of an id may be of either case; those of a name may not.
+    /// whatever has it as its name, as a prefix or a suffix of its id, or as a prefix of the tail (eight letters) that lists
+    /// show. Letters of an id may be of either case; those of a name may not.
     pub async fn find(&self, reference: &str) -> Result<Found, StoreError> {
         let reference = reference.to_owned();
         self.ask("find a run", move |db| find(db, &reference)).await

@@ -52,8 +52,7 @@ take_out() {
 }
 
 for room in $rooms; do
-    # Which suite has to see it. The planted bugs of the design check are left out: they
-    # prove the laws, not the core.
+    # Which suite has to see it. The planted bugs of the design check are left out: they prove the laws, not the core.
     case $room in
         plan | schedule | skills | watchdog) files="$room/**"; suite=$room; tests= ;;
         handover) files=handover/rules.rs; suite=design; tests=design::handover ;;

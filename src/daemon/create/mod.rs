@@ -1,6 +1,6 @@
 //! A new run, checked at the door: everything that can be wrong with a request is found here, before anything is stored.
-//! What is stored is complete: a run never reads its configuration again. `draft` looks at the request, `agents` at the agents that
-//! it names, `place` at its paths, `error` is what can be wrong.
+//! What is stored is complete: a run never reads its configuration again. `draft` looks at the request, `agents` at the
+//! agents that it names, `place` at its paths, `error` is what can be wrong.
 
 mod agents;
 mod draft;
