@@ -19,6 +19,47 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// What has become of a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// There was none.
+    Nothing,
+    /// It had been left, and is removed.
+    Removed,
+    /// Somebody may hold it.
+    Stays,
+}
+
+/// Removes a lock that is our user's, was made at `since_ms` (milliseconds since 1970) or later, and is held by nobody.
+pub(super) fn remove_left(
+    lock: &Path,
+    since_ms: i64,
+    is_held: impl Fn() -> io::Result<bool>,
+) -> Result<Left> {
+    let fail = |error: io::Error| GitError::io("look at", lock, &error);
+    let meta = match fs::symlink_metadata(lock) {
+        Ok(meta) => meta,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Left::Nothing),
+        Err(error) => return Err(fail(error)),
+    };
+    let made_ms = meta
+        .mtime()
+        .saturating_mul(1000)
+        .saturating_add(meta.mtime_nsec() / 1_000_000);
+    let ours = meta.is_file() && meta.uid() == rustix::process::geteuid().as_raw();
+    if !ours || made_ms < since_ms || is_held().map_err(fail)? {
+        return Ok(Left::Stays);
+    }
+    // The same file still: whoever came meanwhile would have made another.
+    let again = fs::symlink_metadata(lock).map_err(fail)?;
+    if (again.ino(), again.mtime_nsec()) != (meta.ino(), meta.mtime_nsec()) {
+        return Ok(Left::Stays);
+    }
+    fs::remove_file(lock).map_err(fail)?;
+    tracing::info!(lock = %lock.display(), "removed the lock that a killed git has left");
+    Ok(Left::Removed)
+}
+
 /// The index lock of a checkout.
 #[derive(Debug)]
 pub(super) struct IndexLock<'a> {
@@ -41,29 +82,8 @@ impl IndexLock<'_> {
     /// Removes a lock that a killed git of ours has left since `since_ms` (milliseconds since 1970), when there was none.
     /// Whether there is none now.
     pub(super) fn clear(&self, since_ms: i64) -> Result<bool> {
-        let path = self.path();
-        let fail = |error: io::Error| GitError::io("look at", &path, &error);
-        let meta = match fs::symlink_metadata(&path) {
-            Ok(meta) => meta,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
-            Err(error) => return Err(fail(error)),
-        };
-        let made_ms = meta
-            .mtime()
-            .saturating_mul(1000)
-            .saturating_add(meta.mtime_nsec() / 1_000_000);
-        let ours = meta.is_file() && meta.uid() == rustix::process::geteuid().as_raw();
-        if !ours || made_ms < since_ms || self.holder().map_err(fail)?.is_some() {
-            return Ok(false);
-        }
-        // The same file still: whoever came meanwhile would have made another.
-        let again = fs::symlink_metadata(&path).map_err(fail)?;
-        if (again.ino(), again.mtime_nsec()) != (meta.ino(), meta.mtime_nsec()) {
-            return Ok(false);
-        }
-        fs::remove_file(&path).map_err(fail)?;
-        tracing::info!(lock = %path.display(), "removed the lock that a killed git has left");
-        Ok(true)
+        let left = remove_left(&self.path(), since_ms, || Ok(self.holder()?.is_some()))?;
+        Ok(left != Left::Stays)
     }
 
     /// Waits a while for whoever works in there; why a person has to look, when that does not help.
