@@ -146,17 +146,17 @@ impl Engine {
         }
     }
 
-    /// When to look again without being asked: the next stored deadline, or the next try of a report that is not saved.
+    /// When to look again without being asked: the next try of what could not be done, else the next stored deadline.
     fn deadline(&self) -> Option<Instant> {
-        if self.draining.is_some() {
-            // Nothing that was planned is begun any more.
+        // What could not be done is tried again then, and not before: what is due would fail as well, at once and without end.
+        if self.retry_at.is_some() || self.draining.is_some() {
+            // A daemon that ends begins nothing any more that was planned.
             return self.retry_at;
         }
-        let planned = self.wake_at.map(|at| {
+        self.wake_at.map(|at| {
             let ms = at.ms_since(clock::now());
             Instant::now() + Duration::from_millis(ms.min(MAX_SLEEP_MS))
-        });
-        [planned, self.retry_at].into_iter().flatten().min()
+        })
     }
 
     async fn handle(&mut self, message: Message) {
@@ -194,7 +194,7 @@ impl Engine {
                 if done.again {
                     // Still pending in the store, too: a daemon that dies now performs it again.
                     self.lanes.add_first(Job::Run(*effect));
-                    self.retry_at = Some(Instant::now() + RETRY);
+                    self.try_again();
                     // What it gave way to does not wait for that.
                     if self.lanes.gives_way(&run) {
                         self.advance(&run).await;
@@ -358,7 +358,7 @@ impl Engine {
                     tracing::error!(%run, %error, "failed to read a run");
                     self.lanes.finished(run, job.id());
                     self.lanes.add_first(job);
-                    self.retry_at = Some(Instant::now() + RETRY);
+                    self.try_again();
                     return;
                 }
             };
@@ -403,7 +403,7 @@ impl Engine {
             Ok(due) => due,
             Err(error) => {
                 tracing::error!(%error, "failed to read the timers");
-                self.retry_at = Some(Instant::now() + RETRY);
+                self.try_again();
                 return;
             }
         };
@@ -424,7 +424,7 @@ impl Engine {
             Ok(schedule) => schedule,
             Err(error) => {
                 tracing::error!(%error, "failed to read the queue");
-                self.retry_at = Some(Instant::now() + RETRY);
+                self.try_again();
                 return;
             }
         };
@@ -450,7 +450,7 @@ impl Engine {
             Ok(next) => [next, schedule.wake_at].into_iter().flatten().min(),
             Err(error) => {
                 tracing::error!(%error, "failed to read the next timer");
-                self.retry_at = Some(Instant::now() + RETRY);
+                self.try_again();
                 schedule.wake_at
             }
         };
@@ -481,10 +481,15 @@ impl Engine {
         self.planner.plan(&self.reader, now, around).await
     }
 
+    /// Something could not be done: it is tried again soon. Who fails meanwhile does not put that off.
+    fn try_again(&mut self) {
+        self.retry_at.get_or_insert_with(|| Instant::now() + RETRY);
+    }
+
     /// Something could not be written: it is tried again soon, and until then a lock that somebody else holds is a gate, and
     /// so is a file system that takes nothing.
     fn retry_after(&mut self, error: &StoreError) {
-        self.retry_at = Some(Instant::now() + RETRY);
+        self.try_again();
         let (until, message) = (clock::now().plus_ms(RETRY_MS), error.to_string());
         if let StoreError::Busy { .. } = error {
             self.locked = Some(StoreLock { until, message });

@@ -190,9 +190,59 @@ async fn a_stranger_that_holds_the_database_is_waited_for() {
         panic!("it was stored while the database was locked");
     };
     assert!(said.contains("another process holds its lock"), "{said}");
+    // The first one's report was refused, too: it is the only account of what its agent has done.
+    until("a report is refused", async || {
+        daemon.counted("store_retries").await > 0
+    })
+    .await;
     assert_eq!(state(&daemon, &runs[0]).await, State::Running);
     stranger.execute_batch("ROLLBACK").expect("unlocks");
     ends_well(&scene, daemon, &runs).await;
+}
+
+/// The first call of the agent fails, and a second later it is called again.
+const FAILING_ONCE: Scenario = Scenario {
+    name: "failing once",
+    scripts: &["then = \"default\"\n[[turn]]\nsteps = [{ exit = 3 }]\n"],
+    settings: || serde_json::json!({ "reviewer": false, "agent_retry_backoff_sec": 1 }),
+    ..PLAIN
+};
+
+#[tokio::test]
+async fn a_wait_whose_end_cannot_be_stored_is_tried_again_in_peace() {
+    let scene = Scene::new(&FAILING_ONCE);
+    let started = Outside::start(&scene, None).await;
+    let daemon = started.unwrap_or_else(|Dead(why)| panic!("{why}"));
+    // What is due is refused at once, however often it is tried.
+    let stranger = rusqlite::Connection::open(store::file(&scene.data())).expect("opens");
+    stranger
+        .execute_batch(
+            "CREATE TRIGGER breaks BEFORE INSERT ON journal WHEN NEW.event = 'retry_due'
+             BEGIN SELECT raise(ABORT, 'broken'); END",
+        )
+        .expect("breaks");
+    let id = daemon.create(&scene, 0).await;
+    let id = id.unwrap_or_else(|Dead(why)| panic!("{why}"));
+    let tries = || daemon.log().matches("failed to fire a timer").count();
+    until("it is tried", async || tries() > 0).await;
+    let (begun, before) = (std::time::Instant::now(), tries());
+    until("it is tried again", async || tries() >= before + 3).await;
+    // Once a second, however long one looks; and whoever asks meanwhile is answered.
+    let more = tries() - before;
+    let passed = begun.elapsed();
+    assert!(
+        more as u64 <= passed.as_secs() + 2,
+        "{more} tries in {passed:?}"
+    );
+    assert_eq!(daemon.get("/queue").await["held"], serde_json::json!([]));
+    stranger
+        .execute_batch("DROP TRIGGER breaks")
+        .expect("mended");
+    until("the run ends", async || {
+        state(&daemon, &id).await == State::Completed
+    })
+    .await;
+    daemon.end().await;
 }
 
 #[tokio::test]

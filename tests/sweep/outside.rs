@@ -130,6 +130,23 @@ impl Outside {
         }
     }
 
+    /// How often it has counted this by now.
+    pub async fn counted(&self, name: &str) -> u64 {
+        let said = self.bytes(Method::GET, "/metrics", &json!({}), "").await;
+        let (_, text) = said.unwrap_or_else(|Dead(why)| panic!("{why}"));
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let line = text.lines().find_map(|line| {
+            let (metric, number) = line.split_once(' ')?;
+            (metric == format!("{name}_total")).then(|| number.trim().parse().expect("a number"))
+        });
+        line.unwrap_or_else(|| panic!("{name} is not counted: {text}"))
+    }
+
+    /// What it has written into its log.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     pub fn reader(&self) -> &Reader {
         &self.reader
     }
@@ -173,6 +190,18 @@ impl Outside {
         body: &Value,
         key: &str,
     ) -> Result<(StatusCode, Value), Dead> {
+        let (status, said) = self.bytes(method, path, body, key).await?;
+        let said = serde_json::from_slice(&said);
+        Ok((status, said.map_err(|e| Dead(format!("{path}: {e}")))?))
+    }
+
+    async fn bytes(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+        key: &str,
+    ) -> Result<(StatusCode, Bytes), Dead> {
         let dead = |error: &dyn std::fmt::Display| Dead(format!("{path}: {error}"));
         let stream = TcpStream::connect(self.address)
             .await
@@ -196,8 +225,7 @@ impl Outside {
         let answer = sender.send_request(request).await.map_err(|e| dead(&e))?;
         let (head, body) = answer.into_parts();
         let body = body.collect().await.map_err(|e| dead(&e))?.to_bytes();
-        let said = serde_json::from_slice(&body).map_err(|e| dead(&e))?;
-        Ok((head.status, said))
+        Ok((head.status, body))
     }
 
     pub async fn changed(&mut self) {
