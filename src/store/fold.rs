@@ -48,12 +48,14 @@ pub(super) struct End<F> {
     pub(super) facts: Option<F>,
 }
 
-/// Folds `rows`, oldest first. Rows of another version of the table than `version` are checked by their edges only, and
-/// so is everything after them: what an older table made of the facts is not known any more.
+/// Folds `rows`, oldest first, of which the first has to begin in `initial`. Rows of another version of the table than
+/// `version` are checked by their edges only, and so is everything after them: what an older table made of the facts is
+/// not known any more.
 pub(super) fn fold<S, F, V, E>(
     entity: &str,
     rows: &[Recorded],
     version: u32,
+    initial: S,
     step: impl Fn(S, &F, &V, Time) -> Outcome<S, F, E>,
     violations: &mut Vec<Violation>,
 ) -> End<F>
@@ -96,7 +98,7 @@ where
         let before = end.facts.take().filter(|_| whole);
         if row.version == version {
             end.facts = match (before, row.from.as_deref().map(S::from_str)) {
-                (_, None) => first(row, &mut wrong),
+                (_, None) => first(row, &initial, &mut wrong),
                 (Some(facts), Some(Ok(from))) => again(row, from, &facts, &step, &mut wrong),
                 (None, Some(_)) | (Some(_), Some(Err(_))) => None,
             };
@@ -107,10 +109,15 @@ where
 }
 
 /// The facts of a creation.
-fn first<F: DeserializeOwned>(
+fn first<S: Display, F: DeserializeOwned>(
     row: &Recorded,
+    initial: &S,
     wrong: &mut impl FnMut(&str, String, String),
 ) -> Option<F> {
+    let initial = initial.to_string();
+    if row.to != initial {
+        wrong("to_state", initial, row.to.clone());
+    }
     if row.event != CREATED {
         wrong("event", CREATED.to_owned(), row.event.clone());
     }

@@ -52,7 +52,14 @@ fn orphans(db: &Connection) -> Result<Vec<Violation>, Fault> {
 fn replay(db: &Connection, id: &RunId) -> Result<Vec<Violation>, Fault> {
     let mut violations = Vec::new();
     let rows = journal::of(db, guards::RUN, &id.0)?;
-    let end = fold::fold(&id.0, &rows, run::VERSION, run::step, &mut violations);
+    let end = fold::fold(
+        &id.0,
+        &rows,
+        run::VERSION,
+        run::State::INITIAL,
+        run::step,
+        &mut violations,
+    );
     match readable(&id.0, rows::find_run(db, id), &mut violations)? {
         Some(run) => {
             compare(
@@ -78,7 +85,14 @@ fn replay(db: &Connection, id: &RunId) -> Result<Vec<Violation>, Fault> {
     };
     for id in steps {
         let rows = journal::of(db, guards::STEP, &id)?;
-        let end = fold::fold(&id, &rows, step::VERSION, step::step, &mut violations);
+        let end = fold::fold(
+            &id,
+            &rows,
+            step::VERSION,
+            step::State::INITIAL,
+            step::step,
+            &mut violations,
+        );
         if let Some(step) = readable(
             &id,
             rows::find_step(db, &StepId(id.clone())),
@@ -114,6 +128,7 @@ fn handed_over(
         &entity,
         &rows,
         handover::VERSION,
+        handover::State::INITIAL,
         handover::step,
         violations,
     );

@@ -181,6 +181,26 @@ async fn a_run_is_started_anew_only_with_the_consent_of_its_handover() {
 }
 
 #[tokio::test]
+async fn a_late_report_of_a_handover_tells_its_run_nothing() {
+    let bench = Bench::new();
+    bench.create("a").await;
+    bench.moves("a", Event::Cancel).await;
+    bench.hands("a", Handing::Scrap).await;
+    let before = bench.everything();
+    let mut late = HandOver::new(id("a"), Handing::ScrapDone { generation: 0 }, Time(3_000));
+    late.run_event = Some(Event::Closed {
+        worktree_removed: true,
+        note: None,
+    });
+    let handed = bench.writer.hand_over(late).await.expect("answers");
+    assert!(
+        matches!(handed.answer, HandoverAnswer::Ignored(_)),
+        "{handed:?}"
+    );
+    assert_eq!((handed.events, bench.everything()), (Vec::new(), before));
+}
+
+#[tokio::test]
 async fn a_completed_run_that_is_merged_later_goes_through_the_checks_again() {
     let bench = Bench::new();
     bench.prove("a").await;
@@ -285,6 +305,34 @@ async fn what_was_changed_from_outside_is_found() {
             "{sql}: {found:#?}"
         );
     }
+    // Open beside a run that is on its way again, with a journal that explains how it got there.
+    let bench = Bench::new();
+    bench.create("a").await;
+    bench.moves("a", Event::Cancel).await;
+    bench.moves("a", retry()).await;
+    let forged = serde_json::to_string(&Handing::Ended {
+        how: RunEnd::GivenUp,
+    });
+    bench
+        .raw()
+        .execute(
+            "INSERT INTO journal (machine, entity, rev, at, event, data, from_state, to_state, answer, version)
+             SELECT machine, entity, 4, at, event, ?1, from_state, to_state, answer, version
+             FROM journal WHERE machine = 'handover' AND event = 'ended'",
+            [forged.expect("JSON")],
+        )
+        .expect("forges");
+    let again = bench.raw().execute(
+        "UPDATE handovers SET state = 'given_up', rev = 4, kind = (SELECT kind FROM handover_states WHERE state = 'given_up'), facts = json_set(facts, '$.end', 'given_up') WHERE id = 'a'",
+        [],
+    );
+    assert_eq!(again.expect("forges"), 1);
+    let found = bench.replay().await;
+    assert!(
+        found.iter().any(|it| it.field == "state beside its run"
+            && (it.expected.as_str(), it.found.as_str()) == ("none", "given_up")),
+        "{found:#?}"
+    );
     let bench = Bench::new();
     bench.prove("a").await;
     bench

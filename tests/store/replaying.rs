@@ -126,6 +126,31 @@ async fn what_was_changed_from_outside_is_found_by_run_and_field() {
             &[("a", "journal rev 2: edge"), ("a", "journal rev 2: event")],
         ),
         (
+            "UPDATE journal SET event = 'claim' WHERE entity = 'a' AND rev = 1",
+            &[("a", "journal rev 1: event")],
+        ),
+        (
+            "UPDATE journal SET data = '{}' WHERE entity = 'a' AND rev = 1",
+            &[("a", "journal rev 1: data")],
+        ),
+        (
+            "UPDATE journal SET to_state = 'paused' WHERE entity = 'a' AND rev = 1",
+            &[
+                ("a", "journal rev 1: to_state"),
+                ("a", "journal rev 2: from_state"),
+            ],
+        ),
+        (
+            "INSERT INTO journal (machine, entity, rev, at, event, data, to_state, version)
+             VALUES ('handover', 'a', 1, 0, 'created', '{}', 'none', 1)",
+            &[("a", "row")],
+        ),
+        (
+            "INSERT INTO journal (machine, entity, rev, at, event, data, to_state, version)
+             VALUES ('step', 'b', 1, 0, 'created', '{}', 'queued', 1)",
+            &[("b", "row")],
+        ),
+        (
             "UPDATE journal SET entity = 'nobody' WHERE entity = 'b.1' AND rev = 1",
             &[
                 ("nobody", "row"),
@@ -141,6 +166,25 @@ async fn what_was_changed_from_outside_is_found_by_run_and_field() {
         let found = bench.replay().await;
         assert_eq!(&fields(&found), expected, "{sql}: {found:#?}");
     }
+}
+
+/// Row and journal agree, and no table ever began there.
+#[tokio::test]
+async fn a_run_that_was_never_in_the_queue_is_found() {
+    let bench = busy().await;
+    bench.create("c").await;
+    defenceless(&bench)
+        .execute_batch(
+            "UPDATE journal SET to_state = 'paused' WHERE entity = 'c';
+             UPDATE runs SET state = 'paused', kind = 'held' WHERE id = 'c';",
+        )
+        .expect("tampers");
+    let found = bench.replay().await;
+    assert_eq!(fields(&found), [("c", "journal rev 1: to_state")]);
+    assert_eq!(
+        (found[0].expected.as_str(), found[0].found.as_str()),
+        ("queued", "paused")
+    );
 }
 
 #[tokio::test]
