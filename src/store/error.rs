@@ -160,3 +160,34 @@ impl Fault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::ffi;
+
+    /// Here and not in the suite: no test can make SQLite say all of this.
+    #[test]
+    fn what_passes_by_itself_is_told_from_what_does_not() {
+        for (code, name, passes) in [
+            (ffi::SQLITE_BUSY, "Busy", true),
+            (ffi::SQLITE_BUSY_SNAPSHOT, "Busy", true),
+            (ffi::SQLITE_LOCKED, "Busy", true),
+            (ffi::SQLITE_FULL, "Full", true),
+            (ffi::SQLITE_READONLY, "Unwritable", true),
+            (ffi::SQLITE_READONLY_DBMOVED, "Unwritable", true),
+            (ffi::SQLITE_IOERR, "Unwritable", true),
+            (ffi::SQLITE_IOERR_FSYNC, "Unwritable", true),
+            (ffi::SQLITE_CORRUPT, "Damaged", false),
+            (ffi::SQLITE_NOTADB, "Damaged", false),
+            (ffi::SQLITE_CONSTRAINT, "Sqlite", false),
+            (ffi::SQLITE_ERROR, "Sqlite", false),
+        ] {
+            let fault = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            let told = Fault::from(fault).tell(Path::new("/data/loopd.db"), "try");
+            assert!(format!("{told:?}").starts_with(name), "{code}: {told:?}");
+            assert_eq!(told.is_transient(), passes, "{told:?}");
+            assert!(told.to_string().contains("/data/loopd.db"), "{told}");
+        }
+    }
+}

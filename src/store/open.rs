@@ -164,3 +164,29 @@ fn ours() -> i64 {
 fn pragma(conn: &Connection, name: &str) -> Result<i64, rusqlite::Error> {
     conn.pragma_query_value(None, name, |row| row.get(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Here and not in the suite: a connection alone knows how it writes.
+    #[test]
+    fn what_was_answered_is_on_the_disk() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let conn = writing(dir.path(), Duration::from_secs(7)).expect("opens");
+        let mode: String = conn
+            .pragma_query_value(None, "journal_mode", |row| row.get(0))
+            .expect("readable");
+        assert_eq!(mode, "wal");
+        for (name, value) in [
+            // FULL: the log is written to the disk with every commit.
+            ("synchronous", 2),
+            ("foreign_keys", 1),
+            ("trusted_schema", 0),
+            ("busy_timeout", 7000),
+            ("journal_size_limit", 64 << 20),
+        ] {
+            assert_eq!(pragma(&conn, name).expect("readable"), value, "{name}");
+        }
+    }
+}

@@ -89,6 +89,48 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn so_many_questions_are_looked_at_at_the_same_time_and_no_more() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (_writer, reader) = super::super::open(dir.path(), Default::default()).expect("opens");
+        // All that have room meet; whoever comes beside them is counted.
+        let meet = Arc::new(Barrier::new(CONNECTIONS));
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let asked = (0..8 * CONNECTIONS).map(|_| {
+            let (meet, now, most) = (Arc::clone(&meet), Arc::clone(&now), Arc::clone(&most));
+            reader.ask("meet", move |_| {
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                meet.wait();
+                now.fetch_sub(1, Ordering::SeqCst);
+                Ok(())
+            })
+        });
+        for answer in futures_util::future::join_all(asked).await {
+            answer.expect("answered");
+        }
+        assert_eq!(most.load(Ordering::SeqCst), CONNECTIONS);
+        let idle = reader.pool.idle.lock().expect("not poisoned").len();
+        assert!(idle <= CONNECTIONS, "{idle} connections are kept");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_met_an_error_is_not_lent_again() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (_writer, reader) = super::super::open(dir.path(), Default::default()).expect("opens");
+        let broken = |db: &Connection| {
+            db.execute_batch("CREATE TEMP TABLE mark (x)").ok();
+            Err::<(), _>(Fault::unreadable("a value", "it is broken"))
+        };
+        reader.ask("fail", broken).await.expect_err("broken");
+        assert_eq!(reader.pool.idle.lock().expect("not poisoned").len(), 0);
+        reader.ask("look", |_| Ok(())).await.expect("a fresh one");
+        assert_eq!(reader.pool.idle.lock().expect("not poisoned").len(), 1);
+    }
 
     /// Here and not in the suite: there is no public way to hand the reader a statement.
     #[test]

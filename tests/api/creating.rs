@@ -195,6 +195,23 @@ async fn every_wrong_request_is_refused_with_the_name_of_what_is_wrong() {
             .body(text);
         assert_eq!(ask.send().await.status.as_u16() / 100, 4, "{text}");
     }
+    // A good request, and something behind it.
+    for behind in [" {}", ",", "x", "\0"] {
+        let ask = server
+            .ask(Method::POST, "/runs")
+            .header("content-type", "application/json")
+            .body(format!("{}{behind}", server.body()));
+        ask.send().await.refused(400, "invalid_json");
+    }
+    for after in ["", "a\0b", &long] {
+        let mut body = server.body();
+        body["after"] = json!(after);
+        let said = server
+            .post_json("/runs", &body)
+            .await
+            .refused(422, "invalid_body");
+        assert!(said.contains("after: it"), "{said}");
+    }
     let ask = server
         .ask(Method::POST, "/runs")
         .header("content-type", "application/json")

@@ -68,3 +68,35 @@ async fn many_repeats_at_the_same_time_make_one_run() {
     }
     assert_eq!((ids.len(), made), (1, 1));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_other_requests_with_one_key_at_the_same_time_one_is_served() {
+    let server = Server::idle().await;
+    let asks = (0..8).map(|n| {
+        let mut body = server.body();
+        body["name"] = format!("wish {n}").into();
+        let ask = server
+            .ask(Method::POST, "/runs")
+            .header("idempotency-key", "same")
+            .json(&body);
+        tokio::spawn(ask.send())
+    });
+    let (mut made, mut refused) = (Vec::new(), Vec::new());
+    for ask in asks.collect::<Vec<_>>() {
+        let reply = ask.await.expect("no panic");
+        match reply.status.as_u16() {
+            201 => made.push(reply.ok()["run"]["id"].clone()),
+            _ => refused.push(reply.refused(409, "idempotency_key_taken")),
+        }
+    }
+    let [id] = made.as_slice() else {
+        panic!("{made:?}")
+    };
+    let id = id.as_str().expect("an id");
+    assert!(
+        refused.len() == 7 && refused.iter().all(|said| said.contains(id)),
+        "{refused:?}"
+    );
+    let runs = server.get("/runs").await.ok()["runs"].clone();
+    assert_eq!(runs.as_array().map(Vec::len), Some(1), "{runs}");
+}

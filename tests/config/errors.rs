@@ -146,6 +146,13 @@ fn texts_have_to_look_like_what_they_are() {
         ("base_branch = \"a..b\"", "git does not accept it"),
         ("base_branch = \"x.lock\"", "git does not accept it"),
         ("base_branch = \"HEAD\"", "git does not accept it"),
+        ("base_branch = \"@\"", "git does not accept it"),
+        ("base_branch = \"a@{1}\"", "git does not accept it"),
+        ("base_branch = \"x.\"", "git does not accept it"),
+        ("base_branch = \".x\"", "git does not accept it"),
+        ("base_branch = \"a/.x\"", "git does not accept it"),
+        ("base_branch = \"a//b\"", "git does not accept it"),
+        ("base_branch = \"a\\\\b\"", "git does not accept it"),
         ("base_branch = \"refs/heads/main\"", "without `refs/…/`"),
         ("run_branch_prefix = \"\"", "it is empty"),
         ("run_branch_prefix = \"a~\"", "git does not accept it"),
@@ -160,6 +167,13 @@ fn texts_have_to_look_like_what_they_are() {
         ("env_pass = [\"A-B\"]", "no name of a variable"),
         ("env_pass = [\"LOOPD_TOKEN\"]", "loopd's own variables"),
         ("verify_cmds = [\"\"]", "it is empty"),
+        ("verify_cmds = [\"a\\u0000b\"]", "control character"),
+        ("allowed_hosts = [\"http://box.lan/\"]", "no host name"),
+        ("allowed_hosts = [\"a b\"]", "no host name"),
+        (
+            "worktree_path_template = '{{ \"\\n\" }}x'",
+            "a path with a control character",
+        ),
         ("max_output_bytes = \"5 parsecs\"", "expected a size"),
         (
             "max_output_bytes = \"1 KiB\"",
@@ -180,6 +194,52 @@ fn texts_have_to_look_like_what_they_are() {
             "{setting}: {lines:?}"
         );
     }
+}
+
+/// What stands in a configuration is stored with every run and told in every error: it has bounds.
+#[test]
+fn texts_names_and_lists_without_end_are_refused() {
+    let (long, name) = ("x".repeat(8193), "n".repeat(65));
+    let many = "'x', ".repeat(1001);
+    for (setting, why) in [
+        (format!("model = '{long}'"), "it is longer than 8192 bytes"),
+        (
+            format!("verify_cmds = ['true', '{long}']"),
+            "it is longer than 8192 bytes",
+        ),
+        (
+            format!("worktree_path_template = '{}'", "x".repeat(513)),
+            "it is longer than 512 bytes",
+        ),
+        (
+            format!("context_files = [{many}]"),
+            "1001 items; at most 1000",
+        ),
+        (
+            format!("[agents.{name}]\ncommand = 'x'"),
+            "is 1 to 64 letters",
+        ),
+        (
+            "[agents.a]\ncommand = \"x\\u0000\"".to_owned(),
+            "it contains a NUL",
+        ),
+        (
+            "[agents.a]\nargs = [\"x\\u0000\"]".to_owned(),
+            "it contains a NUL",
+        ),
+        (
+            "[agents.a]\nenv = { A = \"x\\u0000\" }".to_owned(),
+            "it contains a NUL",
+        ),
+    ] {
+        let lines = complaints(daemon(&setting));
+        assert!(
+            lines.len() == 1 && lines[0].contains(why) && lines[0].len() < 400,
+            "{lines:?}"
+        );
+    }
+    let (long, many) = ("x".repeat(8192), "'x', ".repeat(1000));
+    daemon(&format!("model = '{long}'\ncontext_files = [{many}]")).expect("as long as is allowed");
 }
 
 #[test]

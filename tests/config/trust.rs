@@ -113,6 +113,11 @@ fn a_workspace_file_stays_in_its_place() {
             "worktree_path_template = \"a/../../{{ run_id }}\"",
             "belong in your own config file",
         ),
+        // Where `a` is a link, that is not the workspace.
+        (
+            "worktree_path_template = \"a/../{{ run_id }}\"",
+            "belong in your own config file",
+        ),
     ] {
         let lines = complaints(workspace(".loop/config.toml", setting));
         assert!(lines[0].contains(why), "{setting}: {lines:?}");

@@ -1,7 +1,7 @@
 //! What is refused at the door although each part of it is well-formed: settings that would harm the workspace, or that
 //! could only fail when all the work is done.
 
-use agent_loop::store::Idempotency;
+use agent_loop::store::{Filter, Idempotency};
 use serde_json::json;
 
 use crate::support::{House, Options, Repository, request};
@@ -102,6 +102,30 @@ async fn a_repeat_is_answered_although_the_spec_has_gone_since() {
     });
     let refused = house.try_create(asked).await.expect_err("another request");
     assert!(refused.contains("idempotency key"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_means_its_request_after_a_restart_too() {
+    let repo = Repository::with_plan(PLAN);
+    let mut asked = request(&repo, None, json!({}));
+    let key = |hash: &str| {
+        Some(Idempotency {
+            key: "once".to_owned(),
+            request_hash: hash.to_owned(),
+        })
+    };
+    asked.idempotency = key("same");
+    let house = House::over(&repo).await;
+    let first = house.try_create(asked.clone()).await.expect("created");
+    house.die().await;
+    let house = House::over(&repo).await;
+    assert_eq!(house.try_create(asked.clone()).await.as_ref(), Ok(&first));
+    asked.idempotency = key("other");
+    let refused = house.try_create(asked).await.expect_err("another request");
+    assert!(refused.contains(&first.0), "{refused}");
+    let all = house.reader.list(Filter::default()).await.expect("a list");
+    assert_eq!(all.runs.len(), 1);
+    house.rest(&first).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,14 +1,14 @@
 //! The engine under pressure: what is due goes on while everybody asks, and a store that somebody else has locked holds
 //! the queue with a gate and breaks nothing.
 
-use agent_loop::core::run::State;
+use agent_loop::core::run::{Event, RunId, State};
 use agent_loop::core::schedule::Gate;
 use agent_loop::store;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::ONE_TASK;
-use crate::support::{House, PATIENCE, Repository, Turnstile};
+use crate::support::{House, PATIENCE, Repository, Turnstile, eventually};
 
 #[tokio::test]
 async fn a_wait_that_is_over_is_not_starved_by_an_inbox_that_is_never_empty() {
@@ -71,5 +71,63 @@ async fn a_database_that_a_stranger_has_locked_is_a_gate_until_it_is_free() {
     for id in [&first, &second] {
         house.rests(id, State::Completed).await;
     }
+    house.check().await;
+}
+
+/// A run of which the lock is taken between its worktree, which is recorded, and its agent, which is about to be started.
+async fn caught(
+    house: &House,
+    repo: &Repository,
+    stranger: &rusqlite::Connection,
+    stile: &mut Turnstile,
+) -> RunId {
+    let script = format!(
+        "then = \"default\"\n[[turn]]\nsteps = [{{ sh = \"{}\" }}, {{ tick = \"next\" }}, {{ commit = \"Do\" }}, \"complete\"]\n",
+        stile.sh()
+    );
+    let settings = json!({ "reviewer": false, "agent_retries": 0, "merge_strategy": "none" });
+    for _ in 0..20 {
+        let id = house.create(repo, Some(&script), settings.clone()).await;
+        house.wait(&id, |run| run.facts.worktree.is_some()).await;
+        stranger.execute_batch("BEGIN IMMEDIATE").expect("locked");
+        let steps = house.steps(&id, "implementation").await;
+        stile.somebody().await;
+        if steps[0].state.as_str() == "queued" {
+            return id;
+        }
+        // Its agent was faster.
+        stranger.execute_batch("ROLLBACK").expect("free again");
+        stile.open();
+        house.rests(&id, State::Completed).await;
+    }
+    panic!("every agent was faster");
+}
+
+#[tokio::test]
+async fn a_step_that_begins_while_a_stranger_holds_the_database_goes_on_and_is_recorded_later() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let mut stile = Turnstile::new(repo.outside(), "agent");
+    let stranger = rusqlite::Connection::open(store::file(&house.data)).expect("opens");
+    let id = caught(&house, &repo, &stranger, &mut stile).await;
+    // Each of these waits for as long as the daemon waits for a lock; what the step has to tell is refused between them.
+    for _ in 0..2 {
+        let refused = house.handle.operate(id.clone(), Event::Pause).await;
+        let refused = refused.expect_err("it was stored while the database was locked");
+        assert!(refused.to_string().contains("another process"), "{refused}");
+    }
+    stranger.execute_batch("ROLLBACK").expect("free again");
+    // The world is told nothing of it.
+    eventually(async || {
+        let steps = house.steps(&id, "implementation").await;
+        (steps[0].state.as_str() == "in_progress").then_some(())
+    })
+    .await;
+    stile.open();
+    let run = house.rests(&id, State::Completed).await;
+    assert_eq!((run.facts.lost, run.facts.troubles), (0, 0));
+    let steps = house.steps(&id, "implementation").await;
+    let states: Vec<&str> = steps.iter().map(|it| it.state.as_str()).collect();
+    assert_eq!(states, ["succeeded"], "{}", house.story(&id).await);
     house.check().await;
 }

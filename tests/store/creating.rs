@@ -224,6 +224,17 @@ async fn lists_are_newest_first_filtered_and_paged_without_gap_or_repeat() {
         ["r3"]
     );
 
+    let none = Filter {
+        limit: 0,
+        ..Filter::default()
+    };
+    let page = bench.reader.list(none).await.expect("readable");
+    assert_eq!(
+        page.runs.len(),
+        1,
+        "a page is never empty while there is more"
+    );
+
     let counts = bench.reader.counts().await.expect("readable");
     assert_eq!(counts.len(), State::ALL.len());
     for (state, count) in counts {

@@ -80,6 +80,8 @@ async fn a_newer_database_is_refused_and_left_as_it_is() {
         assert!(said.contains(part), "{said}");
     }
     assert_eq!(bench.everything(), before);
+    let looked_at = store::open_reading(bench.dir.path(), Options::default());
+    assert!(matches!(looked_at, Err(StoreError::Newer { .. })));
 }
 
 #[test]
@@ -88,13 +90,19 @@ fn a_database_of_another_program_is_refused() {
     raw(dir.path())
         .execute_batch("CREATE TABLE theirs (x)")
         .expect("theirs");
+    let bytes = || std::fs::read(store::file(dir.path())).expect("readable");
+    let theirs = bytes();
     assert!(matches!(
         refused(dir.path()),
         StoreError::Foreign { found: 0, .. }
     ));
+    assert!(bytes() == theirs, "it was written to");
     raw(dir.path())
         .execute_batch("PRAGMA application_id = 252006674")
         .expect("theirs");
+    let looked_at = store::open_reading(dir.path(), Options::default());
+    assert!(matches!(looked_at, Err(StoreError::Foreign { .. })));
+    let theirs = bytes();
     assert!(matches!(
         refused(dir.path()),
         StoreError::Foreign {
@@ -102,6 +110,7 @@ fn a_database_of_another_program_is_refused() {
             ..
         }
     ));
+    assert!(bytes() == theirs, "it was written to");
 }
 
 #[tokio::test]

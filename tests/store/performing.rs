@@ -1,9 +1,9 @@
 //! What is to be performed because of a move: which effects are stored, for which step, and which are dropped.
 
-use agent_loop::core::run::{Effect, Event, StepId, Trouble, TroubleKind};
+use agent_loop::core::run::{Effect, Event, PublicEvent, StepId, Trouble, TroubleKind};
 use agent_loop::core::step;
 use agent_loop::core::time::Time;
-use agent_loop::store::{Answer, Apply, StepReport};
+use agent_loop::store::{Answer, Apply, EffectDone, StepReport, StoredEffect};
 
 use super::support::*;
 
@@ -175,4 +175,75 @@ async fn a_report_moves_the_run_its_step_and_its_effect_together() {
         [artifact("a", "/data/out")]
     );
     assert_eq!(bench.replay().await, []);
+}
+
+#[tokio::test]
+async fn an_effect_is_performed_once_and_one_that_was_dropped_stays_dropped() {
+    let bench = Bench::new();
+    bench.create("a").await;
+    let claimed = bench.moves("a", claim()).await;
+    let told = vec![PublicEvent::WorktreeRemoved {
+        path: "/x".to_owned(),
+    }];
+    let report = async |effect: &StoredEffect, outcome: &str| {
+        let done = EffectDone {
+            id: effect.id,
+            outcome: outcome.to_owned(),
+        };
+        let events = bench.writer.effect_done(done, told.clone(), Time(2_000));
+        events.await.expect("records").len()
+    };
+    let outcome = |effect: &StoredEffect| -> (String, String) {
+        let row = bench.raw().query_row(
+            "SELECT state, outcome FROM effects WHERE id = ?1",
+            [effect.id.0],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        );
+        row.expect("an effect")
+    };
+    let [prepare, start] = claimed.effects.as_slice() else {
+        panic!("{claimed:?}")
+    };
+    assert_eq!(report(prepare, "made").await, 1);
+    assert_eq!(
+        report(prepare, "made again").await,
+        0,
+        "a repeat is no news"
+    );
+    assert_eq!(outcome(prepare), ("done".to_owned(), "made".to_owned()));
+    bench.moves("a", Event::Pause).await;
+    assert_eq!(report(start, "too late").await, 0);
+    assert_eq!(
+        outcome(start),
+        ("dropped".to_owned(), "superseded".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn what_is_known_of_a_steps_files_stays_known() {
+    let bench = Bench::new();
+    bench.create("a").await;
+    bench.moves("a", claim()).await;
+    let step = StepId("a.1".to_owned());
+    let started = StepReport {
+        prompt_path: Some("/data/prompt".to_owned()),
+        output_path: Some("/data/output".to_owned()),
+        ..report(
+            &step,
+            step::Event::Started {
+                confinement: None,
+                agent: None,
+            },
+        )
+    };
+    let started = bench.writer.step_event(started, Time(1_500)).await;
+    started.expect("records").expect_moved();
+    let ended = report(&step, step::Event::Succeeded { exit_code: Some(0) });
+    let ended = bench.writer.step_event(ended, Time(1_600)).await;
+    let ended = ended.expect("records").expect_moved();
+    assert_eq!(
+        (ended.prompt_path.as_deref(), ended.output_path.as_deref()),
+        (Some("/data/prompt"), Some("/data/output"))
+    );
+    assert_eq!(bench.steps("a").await[0], ended);
 }

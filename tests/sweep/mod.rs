@@ -23,4 +23,5 @@ mod real;
 mod scenario;
 mod scene;
 mod soak;
+mod starting;
 mod upgrade;

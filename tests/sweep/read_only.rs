@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use agent_loop::core::run::State;
+use agent_loop::store;
 use tokio::process::Command;
 
 use super::faults::{WAITING, at_work_by, ends_well, state, until, waiting};
@@ -110,6 +111,29 @@ async fn runs_wait_for_a_read_only_data_directory_by_a_named_gate_and_go_on_by_t
     assert_eq!(state(&daemon, &runs[1]).await, State::Queued);
     std::fs::remove_file(&switch).expect("a file");
     writable(&daemon, &scene.data()).await;
+    ends_well(&scene, daemon, &runs).await;
+}
+
+#[tokio::test]
+async fn a_database_that_takes_nothing_on_a_disk_that_takes_all_is_a_gate_until_it_does() {
+    let scene = Scene::new(&WAITING);
+    let switch = scene.outside().join("read-only");
+    let environment = [
+        ("LD_PRELOAD", library(&scene, "tests/sweep/read_only.c")),
+        ("LOOPD_TEST_READ_ONLY", switch.clone()),
+    ];
+    let (daemon, runs) = at_work_by(Outside::program(), &scene, &environment).await;
+    std::fs::write(&switch, "").expect("a file");
+    std::fs::remove_file(waiting(&scene)).expect("a file");
+    // Nothing but the daemon's own tries can tell.
+    until("the second run is held by name", async || {
+        let gates = gates(&daemon, &runs[1]).await;
+        gates.contains("unwritable") && gates.contains(store::FILE_NAME)
+    })
+    .await;
+    assert!(daemon.counted("store_retries").await > 0);
+    assert_eq!(state(&daemon, &runs[0]).await, State::Running);
+    std::fs::remove_file(&switch).expect("a file");
     ends_well(&scene, daemon, &runs).await;
 }
 

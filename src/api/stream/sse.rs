@@ -65,3 +65,38 @@ pub(super) fn written(id: &str, kind: Option<&str>, data: &str) -> Event {
     }
     event
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt as _;
+
+    struct Silent;
+
+    impl Pieces for Silent {
+        async fn next(&mut self) -> Option<Event> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_has_nothing_to_say_shows_that_it_lives_and_holds_its_room_until_it_ends()
+    {
+        let rooms = std::sync::Arc::new(tokio::sync::Semaphore::new(1));
+        let room = std::sync::Arc::clone(&rooms).acquire_owned().await;
+        let begun = tokio::time::Instant::now();
+        let shutdown = CancellationToken::new();
+        let mut body = reply(Silent, shutdown.clone(), room.expect("room")).into_body();
+        for _ in 0..2 {
+            let frame = body.frame().await.expect("open").expect("unbroken");
+            let sent = frame.into_data().expect("bytes");
+            assert_eq!(sent, ":\n\n", "a comment");
+            assert_eq!(rooms.available_permits(), 0);
+        }
+        // What loopctl takes for silence is a minute.
+        assert!(begun.elapsed() <= Duration::from_secs(40));
+        shutdown.cancel();
+        assert!(body.frame().await.is_none());
+        assert_eq!(rooms.available_permits(), 1);
+    }
+}

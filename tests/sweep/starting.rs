@@ -1,0 +1,180 @@
+//! What stands at the beginning: one daemon for a data directory, whatever it is that lies there, and a check of it.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Output;
+
+use agent_loop::store;
+
+use super::faults::{WAITING, at_work_by, ends_well, until, waiting};
+use super::life::Dead;
+use super::outside::Outside;
+use super::scenario::{PLAIN, Scenario};
+use super::scene::Scene;
+
+const ONE: Scenario = Scenario {
+    name: "one",
+    scripts: &["then = \"default\"\n"],
+    ..PLAIN
+};
+
+/// What `loopd` says and how it ends, with nothing of ours in its environment but a home.
+async fn loopd(home: &Path, args: &[&str]) -> Output {
+    let mut command = Outside::program();
+    command.args(args).env_clear().env("HOME", home);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    command.env("PATH", path).kill_on_drop(true);
+    command.output().await.expect("loopd starts")
+}
+
+fn said(output: &Output) -> String {
+    let text = [output.stdout.as_slice(), &output.stderr].concat();
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+async fn started(scene: &Scene) -> Outside {
+    let started = Outside::start(scene, None).await;
+    started.unwrap_or_else(|Dead(why)| panic!("{why}"))
+}
+
+fn mode(path: &Path) -> u32 {
+    let found = std::fs::metadata(path).expect("it is there");
+    found.permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn a_second_daemon_is_told_who_has_the_directory_and_changes_nothing_there() {
+    let scene = Scene::new(&WAITING);
+    let (daemon, runs) = at_work_by(Outside::program(), &scene, &[]).await;
+    let data = scene.data();
+    let lock = data.join("loopd.lock");
+    let signed = std::fs::read_to_string(&lock).expect("signed");
+    assert!(
+        signed.contains(&format!("(pid {})", daemon.pid)),
+        "{signed}"
+    );
+    assert_eq!((mode(&lock), mode(&data)), (0o600, 0o700));
+    let text = data.display().to_string();
+    for _ in 0..2 {
+        let args = ["--addr", "http://127.0.0.1:0", "--data-dir", &text];
+        let second = loopd(&scene.outside().join("home"), &args).await;
+        let said = said(&second);
+        assert_eq!(second.status.code(), Some(1), "{said}");
+        let held = format!("the data dir {text} is in use by {}", signed.trim());
+        assert!(
+            said.contains(&held) && said.contains("--data-dir"),
+            "{said}"
+        );
+        assert_eq!(std::fs::read_to_string(&lock).expect("signed"), signed);
+    }
+    // The kernel gives back what a dead daemon held, whatever it had signed.
+    daemon.kill().await;
+    std::fs::write(&lock, "x".repeat(400)).expect("a file");
+    let daemon = started(&scene).await;
+    let signed = std::fs::read_to_string(&lock).expect("signed");
+    assert!(!signed.contains("xx"), "{signed}");
+    std::fs::remove_file(waiting(&scene)).expect("a file");
+    ends_well(&scene, daemon, &runs).await;
+}
+
+#[tokio::test]
+async fn a_directory_that_others_could_read_is_its_owners_alone_again() {
+    let scene = Scene::new(&ONE);
+    std::fs::create_dir_all(scene.data()).expect("a directory");
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(scene.data(), open).expect("open");
+    let daemon = started(&scene).await;
+    assert_eq!(mode(&scene.data()), 0o700);
+    for name in ["token", "loopd.lock", store::FILE_NAME] {
+        assert_eq!(mode(&scene.data().join(name)), 0o600, "{name}");
+    }
+    daemon.end().await;
+}
+
+#[tokio::test]
+async fn a_check_ends_with_0_only_where_the_journal_explains_everything() {
+    let scene = Scene::new(&ONE);
+    let (home, data) = (scene.outside().join("home"), scene.data());
+    std::fs::create_dir_all(&data).expect("a directory");
+    let text = data.display().to_string();
+    let check = async || loopd(&home, &["check", "--data-dir", &text]).await;
+    let none = check().await;
+    assert_eq!(none.status.code(), Some(1), "{}", said(&none));
+    assert!(said(&none).contains("there is no database in"));
+    assert!(!store::file(&data).exists(), "and none is made");
+
+    let daemon = started(&scene).await;
+    let id = daemon.create(&scene, 0).await;
+    let id = id.unwrap_or_else(|Dead(why)| panic!("{why}"));
+    // Also while a daemon uses it.
+    let sound = check().await;
+    assert_eq!(sound.status.code(), Some(0), "{}", said(&sound));
+    assert!(said(&sound).contains("every row is explained by the journal"));
+    until("the run ends", async || {
+        let run = daemon.reader().run(&id).await.expect("readable");
+        run.is_some_and(|run| run.facts.ended_at.is_some() && run.facts.worktree_removed)
+    })
+    .await;
+    daemon.end().await;
+    let sound = check().await;
+    assert_eq!(sound.status.code(), Some(0), "{}", said(&sound));
+
+    let raw = rusqlite::Connection::open(store::file(&data)).expect("opens");
+    raw.execute_batch(
+        "DROP TRIGGER run_update; DROP TRIGGER runs_change_with_rev; UPDATE runs SET verified_tree = 'another';",
+    )
+    .expect("tampers");
+    let found = check().await;
+    assert_eq!(found.status.code(), Some(1), "{}", said(&found));
+    assert!(
+        said(&found).contains(&format!("{id}: columns is")),
+        "{}",
+        said(&found)
+    );
+    raw.execute_batch("PRAGMA user_version = 99").expect("ages");
+    let newer = check().await;
+    assert_eq!(newer.status.code(), Some(1), "{}", said(&newer));
+    assert!(
+        said(&newer).contains("its format is 99"),
+        "{}",
+        said(&newer)
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_at_the_start_is_said_and_nothing_is_begun() {
+    let scene = Scene::new(&ONE);
+    let daemon = started(&scene).await;
+    let id = daemon.create(&scene, 0).await;
+    id.unwrap_or_else(|Dead(why)| panic!("{why}"));
+    daemon.kill().await;
+    let (home, data) = (scene.outside().join("home"), scene.data());
+    let text = data.display().to_string();
+    let start = async || {
+        loopd(
+            &home,
+            &["--addr", "http://127.0.0.1:0", "--data-dir", &text],
+        )
+        .await
+    };
+    // Something that is to be done, of which this loopd knows nothing.
+    let raw = rusqlite::Connection::open(store::file(&data)).expect("opens");
+    raw.execute_batch(
+        "INSERT INTO effects (run_id, generation, name, created_at) SELECT id, 1, 'dream', 0 FROM runs",
+    )
+    .expect("tampers");
+    let ended = start().await;
+    assert_eq!(ended.status.code(), Some(1), "{}", said(&ended));
+    assert!(said(&ended).contains("dream"), "{}", said(&ended));
+    raw.execute_batch("DELETE FROM effects WHERE name = 'dream'")
+        .expect("mended");
+    // Settings that are there, and cannot be read, are not as good as none.
+    let config = home.join(".config/loopd/config.toml");
+    std::fs::create_dir_all(&config).expect("a directory");
+    let ended = start().await;
+    assert_eq!(ended.status.code(), Some(1), "{}", said(&ended));
+    let place = config.display().to_string();
+    assert!(said(&ended).contains(&place), "{}", said(&ended));
+    std::fs::remove_dir(&config).expect("a directory");
+    started(&scene).await.end().await;
+}
