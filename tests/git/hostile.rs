@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 use agent_loop::effect::git::{
     CatchUpWant, Leftovers, Prepared, Repo, Step, Strategy, Worktree, catch_up, changed_tracked,
     commit_file, commit_leftovers, execute, head, list_worktrees, plan_merge, prepare_worktree,
-    remove_worktree,
+    remove_worktree, show,
 };
 
 use super::{Lab, executable, merge_want, want, with_worktree};
@@ -133,6 +133,39 @@ async fn a_rewritten_git_file_and_the_configuration_behind_it_are_not_read() {
     everything(&lab, &repo, &worktree).await;
     assert!(!lab.at("canary").exists());
     assert!(worktree.path.exists());
+}
+
+#[tokio::test]
+async fn nothing_is_run_to_fetch_what_an_agent_has_left_out() {
+    let (lab, _, worktree) = with_worktree().await;
+    let at = &worktree.path;
+    let trap = format!("touch '{}'; git-upload-pack", lab.at("canary").display());
+    let upstream = lab.start("upstream");
+    fs::write(upstream.join("f"), "only there\n").unwrap();
+    lab.commit(&upstream, "only there");
+    let missing = lab.id(&upstream, "HEAD:f");
+    let url = upstream.to_str().unwrap();
+    for (key, value) in [
+        ("core.repositoryFormatVersion", "1"),
+        ("extensions.partialClone", "origin"),
+        ("remote.origin.url", url),
+        ("remote.origin.promisor", "true"),
+        ("remote.origin.uploadpack", &trap),
+    ] {
+        lab.sh(at, &["config", key, value]);
+    }
+    let entry = format!("100644,{missing},g");
+    lab.sh(at, &["update-index", "--add", "--cacheinfo", &entry]);
+    let tree = lab.sh(at, &["write-tree", "--missing-ok"]);
+    let commit = lab.sh(at, &["commit-tree", "-p", "HEAD", "-m", "x", &tree]);
+    lab.sh(at, &["update-ref", "refs/heads/run/spec", &commit]);
+    let repo = lab.open().await;
+    let tip = head(&repo, &worktree).await.unwrap().commit;
+    let found = show(&repo, &tip, Path::new("g")).await;
+    assert!(found.is_err(), "it is nowhere here: {found:?}");
+    assert!(!lab.at("canary").exists());
+    let _ = lab.git(at, &["cat-file", "blob", missing.as_str()]);
+    assert!(lab.at("canary").exists(), "the trap works");
 }
 
 #[tokio::test]

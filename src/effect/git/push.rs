@@ -3,10 +3,10 @@
 //! The user's own hooks do not run, as everywhere here. What the *repository's* configuration names to be executed for a
 //! push (an agent can write that file) is not executed either: it is named, and nothing is pushed.
 
-use super::{GitError, Repo, Result, refs::branch_ref, repo::fields};
+use super::{GitError, Repo, Result, refs::branch_ref, safe::named_by_itself};
 
 /// Settings that make a push execute a command of their own.
-const EXECUTES: &str = r"^(core\.sshcommand|core\.gitproxy|core\.askpass|credential\.(.*\.)?helper|remote\..*\.(receivepack|vcs)|push\.gpgsign|gpg\.(.*\.)?program)$";
+const EXECUTES: &str = r"^(core\.sshcommand|core\.gitproxy|core\.askpass|credential\.(.*\.)?helper|remote\..*\.(receivepack|uploadpack|vcs)|push\.gpgsign|gpg\.(.*\.)?program)$";
 
 /// Where a run branch is pushed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub async fn remote_of(repo: &Repo, base: &str) -> Result<Option<Remote>> {
 /// # Errors
 /// Permanent, with git's words: the remote refuses or cannot be reached; transient after a long silence.
 pub async fn push_branch(repo: &Repo, remote: &Remote, branch: &str) -> Result<Pushed> {
-    let keys = distrusted(repo).await?;
+    let keys = named_by_itself(repo, EXECUTES).await?;
     if !keys.is_empty() {
         return Ok(Pushed::Distrusted { keys });
     }
@@ -97,28 +97,4 @@ pub async fn push_branch(repo: &Repo, remote: &Remote, branch: &str) -> Result<P
             ..error
         }),
     }
-}
-
-/// Keys of the repository's own files by which a push would execute something.
-async fn distrusted(repo: &Repo) -> Result<Vec<String>> {
-    let args = [
-        "config",
-        "-z",
-        "--show-scope",
-        "--name-only",
-        "--get-regexp",
-        EXECUTES,
-    ];
-    let found = repo.call(args).output().await?;
-    if !matches!(found.code, Some(0 | 1)) {
-        return Err(found.error());
-    }
-    let mut words = fields(&found.stdout).map(|word| String::from_utf8_lossy(word).into_owned());
-    let mut keys = Vec::new();
-    while let (Some(scope), Some(key)) = (words.next(), words.next()) {
-        if matches!(scope.as_str(), "local" | "worktree") {
-            keys.push(key);
-        }
-    }
-    Ok(keys)
 }

@@ -13,7 +13,7 @@ use std::{
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::{Git, GitError, GitErrorKind, Result, call::Call};
+use super::{Git, GitError, GitErrorKind, Result, call::Call, safe::names_what_fetches};
 
 /// An open repository. Every path that leads into it (a subdirectory, a symlink, one of its worktrees) gives the same
 /// `common_dir`.
@@ -31,6 +31,8 @@ pub struct Repo {
     pub bare: bool,
     /// Its history is cut off: an ancestor may be unknown.
     pub shallow: bool,
+    /// Its own configuration names a command to fetch by: what is missing stays so.
+    is_fetched_by_command: bool,
 }
 
 impl Repo {
@@ -69,7 +71,7 @@ impl Repo {
         };
         let shallow = ask("--is-shallow-repository").text().await? == "true";
         let lane = git.lane(&common_dir);
-        Ok(Repo {
+        let mut repo = Repo {
             git: git.clone(),
             lane,
             common_dir,
@@ -77,7 +79,10 @@ impl Repo {
             toplevel,
             bare,
             shallow,
-        })
+            is_fetched_by_command: false,
+        };
+        repo.is_fetched_by_command = names_what_fetches(&repo).await?;
+        Ok(repo)
     }
 
     /// The top of the primary checkout, as far as it can be known: none for a bare repository, and for one whose
@@ -132,9 +137,15 @@ impl Repo {
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
     {
-        self.git
-            .call(&self.common_dir, args)
-            .env("GIT_DIR", &self.common_dir)
+        let call = self.git.call(&self.common_dir, args);
+        let call = call.env("GIT_DIR", &self.common_dir);
+        match self.is_fetched_by_command {
+            // The second is only known to git 2.44 and newer, and says what is the matter.
+            true => call
+                .env("GIT_ALLOW_PROTOCOL", "none")
+                .env("GIT_NO_LAZY_FETCH", "1"),
+            false => call,
+        }
     }
 
     /// A call bound to nothing, for a scratch repository in `cwd`.

@@ -3,16 +3,52 @@
 //! writes to the file that all worktrees share. What was configured when the run began is the user's and stays in
 //! force (git-crypt would commit secrets in the clear without it); what came later is not executed.
 //!
+//! Nothing is fetched for a repository that names a command to fetch by ([`names_what_fetches`]), whoever named it.
+//!
 //! Global and system configuration is the user's own and is not looked at. Hooks are off altogether, in `run`.
 
 use std::ffi::OsStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{GitError, Repo, Result, call::Call};
+use super::{GitError, Repo, Result, call::Call, repo::fields};
 
 /// Settings that make git run a command, the author's name, and hooks that are configured rather than files.
 const LOOKED_AT: &str = r"^(filter\..*\.(clean|smudge|process|required)|merge\..*\.driver|hook\..*|user\.(name|email))$";
+
+/// Settings by which git executes something when it fetches objects that are missing: it does so by itself, in a
+/// repository that says of itself that it is a part of another one.
+const FETCHES_BY: &str = r"^(core\.(sshcommand|gitproxy|askpass)|credential\.(.*\.)?helper|remote\..*\.(uploadpack|vcs))$";
+
+/// Whether the repository's own files name a command to fetch by. Then nothing is fetched: of some of them, git takes the
+/// first that is configured, so that none can be overridden.
+pub(super) async fn names_what_fetches(repo: &Repo) -> Result<bool> {
+    Ok(!named_by_itself(repo, FETCHES_BY).await?.is_empty())
+}
+
+/// The keys of this pattern that the repository's own files set, which an agent can write.
+pub(super) async fn named_by_itself(repo: &Repo, pattern: &str) -> Result<Vec<String>> {
+    let args = [
+        "config",
+        "-z",
+        "--show-scope",
+        "--name-only",
+        "--get-regexp",
+        pattern,
+    ];
+    let found = repo.call(args).output().await?;
+    if !matches!(found.code, Some(0 | 1)) {
+        return Err(found.error());
+    }
+    let mut words = fields(&found.stdout).map(|word| String::from_utf8_lossy(word).into_owned());
+    let mut keys = Vec::new();
+    while let (Some(scope), Some(key)) = (words.next(), words.next()) {
+        if matches!(scope.as_str(), "local" | "worktree") {
+            keys.push(key);
+        }
+    }
+    Ok(keys)
+}
 
 /// The drivers that the repository's own configuration named when a run began: (key, value), in git's order. Stored
 /// with the run's worktree; not to be read again from a file that the agent could write.
