@@ -134,9 +134,10 @@ async fn merge(
             commit: target.clone(),
         }));
     }
-    // Attributes are read as the run branch has them: from an index of our own, over no files.
+    // Attributes are read as the run branch has them. A merge of trees reads them from files, and from no index.
     let scratch = OwnIndex::without_files(safe)?;
     scratch.load(&from.tree).await?;
+    scratch.write_attributes().await?;
     let args = [
         "merge-tree",
         "--write-tree",

@@ -211,6 +211,19 @@ impl<'s> OwnIndex<'s> {
         self.call(args).stdin(entry).ok().await.map(drop)
     }
 
+    /// Writes the attributes of the index where git looks for them, and no other file.
+    pub(super) async fn write_attributes(&self) -> Result<()> {
+        let (tracked, _) = self.tracked().await?;
+        let is_one = |path: &PathBuf| path.file_name().is_some_and(|it| it == ".gitattributes");
+        let attributes: Vec<PathBuf> = tracked.into_iter().filter(is_one).collect();
+        if attributes.is_empty() {
+            return Ok(());
+        }
+        let args = ["checkout-index", "--quiet", "-z", "--stdin"];
+        let call = self.call(args).stdin(joined(&attributes));
+        call.slow().ok().await.map(drop)
+    }
+
     /// Writes every file of the index, over whatever is there.
     pub(super) async fn write_files(&self) -> Result<()> {
         self.call(["checkout-index", "--all", "--force", "--index", "--quiet"])
