@@ -7,9 +7,9 @@ use agent_loop::core::run::{Event, State};
 use agent_loop::effect::git::writable;
 use serde_json::json;
 
-use super::{Estate, ONE_TASK};
+use super::{Estate, ONE_TASK, landlock};
 use crate::git::with_worktree;
-use crate::support::{House, Repository, Turnstile};
+use crate::support::{House, Options, Repository, Turnstile};
 
 #[tokio::test]
 async fn the_directory_of_run_branches_survives_the_packing_of_refs() {
@@ -81,6 +81,107 @@ async fn an_agent_that_moves_the_branch_of_a_run_at_rest_holds_its_own_run() {
     // Runs that move their own branches one after the other accuse nobody.
     let third = house.create(&estate.repo, None, settings).await;
     house.rests(&third, State::Completed).await;
+}
+
+/// Does its task when the test lets it.
+fn at_the_turnstile(stile: &Turnstile) -> String {
+    format!(
+        "[[turn]]\nsteps = [{{ sh = \"{}\" }}, {{ tick = \"next\" }}, {{ commit = \"Mine\" }}, \"complete\"]\n",
+        stile.sh()
+    )
+}
+
+#[tokio::test]
+async fn a_person_who_commits_in_the_checkout_of_a_run_at_rest_accuses_no_fenced_agent() {
+    if !landlock() {
+        return;
+    }
+    let estate = Estate::new(ONE_TASK).await;
+    let (house, repo) = (&estate.house, &estate.repo);
+    let settings = |sandbox| {
+        json!({
+            "merge_strategy": "none",
+            "reviewer": false,
+            "artifact_mode": "global",
+            "sandbox": sandbox,
+        })
+    };
+    let fails = "[[turn]]\nsteps = [{ tick = \"next\" }, { commit = \"Half of it\" }, \"auth\"]\n";
+    let first = house.create(repo, Some(fails), settings("guard")).await;
+    house.failed(&first, "agent_auth").await;
+    let made = house.settled(&first).await.facts.worktree;
+    let path = made.expect("a worktree").path;
+    let commit = || {
+        let args = ["commit", "--quiet", "--allow-empty", "--message", "Mine"];
+        repo.git(&[&["-C", &path][..], &args].concat());
+    };
+    let doors = tempfile::tempdir().expect("a directory");
+    let mut stile = Turnstile::new(doors.path(), "agent");
+    let waits = at_the_turnstile(&stile);
+
+    let second = house.create(repo, Some(&waits), settings("guard")).await;
+    stile.somebody().await;
+    commit();
+    commit();
+    stile.open();
+    house.rests(&second, State::Completed).await;
+    house.settled(&second).await;
+
+    // The same without a fence may have been the agent's doing, and so may a move that no checkout tells of.
+    let third = house.create(repo, Some(&waits), settings("off")).await;
+    stile.somebody().await;
+    commit();
+    stile.open();
+    let why = house.held(&third, "plan_tampered").await;
+    assert!(
+        why.contains("run/thing from") && why.contains("if it was not you"),
+        "{why}"
+    );
+    house.settled(&third).await;
+    let script = r#"
+        [[turn]]
+        steps = [{ git = ["update-ref", "refs/heads/run/thing", "HEAD"] }, { tick = "next" }, { commit = "Mine" }]
+    "#;
+    let fourth = house.create(repo, Some(script), settings("guard")).await;
+    let why = house.held(&fourth, "plan_tampered").await;
+    assert!(why.contains("run/thing from"), "{why}");
+}
+
+#[tokio::test]
+async fn runs_that_work_beside_each_other_accuse_nobody() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::open(&repo.outside().join("data"), &Options::caps(3, 3)).await;
+    let settings =
+        json!({ "merge_strategy": "none", "reviewer": false, "artifact_mode": "global" });
+    let [mut before, mut after, mut agent] =
+        ["before", "after", "agent"].map(|name| Turnstile::new(repo.outside(), name));
+    let fails = "then = \"default\"\n[[turn]]\nsteps = [{ tick = \"next\" }, { commit = \"Half of it\" }, \"auth\"]\n";
+    let first = house.create(&repo, Some(fails), settings.clone()).await;
+    house.failed(&first, "agent_auth").await;
+    house.settled(&first).await;
+    let commits = format!(
+        "[[turn]]\nsteps = [{{ sh = \"{}\" }}, {{ tick = \"next\" }}, {{ commit = \"Its own\" }}, {{ sh = \"{}\" }}, \"complete\"]\n",
+        before.sh(),
+        after.sh()
+    );
+    let second = house.create(&repo, Some(&commits), settings.clone()).await;
+    before.somebody().await;
+    let waits = at_the_turnstile(&agent);
+    let third = house.create(&repo, Some(&waits), settings).await;
+    agent.somebody().await;
+    // One that was at rest is tried again, works and rests; one that works all the while commits.
+    let retry = Event::Retry {
+        merge_strategy: None,
+    };
+    let _ = house.operate(&first, retry).await;
+    house.wait(&first, |run| run.state != State::Failed).await;
+    house.rests(&first, State::Completed).await;
+    before.open();
+    after.somebody().await;
+    agent.open();
+    house.rests(&third, State::Completed).await;
+    after.open();
+    house.rests(&second, State::Completed).await;
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use agent_loop::core::step::Confined;
 use serde_json::json;
 
 use super::{Estate, ONE_TASK, confinement, landlock};
-use crate::support::{House, Repository, Turnstile, request};
+use crate::support::{House, Options, Repository, Turnstile, request};
 
 const REACH_OUT: &str = r#"
     [[turn]]
@@ -46,6 +46,73 @@ async fn required_leaves_no_temporary_directory_open_that_the_checkout_lies_in()
     assert_eq!((found.level, found.lacks), (Confined::Full, vec![]));
     let own = house.dir(&id).join("tmp");
     assert_eq!(repo.at("agent/thing", "where"), own.display().to_string());
+}
+
+/// A daemon whose data, and whose user's home, lie beside this repository.
+async fn house_beside(repo: &Repository) -> House {
+    let home = repo.outside().join("home");
+    std::fs::create_dir_all(&home).expect("a home");
+    let options = Options {
+        environment: vec![("HOME", home.display().to_string())],
+        ..Options::default()
+    };
+    House::open(&repo.outside().join("data"), &options).await
+}
+
+/// What an agent that writes at `place` could do there: a guard tells of the place, `required` closes it.
+async fn told_or_closed(house: &House, repo: &Repository, place: &std::path::Path) {
+    let reached = place.join("reached");
+    let script = format!(
+        "[[turn]]\nsteps = [{{ sh = \"(echo x > '{}') || true\" }}, {{ tick = \"next\" }}, \"complete\"]\n",
+        reached.display()
+    );
+    let settings = |sandbox| json!({ "sandbox": sandbox, "artifact_mode": "global", "merge_strategy": "none" });
+    let id = house.create(repo, Some(&script), settings("guard")).await;
+    house.rests(&id, State::Completed).await;
+    let found = confinement(house, &id, "implementation").await;
+    let lacks = found.lacks.join("; ");
+    assert_eq!(found.level, Confined::Partial, "{lacks}");
+    assert!(lacks.contains(&place.display().to_string()), "{lacks}");
+    std::fs::remove_file(&reached).expect("a guard cannot close it");
+    house.settled(&id).await;
+    let id = house
+        .create(repo, Some(&script), settings("required"))
+        .await;
+    house.rests(&id, State::Completed).await;
+    let found = confinement(house, &id, "implementation").await;
+    assert_eq!((found.level, found.lacks), (Confined::Full, vec![]));
+    assert!(!reached.exists());
+}
+
+#[tokio::test]
+async fn a_checkout_in_an_open_place_is_told_of_although_its_repository_lies_apart() {
+    if !landlock() {
+        return;
+    }
+    let apart = Repository::apart_from_temporary_files(ONE_TASK);
+    let repo = Repository::with_plan(ONE_TASK);
+    let kept = apart.outside().join("kept.git").display().to_string();
+    repo.git(&["init", "--quiet", "--separate-git-dir", &kept]);
+    let house = house_beside(&apart).await;
+    told_or_closed(&house, &repo, &repo.root).await;
+}
+
+#[tokio::test]
+async fn a_linked_checkout_of_the_users_in_an_open_place_is_told_of() {
+    if !landlock() {
+        return;
+    }
+    let repo = Repository::apart_from_temporary_files(ONE_TASK);
+    let open = tempfile::tempdir().expect("a directory");
+    let mine = open
+        .path()
+        .canonicalize()
+        .expect("a real path")
+        .join("mine");
+    let there = mine.display().to_string();
+    repo.git(&["worktree", "add", "--quiet", &there]);
+    let house = house_beside(&repo).await;
+    told_or_closed(&house, &repo, &mine).await;
 }
 
 #[tokio::test]

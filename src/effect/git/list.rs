@@ -62,6 +62,16 @@ pub async fn marked_worktrees(repo: &Repo) -> Result<Vec<Marked>> {
     Ok(marked)
 }
 
+/// The linked checkouts of the user's own that are there: those that carry no mark of loopd's.
+///
+/// # Errors
+/// When git's own files cannot be read.
+pub fn users_checkouts(repo: &Repo) -> Result<Vec<PathBuf>> {
+    let own = all(repo)?.into_iter().filter(|it| it.owner.is_none());
+    let paths = own.map(|admin| admin.path);
+    Ok(paths.filter(|path| path.is_dir()).collect())
+}
+
 fn short(head: Head) -> Option<String> {
     match head {
         Head::Branch(name) => name.strip_prefix("refs/heads/").map(str::to_owned),

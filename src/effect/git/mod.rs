@@ -16,7 +16,7 @@
 //! | `admin`, `worktree`, `place`, `make`, `worktrunk` | worktrees: made, recognised, taken up again |
 //! | `index`, `nested`, `advance` | an index of our own: what a worktree holds, without running what an agent configured |
 //! | `commit`, `leftovers`, `file` | marked commits |
-//! | `writable` | what commits on a run's branch have to write |
+//! | `writable`, `at_home` | what commits on a run's branch have to write; who has moved a branch that is open with it |
 //! | `author` | an author for the agent's commits, where the machine has none |
 //! | `merge`, `execute`, `forward`, `catch_up` | the target moves, or the run catches up with it |
 //! | `push` | the run branch goes to a remote, because a person asks for it |
@@ -29,6 +29,7 @@
 
 mod admin;
 mod advance;
+mod at_home;
 mod author;
 mod base;
 mod call;
@@ -66,6 +67,7 @@ mod worktree;
 mod worktrunk;
 mod writable;
 
+pub use at_home::moved_at_home;
 pub use author::author_fallback;
 pub use base::{Base, default_base, named_base};
 pub use catch_up::{CatchUp, CatchUpWant, catch_up};
@@ -79,7 +81,9 @@ pub use inspect::{
     Commit, Entry, EntryKind, commits_between, entries_below, is_ancestor, merge_base, show,
 };
 pub use leftovers::{Leftovers, changed_tracked, commit_leftovers, drop_stale_locks, untracked};
-pub use list::{Listed, Marked, list_worktrees, marked_worktrees, of_run, unrecorded};
+pub use list::{
+    Listed, Marked, list_worktrees, marked_worktrees, of_run, unrecorded, users_checkouts,
+};
 pub use merge::{Intent, MergeWant, Step, Strategy, plan_merge};
 pub use oid::Oid;
 pub use place::{Place, Prepared, Want, prepare_worktree};

@@ -164,6 +164,35 @@ mod tests {
     }
 
     #[test]
+    fn a_link_and_a_strangers_file_are_no_locks_of_ours() {
+        let (dir, lock) = lab();
+        let other = dir.path().join("other");
+        fs::rename(&lock, &other).expect("moved");
+        std::os::unix::fs::symlink(&other, &lock).expect("a link");
+        assert!(!of(&dir).clear(0).expect("looks"));
+        assert!(lock.is_symlink() && other.exists());
+        if rustix::process::geteuid().is_root() {
+            fs::remove_file(&lock).expect("removed");
+            fs::write(&lock, "").expect("a lock");
+            std::os::unix::fs::chown(&lock, Some(1), None).expect("another's");
+            assert!(!of(&dir).clear(0).expect("looks"));
+            assert!(lock.exists());
+        }
+    }
+
+    #[test]
+    fn one_that_was_made_anew_while_it_was_looked_at_stays() {
+        let (_dir, lock) = lab();
+        let anew = || {
+            fs::rename(&lock, lock.with_extension("old"))?;
+            fs::write(&lock, "anew")?;
+            Ok(false)
+        };
+        assert_eq!(remove_left(&lock, 0, anew).expect("looks"), Left::Stays);
+        assert!(lock.exists());
+    }
+
+    #[test]
     fn one_that_somebody_has_open_stays() {
         let (dir, lock) = lab();
         let open = fs::File::open(&lock).expect("open");

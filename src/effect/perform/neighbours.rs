@@ -1,17 +1,20 @@
 //! The branches of other runs lie in the same directory as the run's own, and no fence can tell them apart. So they are
 //! looked at before an agent works and afterwards: one that has moved although its run was at rest all the while was
 //! moved by somebody else, and a person is told. What loopd itself does with a run at rest (a scrap commits what was left)
-//! is asked for in the store first, so that its run is seen not to rest, or to have been written to.
+//! is asked for in the store first, so that its run is seen not to rest, or to have been written to. And where the fence
+//! has kept the agent out of other checkouts, what was done in the one that is on the branch was done by a person.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::agent_step::{read_json, write_json};
-use super::desk::Desk;
+use super::desk::{Desk, oid};
 use crate::core::machine::Kind;
 use crate::core::run::{RunId, Trouble};
+use crate::core::step::Confined;
 use crate::effect::git::{self, Repo};
+use crate::effect::keeper::KeeperRecord;
 
 /// In the step's directory.
 const FILE: &str = "neighbours.json";
@@ -45,29 +48,49 @@ pub(super) async fn moved(desk: &Desk<'_>, repo: &Repo) -> Result<Option<String>
     let before: Vec<Neighbour> = read_json(&noted)?;
     let after = at_rest(desk, repo).await?;
     let place = |tip: &Option<String>| tip.clone().unwrap_or_else(|| "nothing".to_owned());
-    let moved: Vec<String> = before
-        .iter()
-        .filter_map(|old| {
-            let same = |new: &&Neighbour| {
-                (&new.branch, &new.run) == (&old.branch, &old.run)
-                    && (new.rev, new.handover_rev) == (old.rev, old.handover_rev)
-            };
-            let new = after.iter().find(same)?;
-            let told = format!(
+    let mut moved = Vec::new();
+    for old in &before {
+        let same = |new: &&Neighbour| {
+            (&new.branch, &new.run) == (&old.branch, &old.run)
+                && (new.rev, new.handover_rev) == (old.rev, old.handover_rev)
+        };
+        let Some(new) = after.iter().find(same) else {
+            continue;
+        };
+        if new.tip != old.tip && !by_a_person(desk, repo, old, new).await? {
+            moved.push(format!(
                 "{} from {} to {}",
                 old.branch,
                 place(&old.tip),
                 place(&new.tip)
-            );
-            (new.tip != old.tip).then_some(told)
-        })
-        .collect();
+            ));
+        }
+    }
     Ok((!moved.is_empty()).then(|| {
         format!(
-            "branches of other runs were moved while the agent worked: {}; put them back with `git branch --force`",
+            "branches of other runs were moved while the agent worked: {}; if it was not you, put them back with `git branch --force`",
             moved.join(", ")
         )
     }))
+}
+
+/// Whether it is known that a person has done it: in a checkout of that branch, which the fence has kept the agent out of.
+async fn by_a_person(
+    desk: &Desk<'_>,
+    repo: &Repo,
+    old: &Neighbour,
+    new: &Neighbour,
+) -> Result<bool, Trouble> {
+    let (Some(from), Some(to)) = (&old.tip, &new.tip) else {
+        return Ok(false);
+    };
+    let keeper = KeeperRecord::read(&desk.step_dir())?;
+    let level = keeper.and_then(|it| it.confinement).map(|it| it.level);
+    if level != Some(Confined::Full) {
+        return Ok(false);
+    }
+    let (own, from, to) = (desk.git_worktree()?, oid(from)?, oid(to)?);
+    Ok(git::moved_at_home(repo, &own, &old.branch, &from, &to).await?)
 }
 
 /// The store is read between two looks at the branches: what stands still meanwhile stands as the store explains it.

@@ -144,6 +144,14 @@ async fn around(
         }
         None => closed.push(("the repository", repo.common_dir.clone())),
     }
+    // Where the repository lies apart from its checkout, it is only known where the run was asked from.
+    let asked_from = PathBuf::from(&desk.order.run.spec.workspace_root);
+    let more = git::users_checkouts(&repo)?.into_iter().chain([asked_from]);
+    for checkout in more {
+        if !closed.iter().any(|(_, known)| checkout.starts_with(known)) {
+            closed.push(("a checkout", checkout));
+        }
+    }
     closed.extend(home.map(|home| ("the home directory", home)));
     let places = Places {
         needed,
