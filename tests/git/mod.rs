@@ -5,11 +5,20 @@ mod commit;
 mod forward;
 mod hostile;
 mod inspect;
+mod keeping;
+mod locked;
+mod meanwhile;
 mod merge;
 mod names;
+mod paths;
 mod prepare;
+mod push;
 mod remove;
+mod retiring;
 mod run;
+mod settings;
+mod strangers;
+mod taking_up;
 
 use std::{
     collections::BTreeMap,
@@ -20,6 +29,7 @@ use std::{
     time::Duration,
 };
 
+use agent_loop::crash::{Crash, CrashPoint, Death, Place};
 use agent_loop::effect::git::{
     Drivers, Git, MergeWant, Oid, Prepared, Repo, Strategy, Tip, Want, Worktree,
 };
@@ -126,6 +136,37 @@ impl Lab {
 
     pub fn id(&self, cwd: &Path, name: &str) -> Oid {
         Oid::parse(&self.sh(cwd, &["rev-parse", name])).unwrap()
+    }
+
+    /// Once, just before loopd's git is called with arguments that match this pattern of the shell, somebody does this in the
+    /// repository.
+    pub fn meanwhile(&self, pattern: &str, action: &str) {
+        let home = self.at("home");
+        let script = format!(
+            "#!/bin/sh\nexport HOME='{0}' XDG_CONFIG_HOME='{0}' GIT_CONFIG_NOSYSTEM=1\n\
+             case \" $* \" in {pattern}) if mkdir '{0}/meanwhile' 2>/dev/null; then\n\
+             (unset GIT_DIR GIT_COMMON_DIR GIT_WORK_TREE GIT_INDEX_FILE; cd '{1}' && {action}) </dev/null >/dev/null 2>&1\n\
+             fi ;; esac\nexec git \"$@\"\n",
+            home.display(),
+            self.repo().display()
+        );
+        executable(&self.at("git"), &script);
+    }
+
+    /// Whether it has come to that.
+    pub fn has_happened(&self) -> bool {
+        self.at("home/meanwhile").is_dir()
+    }
+
+    /// The same git, of a daemon that dies at the `nth` call with this name.
+    pub fn dying(&self, place: Place, name: &str, nth: u64) -> (Git, Crash) {
+        let crash = Crash::at(CrashPoint {
+            place,
+            name: Some(name.to_owned()),
+            nth,
+            death: Death::Quit,
+        });
+        (self.git.clone().dying(crash.clone()), crash)
     }
 
     pub fn has(&self, name: &str) -> bool {

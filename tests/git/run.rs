@@ -52,10 +52,25 @@ struct Stuck {
     _dir: tempfile::TempDir,
     script: std::path::PathBuf,
     started: tokio::sync::oneshot::Receiver<()>,
-    gone: std::thread::JoinHandle<()>,
+    ended: tokio::sync::oneshot::Receiver<()>,
 }
 
+impl Stuck {
+    async fn gone(self) {
+        let ended = tokio::time::timeout(PATIENCE, self.ended).await;
+        ended.expect("nothing of it is left").unwrap();
+    }
+}
+
+/// How long a process may take to be gone.
+const PATIENCE: Duration = Duration::from_secs(90);
+
 fn stuck() -> Stuck {
+    stuck_in("sleep 600 & sleep 600")
+}
+
+/// A git that does this when it has told that it is there.
+fn stuck_in(body: &str) -> Stuck {
     let dir = tempfile::TempDir::new().unwrap();
     let (script, pipe) = (dir.path().join("git"), dir.path().join("pipe"));
     assert!(
@@ -68,22 +83,24 @@ fn stuck() -> Stuck {
     executable(
         &script,
         &format!(
-            "#!/bin/sh\nexec 3>'{}'\necho up >&3\nsleep 600 & sleep 600\n",
+            "#!/bin/sh\nexec 3>'{}'\necho up >&3\n{body}\n",
             pipe.display()
         ),
     );
     let (tell, started) = tokio::sync::oneshot::channel();
-    let gone = std::thread::spawn(move || {
+    let (tell_end, ended) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
         let mut pipe = std::io::BufReader::new(fs::File::open(pipe).unwrap());
         std::io::BufRead::read_line(&mut pipe, &mut String::new()).unwrap();
         tell.send(()).unwrap();
         std::io::Read::read_to_end(&mut pipe, &mut Vec::new()).unwrap();
+        let _ = tell_end.send(());
     });
     Stuck {
         _dir: dir,
         script,
         started,
-        gone,
+        ended,
     }
 }
 
@@ -94,18 +111,37 @@ async fn a_git_that_does_not_answer_is_ended_with_its_children_and_is_transient(
     let error = Git::with(&stuck.script, limit, limit).await.unwrap_err();
     assert_eq!(error.kind, GitErrorKind::Transient);
     assert!(error.said.contains("no answer"), "{error}");
-    stuck.gone.join().unwrap();
+    stuck.gone().await;
+}
+
+#[tokio::test]
+async fn a_git_that_will_not_end_is_killed_with_its_children() {
+    let stuck = stuck_in("trap '' TERM; sleep 600 & sleep 600");
+    let limit = Duration::from_millis(500);
+    let called = tokio::time::timeout(PATIENCE, Git::with(&stuck.script, limit, limit)).await;
+    let error = called.expect("it is killed").unwrap_err();
+    assert!(error.said.contains("no answer"), "{error}");
+    stuck.gone().await;
+}
+
+#[tokio::test]
+async fn what_a_git_leaves_at_its_output_is_ended() {
+    let stuck = stuck_in("sleep 600 & echo git version 1.0");
+    let limit = Duration::from_secs(600);
+    let error = Git::with(&stuck.script, limit, limit).await.unwrap_err();
+    assert!(error.said.contains("too old"), "{error}");
+    stuck.gone().await;
 }
 
 #[tokio::test]
 async fn a_call_that_nobody_waits_for_any_more_is_ended_with_its_children() {
-    let stuck = stuck();
+    let mut stuck = stuck();
     let limit = Duration::from_secs(600);
     tokio::select! {
         answer = Git::with(&stuck.script, limit, limit) => panic!("{answer:?}"),
-        started = stuck.started => started.unwrap(),
+        started = &mut stuck.started => started.unwrap(),
     }
-    stuck.gone.join().unwrap();
+    stuck.gone().await;
 }
 
 #[tokio::test]

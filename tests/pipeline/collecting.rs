@@ -144,6 +144,78 @@ async fn a_merged_run_needs_no_rescue_ref() {
 }
 
 #[tokio::test]
+async fn a_run_without_a_commit_of_its_own_leaves_nothing_behind() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    failed(&house, &repo, "[[turn]]\nsteps = [\"auth\"]\n").await;
+    let gone = collect(&house, false).await;
+    assert_eq!(gone.branches, [("run/thing".to_owned(), None)]);
+    assert_eq!(repo.git(&["for-each-ref", "refs/loopd/"]), "");
+}
+
+#[tokio::test]
+async fn the_runs_of_one_repository_take_nothing_of_each_other() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let first = failed(&house, &repo, COMMITS_AND_FAILS).await;
+    let second = failed(&house, &repo, COMMITS_AND_FAILS).await;
+    let path = house.run(&second).await.facts.worktree.expect("made").path;
+    let notes = Path::new(&path).join("notes");
+    std::fs::write(&notes, "mine\n").expect("a file");
+    let all = later(&house, 30).collect(false).await.expect("a clean-up");
+    let of = |id: &RunId| all.runs.iter().find(|it| it.run.id == *id);
+    let gone = of(&first).expect("the first run");
+    assert_eq!((gone.worktrees.len(), gone.files), (1, true));
+    assert_eq!(gone.kept, [""; 0]);
+    assert!(notes.is_file() && has(&repo, "run/thing-2"));
+    std::fs::remove_file(&notes).expect("removed");
+    assert!(collect(&house, false).await.files);
+    house.check().await;
+}
+
+/// Both are stored by a daemon in its last moment: what was to be taken, and that the run is tried again.
+async fn overtaken_by_a_retry(wanted: impl Fn(&str) -> Event) {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let id = failed(&house, &repo, COMMITS_AND_FAILS).await;
+    let path = house.run(&id).await.facts.worktree.expect("made").path;
+    let prompts = house.dir(&id).join("steps/1");
+    assert!(prompts.is_dir());
+    house.die().await;
+    let data = repo.outside().join("data");
+    let (writer, _) = store::open(&data, store::Options::default()).expect("a store");
+    for event in [wanted(&path), RETRY] {
+        let applied = writer
+            .apply(Apply::new(id.clone(), event, daemon::now()))
+            .await;
+        let applied = applied.expect("stored");
+        assert!(matches!(applied.answer, Answer::Moved(_)), "{applied:?}");
+    }
+    writer.close().await;
+    let house = House::over(&repo).await;
+    house.wait(&id, |run| run.state != State::Queued).await;
+    house.rests(&id, State::Completed).await;
+    house.settled(&id).await;
+    assert!(prompts.is_dir(), "nothing was taken");
+    // Once, when the run had ended.
+    assert_eq!(house.told(&id, "WORKTREE_REMOVED").await.len(), 1);
+    house.check().await;
+}
+
+#[tokio::test]
+async fn a_clean_up_that_is_overtaken_by_a_retry_takes_nothing() {
+    overtaken_by_a_retry(|_| Event::Collect).await;
+}
+
+#[tokio::test]
+async fn a_removal_that_is_overtaken_by_a_retry_takes_nothing() {
+    overtaken_by_a_retry(|path| Event::RemoveWorktree {
+        path: path.to_owned(),
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_failed_run_goes_with_its_worktree_and_a_retry_goes_on_from_where_it_stood() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;

@@ -131,9 +131,10 @@ async fn a_pull_request_pushes_the_branch_and_is_made_once() {
     );
     let asked = yard.said("asked");
     let lines: Vec<&str> = asked.lines().collect();
-    assert!(
-        lines[0].starts_with(&format!("gh pr list --head {branch}")),
-        "{asked}"
+    assert_eq!(
+        lines[0],
+        format!("gh pr list --head {branch} --state open --limit 1 --json url"),
+        "one that was closed is none"
     );
     assert_eq!(
         lines[1],
@@ -184,6 +185,22 @@ async fn the_forge_is_chosen_by_the_remote() {
         "{asked}"
     );
     assert!(!asked.contains("gh "), "{asked}");
+    let looked = format!("glab mr list --source-branch {branch} --output json");
+    assert_eq!(asked.lines().next(), Some(&*looked), "looked for first");
+}
+
+#[tokio::test]
+async fn a_run_without_a_commit_of_its_own_has_nothing_to_request() {
+    let yard = Yard::new(&["gh"], Some("")).await;
+    let script = Some("[[turn]]\nsteps = [\"auth\"]\n");
+    let id = yard.house.create(&yard.repo, script, json!({})).await;
+    yard.house.failed(&id, "agent_auth").await;
+    yard.house.settled(&id).await;
+    let (code, message, _) = yard.refused(&id).await;
+    assert_eq!(code, "nothing_to_request");
+    assert!(message.contains("no commit that main had not"), "{message}");
+    assert_eq!(yard.pushed("run/thing"), None);
+    assert_eq!(yard.said("asked"), "");
 }
 
 #[tokio::test]
