@@ -38,8 +38,24 @@ pub async fn serve(
     router: Router,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
+    serve_within(
+        Limits::of_this_process().connections,
+        listener,
+        router,
+        shutdown,
+    )
+    .await
+}
+
+/// The same, of so many connections at a time.
+async fn serve_within(
+    at_a_time: usize,
+    listener: Listener,
+    router: Router,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
     let connections = TaskTracker::new();
-    let slots = Arc::new(Semaphore::new(Limits::of_this_process().connections));
+    let slots = Arc::new(Semaphore::new(at_a_time));
     // Whatever ends the loop, the connections are told.
     let (stop, abandon) = (shutdown.child_token(), CancellationToken::new());
     let served = loop {
@@ -129,4 +145,96 @@ fn is_exhaustion(error: &io::Error) -> bool {
     [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM]
         .map(Some)
         .contains(&errno)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::UnixStream;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    const ASK: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
+    /// A server of so many connections, and where it listens.
+    async fn server(at_a_time: usize) -> (tempfile::TempDir, CancellationToken) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let address = format!("unix:{}", dir.path().join("socket").display());
+        let listener = Listener::bind(&address).await.expect("bound");
+        let router = Router::new().route("/", get(async || "here"));
+        let shutdown = CancellationToken::new();
+        tokio::spawn(serve_within(at_a_time, listener, router, shutdown.clone()));
+        (dir, shutdown)
+    }
+
+    async fn connected(dir: &tempfile::TempDir, say: &[u8]) -> UnixStream {
+        let stream = UnixStream::connect(dir.path().join("socket")).await;
+        let mut stream = stream.expect("connects");
+        stream.write_all(say).await.expect("says");
+        stream
+    }
+
+    async fn answered(stream: &mut UnixStream) {
+        let hearing = async {
+            let mut heard = Vec::new();
+            while !heard.ends_with(b"here") {
+                assert!(stream.read_buf(&mut heard).await.expect("reads") > 0);
+            }
+        };
+        let heard = timeout(Duration::from_secs(60), hearing).await;
+        heard.expect("it is answered");
+    }
+
+    #[tokio::test]
+    async fn so_many_connections_are_served_and_another_one_when_one_of_them_has_ended() {
+        let (dir, _shutdown) = server(2).await;
+        let mut served = [connected(&dir, ASK).await, connected(&dir, ASK).await];
+        for stream in &mut served {
+            answered(stream).await;
+        }
+        for stream in served {
+            let mut waits = connected(&dir, ASK).await;
+            // Nothing else is under way: the clock goes on by itself when nobody is answered.
+            tokio::time::pause();
+            let early = timeout(Duration::from_secs(1), answered(&mut waits)).await;
+            assert!(early.is_err(), "there was no room for it");
+            tokio::time::resume();
+            drop(stream);
+            answered(&mut waits).await;
+            drop(waits);
+            // Its room has come back as well.
+            let mut next = connected(&dir, ASK).await;
+            answered(&mut next).await;
+            std::mem::forget(next);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_stops_in_the_middle_of_its_head_is_closed() {
+        let (dir, _shutdown) = server(2).await;
+        let mut silent = connected(&dir, b"GET / HTT").await;
+        tokio::time::pause();
+        let begun = Instant::now();
+        let mut heard = Vec::new();
+        // Closed with an answer or without one.
+        let _ = silent.read_to_end(&mut heard).await;
+        assert!(begun.elapsed() <= 2 * HEAD_TIMEOUT, "{:?}", begun.elapsed());
+    }
+
+    #[test]
+    fn what_is_wrong_with_one_connection_or_for_a_while_is_no_end_of_the_listener() {
+        use rustix::io::Errno;
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
+            assert!(is_exhaustion(&errno.into()), "{errno}");
+        }
+        for errno in [Errno::CONNABORTED, Errno::CONNRESET, Errno::INTR] {
+            assert!(is_of_one_connection(&errno.into()), "{errno}");
+        }
+        for errno in [Errno::BADF, Errno::INVAL] {
+            let error = errno.into();
+            assert!(!is_exhaustion(&error) && !is_of_one_connection(&error));
+        }
+    }
 }

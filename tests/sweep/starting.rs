@@ -11,6 +11,7 @@ use super::life::Dead;
 use super::outside::Outside;
 use super::scenario::{PLAIN, Scenario};
 use super::scene::Scene;
+use crate::support::PATIENCE;
 
 const ONE: Scenario = Scenario {
     name: "one",
@@ -24,7 +25,8 @@ async fn loopd(home: &Path, args: &[&str]) -> Output {
     command.args(args).env_clear().env("HOME", home);
     let path = std::env::var_os("PATH").unwrap_or_default();
     command.env("PATH", path).kill_on_drop(true);
-    command.output().await.expect("loopd starts")
+    let ended = tokio::time::timeout(PATIENCE, command.output()).await;
+    ended.expect("loopd ends").expect("loopd starts")
 }
 
 fn said(output: &Output) -> String {
