@@ -3,12 +3,14 @@
 
 pub mod agents;
 mod asking;
+mod disk;
 mod house;
 mod processes;
 mod repository;
 mod turnstile;
 
 pub use asking::{PATIENCE, eventually};
+pub use disk::Disk;
 pub use house::{House, Options, request};
 pub use processes::{is_alive, processes_of};
 pub use repository::Repository;

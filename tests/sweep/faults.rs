@@ -1,20 +1,24 @@
 //! What goes wrong around the real daemon while its runs are at work: the disk is full and has room again, a stranger
 //! holds the database, the clock jumps. Nobody is blamed for it, nothing is done twice, and the runs go on by themselves.
 
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use agent_loop::core::run::{RunId, State};
+use agent_loop::effect::keeper::{self, Found};
 use agent_loop::store;
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use tokio::process::Command;
 
 use super::clock::Clock;
 use super::life::Dead;
 use super::outcome;
 use super::outside::Outside;
-use super::scenario::{PLAIN, Scenario};
+use super::scenario::{PLAIN, Scenario, Wish};
 use super::scene::Scene;
-use crate::support::PATIENCE;
+use crate::support::{Disk, PATIENCE};
 
 /// The first agent waits until it is let go on; a second run waits for its slot.
 pub(super) const WAITING: Scenario = Scenario {
@@ -112,59 +116,57 @@ pub(super) async fn state(daemon: &Outside, id: &RunId) -> State {
         .state
 }
 
-/// A small disk of its own, for as long as this lives.
-struct Disk(PathBuf);
+/// Tries to write into a directory, as a watcher beside it sees them.
+struct Tries {
+    watch: OwnedFd,
+    given_up: usize,
+}
 
-impl Disk {
-    fn at(dir: &Path, mb: u32) -> Disk {
-        std::fs::create_dir_all(dir).expect("a directory");
-        let mounted = std::process::Command::new("mount")
-            .args([
-                "-t",
-                "tmpfs",
-                "-o",
-                &format!("size={mb}m,mode=700"),
-                "tmpfs",
-            ])
-            .arg(dir)
-            .status();
-        assert!(mounted.expect("mount runs").success());
-        Disk(dir.to_owned())
+impl Tries {
+    fn below(dir: &Path) -> Tries {
+        let flags = CreateFlags::CLOEXEC | CreateFlags::NONBLOCK;
+        let watch = inotify::init(flags).expect("inotify");
+        inotify::add_watch(&watch, dir, WatchFlags::DELETE).expect("a watch");
+        Tries { watch, given_up: 0 }
+    }
+
+    /// How many files have been begun there and taken away again.
+    fn given_up(&mut self) -> usize {
+        let mut buffer = [MaybeUninit::uninit(); 4096];
+        let mut events = inotify::Reader::new(&self.watch, &mut buffer);
+        while events.next().is_ok() {
+            self.given_up += 1;
+        }
+        self.given_up
     }
 }
 
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount")
-            .arg("-l")
-            .arg(&self.0)
-            .status();
-    }
-}
-
-/// Fills the disk to the last byte.
-fn fill(path: &Path) {
-    use std::io::Write as _;
-    let mut file = std::fs::File::create(path).expect("a file");
-    for size in [1 << 16, 1 << 9, 1] {
-        let bytes = vec![0; size];
-        while file.write_all(&bytes).is_ok() {}
-    }
+/// The directory of the step at which the run is.
+async fn step_dir(scene: &Scene, daemon: &Outside, id: &RunId) -> PathBuf {
+    let steps = daemon.reader().steps(id).await.expect("readable");
+    let last = steps.last().expect("a step").generation;
+    let dir = format!("runs/run-{id}/steps/{last}");
+    scene.data().join(dir)
 }
 
 #[tokio::test]
 async fn runs_wait_for_a_full_disk_by_a_named_gate_and_go_on_by_themselves() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: only root can mount a disk of its own");
-        return;
-    }
     let scene = Scene::new(&WAITING);
-    let disk = Disk::at(&scene.data(), 6);
+    let Some(disk) = Disk::at(&scene.data(), 6) else {
+        return;
+    };
     let (daemon, runs) = at_work(&scene, &[]).await;
-    let filler = disk.0.join("filler");
-    fill(&filler);
+    let dir = step_dir(&scene, &daemon, &runs[0]).await;
+    let filler = disk.fill();
+    let mut tries = Tries::below(&dir);
     // The agent ends while nobody can write down that it has.
     std::fs::remove_file(waiting(&scene)).expect("a file");
+    until("the keeper finds no room, again and again", async || {
+        let found = keeper::find(&dir).expect("no half of a record");
+        assert!(matches!(found, Found::Alive(_)), "{found:?}");
+        tries.given_up() > 1
+    })
+    .await;
     until("the second run is held for the disk", async || {
         let why = daemon.get(&format!("/runs/{}/why", runs[1])).await;
         why["gates"].to_string().contains("low_disk")
@@ -177,6 +179,47 @@ async fn runs_wait_for_a_full_disk_by_a_named_gate_and_go_on_by_themselves() {
 }
 
 #[tokio::test]
+async fn what_became_of_a_step_is_kept_until_the_database_has_room_for_it() {
+    let scene = Scene::new(&WAITING);
+    let Some(disk) = Disk::at(&scene.data(), 6) else {
+        return;
+    };
+    // Only the database has no room: the step itself ends in good order.
+    let _scratch = Disk::at(&scene.data().join("scratch"), 16);
+    let settings = scene.outside().join("home/.config/loopd");
+    std::fs::create_dir_all(&settings).expect("a directory");
+    let elsewhere = format!("global_log_dir = {:?}\n", scene.outside().join("files"));
+    std::fs::write(settings.join("config.toml"), elsewhere).expect("a file");
+    let (daemon, runs) = at_work(&scene, &[]).await;
+    let filler = disk.fill();
+    let said = async {
+        // What the database has reserved is used up, too.
+        for wish in [Wish::Pause, Wish::Resume].into_iter().cycle() {
+            if let Err(Dead(said)) = daemon.operate(&runs[1], wish).await {
+                return said;
+            }
+        }
+        String::new()
+    };
+    let said = tokio::time::timeout(PATIENCE, said).await;
+    let said = said.expect("the disk is full");
+    assert!(said.contains("full"), "{said}");
+    std::fs::remove_file(waiting(&scene)).expect("a file");
+    until("the report cannot be stored", async || {
+        let log = scene.noted("loopd.log");
+        log.contains("failed to store a report")
+    })
+    .await;
+    assert_eq!(state(&daemon, &runs[0]).await, State::Running);
+    std::fs::remove_file(filler).expect("a file");
+    until("the second run is in the queue again", async || {
+        daemon.operate(&runs[1], Wish::Resume).await.is_ok()
+    })
+    .await;
+    ends_well(&scene, daemon, &runs).await;
+}
+
+#[tokio::test]
 async fn a_stranger_that_holds_the_database_is_waited_for() {
     let scene = Scene::new(&WAITING);
     let (daemon, runs) = at_work(&scene, &[]).await;
@@ -185,7 +228,7 @@ async fn a_stranger_that_holds_the_database_is_waited_for() {
     std::fs::remove_file(waiting(&scene)).expect("a file");
     // Longer than the daemon waits for a lock before it says so.
     let id = &runs[1];
-    let refused = daemon.operate(id, super::scenario::Wish::Pause).await;
+    let refused = daemon.operate(id, Wish::Pause).await;
     let Err(Dead(said)) = refused else {
         panic!("it was stored while the database was locked");
     };
@@ -254,11 +297,9 @@ async fn a_clock_that_jumps_two_hours_ends_no_step_and_changes_no_order() {
     for hours in [2, -2] {
         clock.set(hours * 3600);
         // The daemon has seen the new time when it writes it down.
-        let refused = daemon
-            .operate(&runs[0], super::scenario::Wish::Resume)
-            .await;
+        let refused = daemon.operate(&runs[0], Wish::Resume).await;
         assert!(refused.is_ok(), "{refused:?}");
-        let wish = super::scenario::Wish::Pause;
+        let wish = Wish::Pause;
         daemon.operate(&runs[1], wish).await.expect("paused");
         let paused = daemon
             .reader()
@@ -272,7 +313,7 @@ async fn a_clock_that_jumps_two_hours_ends_no_step_and_changes_no_order() {
             "{ahead} hours ahead"
         );
         daemon
-            .operate(&runs[1], super::scenario::Wish::Resume)
+            .operate(&runs[1], Wish::Resume)
             .await
             .expect("resumed");
         assert_eq!(state(&daemon, &runs[0]).await, State::Running);

@@ -82,7 +82,12 @@ impl GitError {
 fn classify(stderr: &[u8]) -> GitErrorKind {
     let text = String::from_utf8_lossy(stderr);
     let has = |needles: &[&str]| needles.iter().any(|needle| text.contains(needle));
-    if has(&["No space left on device", "Disk quota exceeded"]) {
+    if has(&[
+        "No space left on device",
+        "Disk quota exceeded",
+        // Where a write comes to nothing, git has words of its own.
+        "Out of diskspace",
+    ]) {
         GitErrorKind::NoSpace
     } else if text.contains("Read-only file system") {
         GitErrorKind::ReadOnly
@@ -125,10 +130,12 @@ mod tests {
         assert_eq!(classify(held), GitErrorKind::Transient);
         let lock_ref = b"fatal: cannot lock ref 'refs/heads/a': Unable to create '/r/refs/heads/a.lock': File exists.";
         assert_eq!(classify(lock_ref), GitErrorKind::Transient);
-        assert_eq!(
-            classify(b"error: x: No space left on device"),
-            GitErrorKind::NoSpace
-        );
+        for full in [
+            "error: x: No space left on device",
+            "fatal: sha1 file '/r/index.lock' write error. Out of diskspace",
+        ] {
+            assert_eq!(classify(full.as_bytes()), GitErrorKind::NoSpace);
+        }
         assert_eq!(
             classify(b"fatal: cannot lock ref 'refs/heads/a': Unable to create '/r/refs/heads/a.lock': Read-only file system"),
             GitErrorKind::ReadOnly
