@@ -10,6 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::streams::{CLOCK, directory, parse};
+use crate::support::{PATIENCE, is_alive};
 
 /// What a recorded conversation comes to when the client has its part in it.
 struct Replay {
@@ -423,4 +424,30 @@ fn a_request_to_end_cancels_the_prompt_and_the_agent_ends_by_itself() {
     );
     assert_eq!(child.wait().unwrap().code(), Some(1));
     assert!(dir.path().join("ended").exists());
+}
+
+#[test]
+fn an_agent_that_does_not_end_is_ended_with_all_that_it_started() {
+    let dir = TempDir::new().unwrap();
+    let stays = format!(
+        "{CHUNK}; {END}; sleep 1000 & echo $! > child; trap '' TERM; while :; do sleep 1000; done"
+    );
+    let mut child = bridge(&dir, &stays).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (sender, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let lines: Vec<String> = lines.map_while(Result::ok).collect();
+        let _ = sender.send((lines, child.wait().unwrap()));
+    });
+    // It is given ten seconds.
+    let (said, status) = ended.recv_timeout(PATIENCE).expect("the bridge ends");
+    assert!(said.iter().any(|line| line.contains("hello")), "{said:?}");
+    assert_eq!(status.code(), Some(0), "what was said counts");
+    let pid = fs::read_to_string(dir.path().join("child")).unwrap();
+    let pid = pid.trim().parse().unwrap();
+    let gone = std::time::Instant::now() + PATIENCE;
+    while is_alive(pid) {
+        assert!(std::time::Instant::now() < gone, "{pid} lives");
+        std::thread::yield_now();
+    }
 }

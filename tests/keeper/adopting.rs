@@ -13,13 +13,13 @@ use rustix::process::{Pid, Signal};
 
 use super::step::{Bystander, EXE, Step, exited};
 
-fn signal(handle: &Handle, signal: Signal) {
+pub fn signal(handle: &Handle, signal: Signal) {
     let pid = handle.record().expect("it is on record").identity.pid;
     let pid = Pid::from_raw(pid).expect("a pid");
     rustix::process::kill_process(pid, signal).expect("it is ours");
 }
 
-fn forge(step: &Step, change: impl FnOnce(&mut KeeperRecord), pid: u32) {
+pub fn forge(step: &Step, change: impl FnOnce(&mut KeeperRecord), pid: u32) {
     let identity = proc::stat(pid.cast_signed()).expect("it lives").identity;
     let mut record = KeeperRecord {
         identity,
@@ -117,6 +117,20 @@ async fn a_stop_after_the_end_or_twice_is_harmless() {
 }
 
 #[tokio::test]
+async fn whatever_asks_a_keeper_to_end_ends_its_step_in_good_order() {
+    for asks in [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM] {
+        let step = Step::of(&["echo >gate; exec sleep 1000", "echo never"]);
+        let gate = step.gate("gate");
+        let handle = step.start().await;
+        gate.passed().await;
+        signal(&handle, asks);
+        let exit = exited(handle.wait().await.expect("it ends"));
+        assert!(exit.canceled && exit.commands.len() == 1, "{exit:?}");
+        assert_eq!(step.marked(), [""; 0]);
+    }
+}
+
+#[tokio::test]
 async fn a_keeper_that_was_killed_is_lost_and_its_tree_is_reaped() {
     let mut step = Step::of(&[
         "(setsid sh -c 'trap \"\" TERM; while :; do sleep 1000; done' &); echo >gate; sleep 1000",
@@ -145,6 +159,22 @@ async fn a_keeper_that_was_killed_is_lost_and_its_tree_is_reaped() {
         .await
         .expect("fine");
     assert_eq!(none.ended, 0);
+}
+
+#[tokio::test]
+async fn what_a_dead_keeper_left_is_asked_to_end_before_it_is_killed() {
+    let step = Step::of(&[
+        "exec >/dev/null 2>&1; trap 'echo asked >asked; exit' TERM; echo >gate; while :; do sleep 1; done",
+    ]);
+    let gate = step.gate("gate");
+    let handle = step.start().await;
+    gate.passed().await;
+    signal(&handle, Signal::KILL);
+    assert!(matches!(handle.wait().await, Ok(Ended::Lost)));
+    let reaped = reap_survivors(step.dir(), &step.job.marker).await;
+    assert!(reaped.expect("it is reaped").ended >= 1);
+    assert_eq!(step.marked(), [""; 0]);
+    assert!(step.dir().join("asked").exists());
 }
 
 #[tokio::test]

@@ -39,6 +39,8 @@ async fn an_agent_that_ignores_the_question_is_killed_with_its_children() {
         (Some(9), Some(Stopped::Canceled))
     );
     assert!(exit.commands[0].duration_ms >= step.job.grace_ms);
+    assert!(exit.canceled);
+    assert_eq!(exit.left_behind, [""; 0], "it did not outlive its command");
     assert_eq!(step.marked(), [""; 0]);
 }
 
@@ -71,8 +73,9 @@ async fn a_daemon_of_the_agent_in_a_session_of_its_own_is_ended_and_reported() {
 
 #[tokio::test]
 async fn a_process_that_cleaned_its_environment_is_ended_as_a_descendant() {
-    let step =
-        Step::of(&["(env -i setsid sh -c 'echo $$ >gate; exec sleep 1000' &) ; exec sleep 1000"]);
+    let step = Step::of(&[
+        "(env -i setsid sh -c 'trap \"echo asked >asked; exit\" TERM; echo $$ >gate; while :; do sleep 1; done' &) ; exec sleep 1000",
+    ]);
     let gate = step.gate("gate");
     let handle = step.start().await;
     let pid: i32 = gate.passed().await.parse().expect("a pid");
@@ -82,6 +85,7 @@ async fn a_process_that_cleaned_its_environment_is_ended_as_a_descendant() {
     exited(handle.stop().await.expect("it stops"));
     let now = agent_loop::effect::proc::stat(pid);
     assert!(now.is_err() || now.is_ok_and(|now| now.identity != hidden || !now.alive));
+    assert!(step.dir().join("asked").exists(), "it was asked first");
 }
 
 #[tokio::test]

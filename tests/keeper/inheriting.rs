@@ -52,6 +52,25 @@ fn open_files_of_the_starter_are_not_handed_on() {
     assert_eq!(step.output(0), "0\n1\n2\n3\n");
 }
 
+#[test]
+fn variables_of_the_starter_are_not_handed_on() {
+    let step = Step::of(&["env"]);
+    run_from_shell(&step, ":");
+    let seen = step.output(0);
+    assert!(seen.contains("PATH=") && !seen.contains("SECRET"), "{seen}");
+}
+
+#[test]
+fn a_second_keeper_runs_nothing_and_leaves_no_job_about() {
+    let step = Step::of(&["echo ran >>count"]);
+    let first = run_from_shell(&step, ":");
+    // A second time the whole job is handed over.
+    assert_eq!(run_from_shell(&step, ":"), first);
+    let count = std::fs::read_to_string(step.dir().join("count"));
+    assert_eq!(count.expect("a file"), "ran\n");
+    assert!(!step.dir().join("job.json").exists());
+}
+
 #[tokio::test]
 async fn the_environment_is_the_jobs_and_the_marker() {
     let step = {

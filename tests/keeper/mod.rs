@@ -3,6 +3,7 @@
 mod adopting;
 mod ending;
 mod inheriting;
+pub mod out_of_reach;
 mod output;
 mod running;
 pub mod step;

@@ -2,7 +2,12 @@
 
 use agent_loop::effect::keeper::Stopped;
 
+use agent_loop::effect::proc;
+use rustix::process::Signal;
+
+use super::adopting::signal;
 use super::step::{Step, exited, grown};
+use crate::support::{Disk, eventually};
 
 const LINE: &str = "0123456789abcde\n";
 
@@ -102,4 +107,41 @@ async fn a_full_disk_stops_the_file_but_not_the_command() {
     let record = step.run_one().await;
     assert_eq!((record.exit_code, record.output_lines), (Some(5), 1000));
     assert!(record.output_error.is_some(), "{record:?}");
+}
+
+#[tokio::test]
+async fn an_output_that_met_a_full_disk_has_no_hole() {
+    let mut step = Step::of(&["seq 1 400000; rm disk/filler; echo end"]);
+    let Some(disk) = Disk::at(&step.dir().join("disk"), 1) else {
+        return;
+    };
+    let output = disk.0.join("output");
+    std::fs::write(disk.0.join("room"), [0; 100_000]).expect("a file");
+    disk.fill();
+    std::fs::remove_file(disk.0.join("room")).expect("a file");
+    let command = &mut step.job.commands[0];
+    command.stdout = output.clone().into();
+    command.max_output_bytes = 1 << 30;
+    let record = step.run_one().await;
+    assert!(record.output_error.is_some(), "{record:?}");
+    assert_eq!(record.output_lines, 400_001);
+    let whole: String = (1..=400_000).map(|n| format!("{n}\n")).collect();
+    let kept = std::fs::read_to_string(output).expect("the output");
+    assert!(kept.len() >= 90_000 && whole.starts_with(&kept), "a hole");
+}
+
+#[tokio::test]
+async fn what_was_said_at_the_very_end_is_read_though_its_speaker_is_gone() {
+    let step = Step::of(&["echo $$ >gate; read x <go; head -c 1000000 /dev/zero; printf end"]);
+    let (gate, _go) = (step.gate("gate"), step.gate("go"));
+    let handle = step.start().await;
+    let pid: i32 = gate.passed().await.parse().expect("a pid");
+    // The keeper sees all of it at once: the output, and that nobody is left.
+    signal(&handle, Signal::STOP);
+    std::fs::write(step.dir().join("go"), "go\n").expect("the pipe");
+    eventually(async || proc::stat(pid).is_ok_and(|it| !it.alive).then_some(())).await;
+    signal(&handle, Signal::CONT);
+    let exit = exited(handle.wait().await.expect("it ends"));
+    assert_eq!(exit.commands[0].output_bytes, 1_000_003);
+    assert!(step.output(0).ends_with("end"));
 }

@@ -114,7 +114,11 @@ impl Bystander {
     pub fn carrying(marker: &str) -> Self {
         let (name, value) = marker.split_once('=').expect("a marker");
         let mut sleep = std::process::Command::new("sleep");
-        Self(sleep.arg("1000").env(name, value).spawn().expect("sleep"))
+        Self::of(sleep.arg("1000").env(name, value))
+    }
+
+    pub fn of(command: &mut std::process::Command) -> Self {
+        Self(command.spawn().expect("it starts"))
     }
 
     pub fn pid(&self) -> u32 {

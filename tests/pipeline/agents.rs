@@ -1,11 +1,13 @@
 //! Which agent a step has called, and in which version; and agents that are silent.
 
-use agent_loop::agent::ResultClass;
+use std::path::PathBuf;
+
+use agent_loop::agent::{ResultClass, verdict};
 use agent_loop::core::run::State;
 use serde_json::json;
 
 use super::ONE_TASK;
-use crate::support::{House, Repository, processes_of};
+use crate::support::{House, Repository, agents, is_alive, processes_of};
 
 #[tokio::test]
 async fn every_step_notes_its_own_agent_also_after_the_fallback_took_over() {
@@ -144,4 +146,150 @@ async fn a_large_output_is_kept_whole_and_registered_with_its_checksum() {
             copy.path
         );
     }
+}
+
+/// What an agent does that is called as Claude Code is, or as Codex is: it notes its arguments, and what a file among them
+/// holds, a line each; the first review ends without a verdict.
+const HELD_TO_A_SCHEMA: &str = r#"#!/bin/sh
+[ "$1" != --version ] || { echo 1.0.0; exit; }
+case " $* " in *-schema*) role=review;; *) role=implement;; esac
+n=$(($(cat ../count 2>/dev/null || echo 0) + 1)); echo $n > ../count
+for arg; do
+    case "$arg" in /*/verdict-schema.json) cat "$arg"; echo;; *) echo "$arg";; esac
+done > ../call-$n-$role
+case "$role $(ls .. | grep -c -e '-review$')" in
+implement*)
+    sed -i 's/\[ \]/[x]/' specs/planning/thing-plan.md
+    git commit -qam 'Do it'
+    said='"<promise>COMPLETE</promise>"' ;;
+"review 1") said='"I have looked at it."' ;;
+*) said='"{\"verdict\":\"APPROVED\",\"findings\":\"\"}"' ;;
+esac
+case "$1" in
+exec)
+    echo '{"type":"thread.started","thread_id":"t1"}'
+    echo "{\"type\":\"item.completed\",\"item\":{\"id\":\"i\",\"type\":\"agent_message\",\"text\":$said}}"
+    echo '{"type":"turn.completed","usage":{"input_tokens":1,"output_tokens":1}}' ;;
+*)
+    echo '{"type":"system","subtype":"init","session_id":"s1","model":"m"}'
+    echo "{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":false,\"result\":$said}" ;;
+esac
+"#;
+
+#[tokio::test]
+async fn a_reviewer_is_held_to_the_schema_of_a_verdict_and_goes_on_with_its_own_session() {
+    for (agent, option, resumes) in [
+        ("claude", "--json-schema", ["--resume", "s1"]),
+        ("codex", "--output-schema", ["resume", "t1"]),
+    ] {
+        let repo = Repository::with_plan(ONE_TASK);
+        let house = House::over(&repo).await;
+        let program = repo.beside("agent.sh", HELD_TO_A_SCHEMA);
+        agents::make_executable(&program);
+        let settings = json!({
+            "agent": agent,
+            "agents": { agent: { "command": program } },
+            "merge_strategy": "none",
+        });
+        let id = house.create(&repo, None, settings).await;
+        let run = house.rests(&id, State::Completed).await;
+        assert_eq!(run.facts.iteration, 1);
+        let call = |name: &str| -> Vec<String> {
+            let path = repo.outside().join(name);
+            let text = std::fs::read_to_string(path).expect("a call");
+            text.lines().map(str::to_owned).collect()
+        };
+        let implementation = call("call-1-implement");
+        assert!(!implementation.contains(&option.to_owned()));
+        let with_schema = [option.to_owned(), verdict::SCHEMA.to_owned()];
+        let (first, second) = (call("call-2-review"), call("call-3-review"));
+        for review in [&first, &second] {
+            let held = review.windows(2).any(|two| two == with_schema);
+            assert!(held, "{agent}: {review:?}");
+        }
+        let goes_on = |call: &[String]| call.windows(2).any(|two| two == resumes);
+        assert_eq!(
+            (goes_on(&implementation), goes_on(&first), goes_on(&second)),
+            (false, false, true),
+            "{agent}: {second:?}"
+        );
+        for prompt in house.prompts(&id, "review").await {
+            assert!(prompt.contains("an object of two texts"), "{prompt}");
+        }
+        for step in house.reader.steps(&id).await.expect("steps") {
+            if let Some(called) = step.facts.agent {
+                assert_eq!(called.name, agent, "{}", step.phase);
+            }
+        }
+        house.check().await;
+    }
+}
+
+/// A directory's programs, by their working directories and process ids, as they noted them.
+fn noted(path: PathBuf) -> Vec<(String, u32)> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines = text.lines().filter_map(|line| line.rsplit_once(' '));
+    lines
+        .map(|(dir, pid)| (dir.to_owned(), pid.parse().expect("a pid")))
+        .collect()
+}
+
+#[tokio::test]
+async fn who_goes_to_work_when_asked_for_its_version_is_ended_and_does_no_harm() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let asked = repo.outside().join("asked");
+    // It takes the question for work, which lasts.
+    let program = repo.beside(
+        "claude.sh",
+        &format!(
+            r#"#!/bin/sh
+            case "$1" in --version) sleep 1000 & echo "$PWD $!" >> '{0}'; echo "$PWD $$" >> '{0}'; echo x > harm; exec sleep 1000;; esac
+            sed -i 's/\[ \]/[x]/' specs/planning/thing-plan.md
+            git commit -qam 'Do it'
+            echo '{{"type":"result","subtype":"success","is_error":false,"result":"<promise>COMPLETE</promise>"}}'
+            "#,
+            asked.display()
+        ),
+    );
+    agents::make_executable(&program);
+    let settings = json!({
+        "reviewer": false,
+        "agent": "claude",
+        "agents": { "claude": { "command": program } },
+        "merge_strategy": "none",
+    });
+    let id = house.create(&repo, None, settings).await;
+    let run = house.rests(&id, State::Completed).await;
+    let step = house.steps(&id, "implementation").await.remove(0);
+    assert_eq!(step.facts.agent.expect("the agent").version, None);
+    let noted = noted(asked);
+    assert_eq!(noted.len(), 2, "it was asked once");
+    let worktree = run.facts.worktree.expect("a worktree").path;
+    for (dir, pid) in noted {
+        assert_ne!(dir, worktree);
+        assert!(!is_alive(pid), "{pid} lives");
+    }
+    assert!(repo.at("run/thing", "harm").is_empty());
+}
+
+#[tokio::test]
+async fn a_command_of_the_users_is_not_asked_for_its_version() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let program = repo.beside(
+        "mine.sh",
+        "#!/bin/sh\necho \"called $*\" >> ../called\nsed -i 's/\\[ \\]/[x]/' specs/planning/thing-plan.md\ngit commit -qam 'Do it'\necho '<promise>COMPLETE</promise>'\n",
+    );
+    agents::make_executable(&program);
+    let settings = json!({
+        "reviewer": false,
+        "agent": "mine",
+        "agents": { "mine": { "command": program } },
+        "merge_strategy": "none",
+    });
+    let id = house.create(&repo, None, settings).await;
+    house.rests(&id, State::Completed).await;
+    let called = std::fs::read_to_string(repo.outside().join("called"));
+    assert_eq!(called.expect("it was called"), "called \n");
 }

@@ -242,9 +242,7 @@ async fn a_call_that_outlives_the_daemon_is_waited_for_and_one_that_was_killed_i
     stile.somebody().await;
     let (dir, keeper) = keeper_of_a_call(&house).expect("it is under way");
     house.die().await;
-    let pid = Pid::from_raw(i32::try_from(keeper).expect("a pid")).expect("a pid");
-    kill_process(pid, Signal::KILL).expect("it is ours");
-    eventually(async || (!is_alive(keeper)).then_some(())).await;
+    kill(keeper).await;
     assert!(!dir.join("exit.json").exists(), "it died without a word");
 
     let house = self::house(&repo, Some(notify)).await;
@@ -255,6 +253,56 @@ async fn a_call_that_outlives_the_daemon_is_waited_for_and_one_that_was_killed_i
     assert_eq!(kept(&log)[1]["run_id"], json!(id.0));
     let left = processes_of(&id);
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
+async fn nothing_of_a_call_outlives_its_keeper_whoever_finds_it_lost() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let pids = repo.outside().join("pids");
+    // The first two calls hang, with a child in a session of its own.
+    let command = format!(
+        "[ $(wc -l < '{0}') -ge 4 ] && exit; setsid sleep 1000 & echo $! >> '{0}'; echo $$ >> '{0}'; exec sleep 1000",
+        pids.display()
+    );
+    std::fs::write(&pids, "").expect("a file");
+    let called = |calls: usize| {
+        let pids = pids.clone();
+        async move {
+            eventually(async || {
+                let text = std::fs::read_to_string(&pids).expect("pids");
+                let pids: Vec<u32> = text.lines().filter_map(|it| it.parse().ok()).collect();
+                (pids.len() == 2 * calls).then_some(pids)
+            })
+            .await
+        }
+    };
+    let notify = Notify {
+        timeout: Duration::from_secs(1000),
+        ..Notify::new(command)
+    };
+    let house = self::house(&repo, Some(notify.clone())).await;
+    let id = house.create(&repo, Some(CRASH), retries(json!({}))).await;
+    house.failed(&id, "agent_failed").await;
+    called(1).await;
+    let (_, keeper) = keeper_of_a_call(&house).expect("it is under way");
+    house.die().await;
+    kill(keeper).await;
+    // Found lost by the next daemon, which calls again.
+    let house = self::house(&repo, Some(notify)).await;
+    let pids = called(2).await;
+    assert!(!pids[..2].iter().any(|pid| is_alive(*pid)), "{pids:?}");
+    // Lost while it is waited for: that is all, and a person is told nothing.
+    let (_, keeper) = keeper_of_a_call(&house).expect("it is under way");
+    kill(keeper).await;
+    over(&house, 1).await;
+    assert_eq!(house.metrics.notifications_failed.get(), 1);
+    assert!(!pids.iter().any(|pid| is_alive(*pid)), "{pids:?}");
+}
+
+async fn kill(keeper: u32) {
+    let pid = Pid::from_raw(keeper.cast_signed()).expect("a pid");
+    kill_process(pid, Signal::KILL).expect("it is ours");
+    eventually(async || (!is_alive(keeper)).then_some(())).await;
 }
 
 #[tokio::test]

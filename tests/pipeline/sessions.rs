@@ -5,7 +5,7 @@ use agent_loop::core::run::{Event, RunId, State};
 use serde_json::json;
 
 use super::{ONE_TASK, TWO_TASKS};
-use crate::support::{House, Repository, Turnstile};
+use crate::support::{House, Repository, Turnstile, eventually};
 
 /// The sessions of the steps of a phase, oldest first, as the agent told them.
 async fn sessions(house: &House, id: &RunId, phase: &str) -> Vec<String> {
@@ -13,7 +13,8 @@ async fn sessions(house: &House, id: &RunId, phase: &str) -> Vec<String> {
     for step in house.steps(id, phase).await {
         let stream = house.file(id, &format!("steps/{}/output", step.generation));
         let first = stream.lines().next().unwrap_or("{}");
-        let event: serde_json::Value = serde_json::from_str(first).expect("an event");
+        // An agent that speaks plain text tells none.
+        let event: serde_json::Value = serde_json::from_str(first).unwrap_or_default();
         told.push(event["id"].as_str().unwrap_or("none").to_owned());
     }
     told
@@ -26,7 +27,15 @@ async fn assert_continued(house: &House, id: &RunId, phase: &str, wanted: &[bool
         .iter()
         .map(|prompt| prompt.starts_with("# Go on:"))
         .collect();
-    assert_eq!(short, wanted, "{prompts:#?}");
+    assert_eq!(short, wanted, "{} {prompts:#?}", house.story(id).await);
+}
+
+/// Waits until what the agent of the phase has said so far is on the disk: a keeper that is killed takes with it what it has
+/// not yet written.
+async fn heard(house: &House, id: &RunId, phase: &str, word: &str) {
+    let step = house.steps(id, phase).await.pop().expect("a step");
+    let output = format!("steps/{}/output", step.generation);
+    eventually(async || house.file(id, &output).contains(word).then_some(())).await;
 }
 
 async fn resume_with(house: &House, id: &RunId, note: &str) {
@@ -172,6 +181,7 @@ async fn a_lost_agent_goes_on_in_its_session() {
     );
     let id = house.create(&repo, Some(&script), json!({})).await;
     stile.somebody().await;
+    heard(&house, &id, "implementation", "scripted-1").await;
     super::restart::kill_keeper(&house, &id, "implementation").await;
     house.rests(&id, State::Completed).await;
     let told = sessions(&house, &id, "implementation").await;
@@ -222,6 +232,53 @@ async fn the_fallback_agent_begins_afresh() {
     let id = house.create(&repo, None, settings).await;
     house.rests(&id, State::Completed).await;
     assert_continued(&house, &id, "implementation", &[false, false]).await;
+}
+
+#[tokio::test]
+async fn what_the_fallback_agent_said_is_read_in_its_own_words() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let mut stile = Turnstile::new(repo.outside(), "agent");
+    let second = format!(
+        "then = \"default\"\n[[turn]]\nsteps = [{{ usage = {{ input_tokens = 70, output_tokens = 7 }} }}, {{ sh = \"{}\" }}]\n",
+        stile.sh()
+    );
+    let settings = json!({
+        "reviewer": false,
+        "agent": "first",
+        "on_usage_limit": "fallback",
+        "fallback_agent": "second",
+        "agents": {
+            "first": { "command": "/bin/sh", "args": ["-c", "echo 'rate limit reached' >&2; exit 1"] },
+            "second": { "driver": "scripted", "args": [repo.beside("second.toml", &second)] },
+        },
+    });
+    let id = house.create(&repo, None, settings).await;
+    stile.somebody().await;
+    heard(&house, &id, "implementation", "input_tokens").await;
+    super::restart::kill_keeper(&house, &id, "implementation").await;
+    let run = house.rests(&id, State::Completed).await;
+    assert_continued(&house, &id, "implementation", &[false, false, true]).await;
+    let told = sessions(&house, &id, "implementation").await;
+    assert_eq!(told[1..], ["scripted-1", "scripted-1"]);
+    assert_eq!(run.facts.usage.input_tokens, 70);
+}
+
+#[tokio::test]
+async fn a_lost_review_goes_on_in_its_session() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let mut stile = Turnstile::new(repo.outside(), "reviewer");
+    let script = format!(
+        "then = \"default\"\n[[turn]]\nrole = \"review\"\nsteps = [{{ sh = \"{}\" }}]\n",
+        stile.sh()
+    );
+    let id = house.create(&repo, Some(&script), json!({})).await;
+    stile.somebody().await;
+    heard(&house, &id, "review", "scripted-2").await;
+    super::restart::kill_keeper(&house, &id, "review").await;
+    house.rests(&id, State::Completed).await;
+    assert_continued(&house, &id, "review", &[false, true]).await;
 }
 
 #[tokio::test]

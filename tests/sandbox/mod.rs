@@ -20,7 +20,7 @@ use crate::support::{House, Options, Repository};
 const ONE_TASK: &str = "# Plan\n\n- [ ] first thing\n";
 
 /// Whether this kernel can confine a step wholly. If not, a line says that nothing was tried.
-fn landlock() -> bool {
+pub fn landlock() -> bool {
     let lacks = Kernel::of_this_machine().lacks();
     if lacks.is_empty() {
         return true;

@@ -5,7 +5,7 @@ use agent_loop::core::step::Confined;
 use serde_json::json;
 
 use super::{Estate, ONE_TASK, confinement, landlock};
-use crate::support::{House, Options, Repository, Turnstile, request};
+use crate::support::{House, Options, Repository, Turnstile, agents, request};
 
 const REACH_OUT: &str = r#"
     [[turn]]
@@ -206,4 +206,55 @@ async fn a_commit_of_a_confined_agent_is_made_where_commits_are_signed() {
     assert_eq!(run.facts.iteration, 1);
     let said = repo.git(&["log", "-1", "--format=%s", "run/thing"]);
     assert_eq!(said, "By the agent");
+}
+
+#[tokio::test]
+async fn a_confined_agent_finds_its_places_and_git_leaves_upkeep_alone() {
+    if !landlock() {
+        return;
+    }
+    let repo = Repository::apart_from_temporary_files(ONE_TASK);
+    let home = repo.outside().join("home");
+    std::fs::create_dir(&home).expect("a home");
+    let environment = [
+        ("HOME", home.display().to_string()),
+        ("GIT_CONFIG_COUNT", "1".to_owned()),
+        ("GIT_CONFIG_KEY_0", "loopd.mine".to_owned()),
+        ("GIT_CONFIG_VALUE_0", "kept".to_owned()),
+    ];
+    let options = Options {
+        environment: environment.into(),
+        ..Options::default()
+    };
+    let house = House::open(&repo.outside().join("data"), &options).await;
+    // Neither its own directory nor the cache is there yet, and nobody inside could make them.
+    let program = repo.beside(
+        "claude.sh",
+        r#"#!/bin/sh
+        [ "$1" != --version ] || { echo 1.0.0; exit; }
+        echo session > ~/.claude/session && mkdir ~/.cache/tool && echo x > ~/.cache/tool/x || exit 1
+        for key in loopd.mine gc.auto maintenance.auto commit.gpgSign; do git config $key; done > config
+        sed -i 's/\[ \]/[x]/' specs/planning/thing-plan.md
+        git add --all && git commit -qm 'Do it'
+        echo '{"type":"result","subtype":"success","is_error":false,"result":"<promise>COMPLETE</promise>"}'
+        "#,
+    );
+    agents::make_executable(&program);
+    let settings = json!({
+        "agent": "claude",
+        "agents": { "claude": { "command": program } },
+        "env_pass": ["GIT_CONFIG_*"],
+        "reviewer": false,
+        "artifact_mode": "global",
+        "agent_retries": 0,
+    });
+    let id = house.create(&repo, None, settings).await;
+    house.rests(&id, State::Completed).await;
+    let found = confinement(&house, &id, "implementation").await;
+    assert_eq!((found.level, found.lacks), (Confined::Full, vec![]));
+    let session = std::fs::read_to_string(home.join(".claude/session"));
+    assert_eq!(session.expect("its state is kept"), "session\n");
+    assert!(home.join(".cache/tool/x").exists());
+    let config = repo.at("agent/thing", "config");
+    assert_eq!(config, "kept\n0\nfalse\nfalse");
 }

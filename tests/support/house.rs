@@ -38,6 +38,8 @@ pub struct Options {
     pub crash: Crash,
     /// The Worktrunk that it finds, or none, whatever is installed.
     pub worktrunk: Option<Option<Worktrunk>>,
+    /// The binary that it starts keepers and the scripted agent by, if not its own.
+    pub self_exe: Option<PathBuf>,
 }
 
 impl Options {
@@ -64,6 +66,7 @@ impl Default for Options {
             notify: None,
             crash: Crash::default(),
             worktrunk: None,
+            self_exe: None,
         }
     }
 }
@@ -102,7 +105,10 @@ impl House {
         let (writer, reader) = store::open(data, opening).expect("a store");
         let world = Arc::new(World {
             data_dir: data.to_owned(),
-            self_exe: PathBuf::from(env!("CARGO_BIN_EXE_loopctl")),
+            self_exe: match &options.self_exe {
+                Some(exe) => exe.clone(),
+                None => PathBuf::from(env!("CARGO_BIN_EXE_loopctl")),
+            },
             git: git.clone(),
             writer: writer.clone(),
             reader: reader.clone(),
