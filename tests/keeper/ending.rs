@@ -3,6 +3,7 @@
 use agent_loop::effect::keeper::Stopped;
 
 use super::step::{Bystander, Step, exited};
+use crate::support::eventually;
 
 #[tokio::test]
 async fn a_stop_asks_first() {
@@ -46,11 +47,16 @@ async fn an_agent_that_ignores_the_question_is_killed_with_its_children() {
 
 #[tokio::test]
 async fn a_stopped_process_is_ended_too() {
-    let mut step = Step::of(&["echo >gate; kill -STOP $$"]);
+    let mut step = Step::of(&["echo $$ >gate; kill -STOP $$"]);
     step.job.grace_ms = 300;
     let gate = step.gate("gate");
     let handle = step.start().await;
-    gate.passed().await;
+    let pid = gate.passed().await;
+    eventually(async || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it is there");
+        stat.contains(") T ").then_some(())
+    })
+    .await;
     let exit = exited(handle.stop().await.expect("it stops"));
     assert_eq!(exit.commands[0].signal, Some(9));
 }
