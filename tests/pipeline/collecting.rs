@@ -176,11 +176,19 @@ async fn the_runs_of_one_repository_take_nothing_of_each_other() {
 /// Both are stored by a daemon in its last moment: what was to be taken, and that the run is tried again.
 async fn overtaken_by_a_retry(wanted: impl Fn(&str) -> Event) {
     let repo = Repository::with_plan(ONE_TASK);
+    repo.write(".gitignore", "built\n");
+    repo.commit_all("What may go with a worktree");
     let house = House::over(&repo).await;
-    let id = failed(&house, &repo, COMMITS_AND_FAILS).await;
+    let settings = json!({ "worktree_cleanup": false });
+    let id = house.create(&repo, Some(COMMITS_AND_FAILS), settings).await;
+    house.failed(&id, "agent_auth").await;
+    house.settled(&id).await;
     let path = house.run(&id).await.facts.worktree.expect("made").path;
-    let prompts = house.dir(&id).join("steps/1");
-    assert!(prompts.is_dir());
+    let (built, steps) = (
+        Path::new(&path).join("built"),
+        house.dir(&id).join("steps/1"),
+    );
+    std::fs::write(&built, "").expect("a file");
     house.die().await;
     let data = repo.outside().join("data");
     let (writer, _) = store::open(&data, store::Options::default()).expect("a store");
@@ -196,9 +204,8 @@ async fn overtaken_by_a_retry(wanted: impl Fn(&str) -> Event) {
     house.wait(&id, |run| run.state != State::Queued).await;
     house.rests(&id, State::Completed).await;
     house.settled(&id).await;
-    assert!(prompts.is_dir(), "nothing was taken");
-    // Once, when the run had ended.
-    assert_eq!(house.told(&id, "WORKTREE_REMOVED").await.len(), 1);
+    assert!(built.is_file() && steps.is_dir(), "nothing was taken");
+    assert_eq!(house.told(&id, "WORKTREE_REMOVED").await.len(), 0);
     house.check().await;
 }
 

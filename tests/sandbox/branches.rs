@@ -155,7 +155,12 @@ async fn runs_that_work_beside_each_other_accuse_nobody() {
         json!({ "merge_strategy": "none", "reviewer": false, "artifact_mode": "global" });
     let [mut before, mut after, mut agent] =
         ["before", "after", "agent"].map(|name| Turnstile::new(repo.outside(), name));
-    let fails = "then = \"default\"\n[[turn]]\nsteps = [{ tick = \"next\" }, { commit = \"Half of it\" }, \"auth\"]\n";
+    let fails = r#"
+        [[turn]]
+        steps = [{ tick = "next" }, { commit = "Half of it" }, "auth"]
+        [[turn]]
+        steps = [{ write = { path = "more", text = "more\n" } }, { commit = "The rest" }, "complete"]
+    "#;
     let first = house.create(&repo, Some(fails), settings.clone()).await;
     house.failed(&first, "agent_auth").await;
     house.settled(&first).await;
@@ -176,6 +181,7 @@ async fn runs_that_work_beside_each_other_accuse_nobody() {
     let _ = house.operate(&first, retry).await;
     house.wait(&first, |run| run.state != State::Failed).await;
     house.rests(&first, State::Completed).await;
+    house.settled(&first).await;
     before.open();
     after.somebody().await;
     agent.open();
