@@ -1,5 +1,6 @@
 //! `POST /runs`: what is made, and what is refused.
 
+use agent_loop::effect::git::Git;
 use hyper::Method;
 use serde_json::{Value, json};
 
@@ -256,4 +257,23 @@ async fn a_field_of_the_request_wins_over_the_same_key_in_its_settings() {
     assert_eq!(run["worktree"]["merge_target_branch"], "two");
     assert_eq!(run["worktree"]["merge_strategy"], "none");
     assert_eq!(run["unverified"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_git_that_is_killed_is_said_as_such_and_not_as_a_base_that_is_missing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let script = crate::git::mortal_git(dir.path(), "git".as_ref());
+    let limit = std::time::Duration::from_secs(60);
+    let git = Git::with(&script, limit, limit).await.expect("git");
+    let server = Server::by_git(git).await;
+    for words in ["--git-common-dir", "rev-parse --verify", "symbolic-ref"] {
+        std::fs::write(dir.path().join("dies-at"), words).expect("a file");
+        let reply = server.post_json("/runs", &server.body()).await;
+        let error = reply.refused(503, "git_busy");
+        assert!(error.contains("killed by signal 9"), "{words}: {error}");
+    }
+    assert!(no_runs(&server).await);
+    std::fs::remove_file(dir.path().join("dies-at")).expect("a file");
+    let made = server.post_json("/runs", &server.body()).await;
+    assert_eq!(made.status, 201);
 }

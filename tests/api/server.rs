@@ -6,6 +6,7 @@ use std::sync::Arc;
 use agent_loop::api::{self, ApiState, Listener, Token};
 use agent_loop::core::run::RunId;
 use agent_loop::daemon::{self, Metrics};
+use agent_loop::effect::git::Git;
 use hyper::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -35,11 +36,23 @@ impl Server {
 
     /// One that starts so many runs at a time.
     pub async fn with_slots(slots: u32) -> Server {
+        Server::set_up(slots, None).await
+    }
+
+    /// An idle one that looks at repositories by this git.
+    pub async fn by_git(git: Git) -> Server {
+        Server::set_up(0, Some(git)).await
+    }
+
+    async fn set_up(slots: u32, git: Option<Git>) -> Server {
         let repo = Repository::with_plan(PLAN);
         let data = repo.outside().join("data");
         let mut options = Options::default();
         options.policy.max_concurrent_runs = slots;
-        let house = House::open(&data, &options).await;
+        let mut house = House::open(&data, &options).await;
+        if let Some(git) = git {
+            house.creator.git = git;
+        }
         let listener = Listener::bind("http://127.0.0.1:0").await.expect("a port");
         let address = listener.address().expect("bound");
         let shutdown = CancellationToken::new();

@@ -6,6 +6,7 @@ mod forward;
 mod hostile;
 mod inspect;
 mod keeping;
+mod killed;
 mod locked;
 mod meanwhile;
 mod merge;
@@ -210,6 +211,19 @@ pub fn executable(path: &Path, body: &str) {
             .unwrap()
             .success()
     );
+}
+
+/// A git at `dir/mortal` that is killed at every call whose arguments hold the words in the file `dir/dies-at`; without that
+/// file it lives.
+pub fn mortal_git(dir: &Path, git: &Path) -> PathBuf {
+    let (script, words) = (dir.join("mortal"), dir.join("dies-at"));
+    let lines = format!(
+        "#!/bin/sh\nif [ -e '{0}' ]; then case \" $* \" in *\"$(cat '{0}')\"*) kill -9 $$;; esac; fi\nexec '{1}' \"$@\"\n",
+        words.display(),
+        git.display()
+    );
+    executable(&script, &lines);
+    script
 }
 
 /// `../wt.<branch, slashes as dashes>`, beside the repository.

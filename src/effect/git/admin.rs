@@ -75,7 +75,7 @@ impl Admin {
             .call(repo, ["symbolic-ref", "--quiet", "HEAD"])
             .output()
             .await?;
-        if name.code == Some(0) {
+        if name.code == 0 {
             return Ok(Head::Branch(
                 String::from_utf8_lossy(&name.stdout)
                     .trim_end_matches('\n')
@@ -87,11 +87,11 @@ impl Admin {
             .output()
             .await?;
         Ok(match commit.code {
-            Some(0) => Head::Detached(oid(
+            0 => Head::Detached(oid(
                 String::from_utf8_lossy(&commit.stdout).into_owned(),
                 "read HEAD",
             )?),
-            Some(_) | None => Head::Unreadable,
+            _ => Head::Unreadable,
         })
     }
 

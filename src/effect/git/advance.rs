@@ -28,7 +28,7 @@ impl OwnIndex<'_> {
         let before = self.dirty().await?;
         let args = ["read-tree", "-m", "-u", from.as_str(), to.as_str()];
         let moved = self.call(args).slow().output().await?;
-        if moved.code == Some(0) {
+        if moved.code == 0 {
             return Ok(Advanced::Done);
         }
         let error = moved.error();

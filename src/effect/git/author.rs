@@ -33,7 +33,7 @@ pub async fn author_fallback(
         }
     }
     let said = call.output().await?;
-    if !matches!(said.code, Some(0 | 1)) {
+    if !matches!(said.code, 0 | 1) {
         return Err(GitError::permanent(
             format!("read the author's name in {}", worktree.path().display()),
             "git config failed; see `git config --list` there",

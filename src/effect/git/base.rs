@@ -40,7 +40,7 @@ pub async fn default_base(repo: &Repo) -> Result<Base> {
         .call(["config", "--get", "init.defaultBranch"])
         .output()
         .await?;
-    if configured.code == Some(0) {
+    if configured.code == 0 {
         names.push(
             String::from_utf8_lossy(&configured.stdout)
                 .trim()

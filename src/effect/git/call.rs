@@ -5,6 +5,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
+    os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -16,6 +17,7 @@ use super::{
     GitError, GitErrorKind, Result,
     error::excerpt,
     process::{Ended, drive},
+    room::is_full,
     run::OLDEST,
 };
 use crate::crash::{Crash, Place};
@@ -56,22 +58,24 @@ pub(super) struct Call {
     crash: Crash,
 }
 
-/// What a call that ended by itself left.
+/// What a call that ended by itself left. One that a signal ended is an error instead: it has answered nothing, and must
+/// not be taken for a no.
 #[derive(Debug)]
 pub(super) struct Output {
-    /// Absent when a signal ended it.
-    pub code: Option<i32>,
+    pub code: i32,
     pub stdout: Vec<u8>,
     /// More was printed than was kept.
     pub cut: bool,
     pub stderr: Vec<u8>,
     tried: String,
+    /// Where the call may have written.
+    places: Vec<PathBuf>,
 }
 
 impl Output {
     /// The failure that this output tells of.
     pub(super) fn error(&self) -> GitError {
-        GitError::said(self.tried.clone(), &self.stderr)
+        GitError::said(self.tried.clone(), &self.stderr, || is_full(&self.places))
     }
 }
 
@@ -136,6 +140,9 @@ impl Call {
     }
 
     /// Runs it; any exit status is an answer.
+    ///
+    /// # Errors
+    /// Transient, when it was killed or gave no answer in its time.
     pub(super) async fn output(self) -> Result<Output> {
         let tried = self.tried();
         let change = self.change();
@@ -156,18 +163,20 @@ impl Call {
         if let Some(change) = change {
             self.crash.pass_on(Place::Called, change).await;
         }
-        match status {
-            Some(status) => Ok(Output {
-                code: status.code(),
+        let Some(status) = status else {
+            let said = format!("no answer within {:?}; {}", self.timeout, excerpt(&stderr));
+            return Err(GitError::transient(tried, said));
+        };
+        match status.code() {
+            Some(code) => Ok(Output {
+                code,
                 stdout,
                 cut,
                 stderr,
                 tried,
+                places: self.places(),
             }),
-            None => {
-                let said = format!("no answer within {:?}; {}", self.timeout, excerpt(&stderr));
-                Err(GitError::transient(tried, said))
-            }
+            None => Err(GitError::killed(tried, status.signal(), &stderr)),
         }
     }
 
@@ -176,12 +185,12 @@ impl Call {
         let cap = self.cap;
         let output = self.output().await?;
         match output.code {
-            Some(0) if output.cut && cap == CAP_BYTES => Err(GitError::permanent(
+            0 if output.cut && cap == CAP_BYTES => Err(GitError::permanent(
                 output.tried,
                 format!("its answer is larger than {CAP_BYTES} bytes"),
             )),
-            Some(0) => Ok(output),
-            Some(_) | None => Err(output.error()),
+            0 => Ok(output),
+            _ => Err(output.error()),
         }
     }
 
@@ -203,9 +212,9 @@ impl Call {
     pub(super) async fn yes(self) -> Result<bool> {
         let output = self.output().await?;
         match output.code {
-            Some(0) => Ok(true),
-            Some(1) => Ok(false),
-            Some(_) | None => Err(output.error()),
+            0 => Ok(true),
+            1 => Ok(false),
+            _ => Err(output.error()),
         }
     }
 
@@ -257,6 +266,22 @@ impl Call {
             .into_iter()
             .find(|change| has(change))
             .or_else(files)
+    }
+
+    /// Where a call may write: what it works in, and what its environment names.
+    fn places(&self) -> Vec<PathBuf> {
+        const NAMED: [&str; 5] = [
+            "GIT_DIR",
+            "GIT_COMMON_DIR",
+            "GIT_WORK_TREE",
+            "GIT_OBJECT_DIRECTORY",
+            "GIT_INDEX_FILE",
+        ];
+        let named = NAMED.iter().filter_map(|name| {
+            let (_, value) = self.env.iter().find(|(key, _)| key == name)?;
+            Some(self.cwd.join(value))
+        });
+        std::iter::once(self.cwd.clone()).chain(named).collect()
     }
 
     fn tried(&self) -> String {

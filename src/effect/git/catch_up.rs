@@ -155,11 +155,11 @@ async fn merge(
         .and_then(|id| Oid::parse(&String::from_utf8_lossy(id)));
     // A conflict and a failure both may end with 1; only a conflict names a tree.
     let (tree, clean) = match (merged.code, tree) {
-        (Some(0), Some(tree)) => (tree, true),
-        (Some(1), Some(tree)) => (tree, false),
-        (code, _) => {
+        (0, Some(tree)) => (tree, true),
+        (1, Some(tree)) => (tree, false),
+        (_, _) => {
             let unrelated = String::from_utf8_lossy(&merged.stderr).contains("unrelated histories");
-            if code.is_some() && unrelated {
+            if unrelated {
                 let message = format!(
                     "{} shares no history with {}",
                     want.target_branch, worktree.run_branch

@@ -54,13 +54,30 @@ impl GitError {
         }
     }
 
-    /// A call of git that ended with a failure, classified by its words (they are stable under `LC_ALL=C`).
-    pub(super) fn said(tried: String, stderr: &[u8]) -> Self {
+    /// A call of git that ended with a failure, classified by its words (they are stable under `LC_ALL=C`); where they
+    /// tell of a write without saying why it failed, by whether there is room at all.
+    pub(super) fn said(tried: String, stderr: &[u8], is_full: impl FnOnce() -> bool) -> Self {
         GitError {
-            kind: classify(stderr),
+            kind: classify(stderr, is_full),
             tried,
             said: excerpt(stderr),
         }
+    }
+
+    /// A call of git that was ended by a signal: it has answered nothing.
+    pub(super) fn killed(tried: String, signal: Option<i32>, stderr: &[u8]) -> Self {
+        let by = match signal {
+            Some(9) => "signal 9 (SIGKILL); where it was not a person, the machine may be out of memory (see `journalctl -k`)".to_owned(),
+            Some(25) => "signal 25 (SIGXFSZ); a limit on the size of files is too small for it (see `ulimit -f`)".to_owned(),
+            Some(signal) => format!("signal {signal}"),
+            None => "a signal".to_owned(),
+        };
+        let words = match excerpt(stderr) {
+            words if words == NO_REASON => String::new(),
+            words => format!("; its last words: {words}"),
+        };
+        let said = format!("it was killed by {by}; a further try may get through{words}");
+        GitError::transient(tried, said)
     }
 
     /// A failure of the system around a file of ours.
@@ -79,7 +96,31 @@ impl GitError {
     }
 }
 
-fn classify(stderr: &[u8]) -> GitErrorKind {
+/// A write that failed, in git's words for it.
+const UNWRITTEN: &[&str] = &[
+    "unable to write",
+    "failed to write",
+    "write error",
+    "could not write",
+];
+/// Why a write failed, where that is not the disk.
+const REFUSED: &[&str] = &[
+    "Permission denied",
+    "insufficient permission",
+    "Operation not permitted",
+    "Is a directory",
+    "Not a directory",
+    "File name too long",
+];
+/// An object that was there a moment ago is gone: somebody's `git gc --prune=now` takes what nothing refers to yet. The
+/// next try makes it anew.
+const PRUNED: &[&str] = &[
+    "error building trees",
+    "nonexistent object",
+    "is not a valid object",
+];
+
+fn classify(stderr: &[u8], is_full: impl FnOnce() -> bool) -> GitErrorKind {
     let text = String::from_utf8_lossy(stderr);
     let has = |needles: &[&str]| needles.iter().any(|needle| text.contains(needle));
     if has(&[
@@ -95,10 +136,21 @@ fn classify(stderr: &[u8]) -> GitErrorKind {
         GitErrorKind::MissingRepo
     } else if text.contains(".lock") && has(&["File exists", "Another git process"]) {
         GitErrorKind::Transient
+    } else if has(UNWRITTEN) && !has(REFUSED) {
+        // Without proof it may pass, and passes for a while only.
+        match is_full() {
+            true => GitErrorKind::NoSpace,
+            false => GitErrorKind::Transient,
+        }
+    } else if has(PRUNED) {
+        GitErrorKind::Transient
     } else {
         GitErrorKind::Permanent
     }
 }
+
+/// What is said where git says nothing.
+const NO_REASON: &str = "git gave no reason";
 
 /// The end of what git said, on one line of text: control characters and broken UTF-8 made harmless.
 pub(super) fn excerpt(stderr: &[u8]) -> String {
@@ -114,7 +166,7 @@ pub(super) fn excerpt(stderr: &[u8]) -> String {
         .filter(|line| !line.is_empty() && !line.starts_with("hint:"))
         .collect();
     if text.is_empty() {
-        "git gave no reason".into()
+        NO_REASON.into()
     } else {
         text.join("; ")
     }
@@ -127,24 +179,67 @@ mod tests {
     #[test]
     fn a_lock_that_somebody_holds_is_transient_and_a_full_disk_is_named() {
         let held = b"fatal: Unable to create '/r/.git/index.lock': File exists.\n\nAnother git process seems to be running";
-        assert_eq!(classify(held), GitErrorKind::Transient);
+        assert_eq!(classify(held, || false), GitErrorKind::Transient);
         let lock_ref = b"fatal: cannot lock ref 'refs/heads/a': Unable to create '/r/refs/heads/a.lock': File exists.";
-        assert_eq!(classify(lock_ref), GitErrorKind::Transient);
+        assert_eq!(classify(lock_ref, || false), GitErrorKind::Transient);
         for full in [
             "error: x: No space left on device",
             "fatal: sha1 file '/r/index.lock' write error. Out of diskspace",
         ] {
-            assert_eq!(classify(full.as_bytes()), GitErrorKind::NoSpace);
+            assert_eq!(classify(full.as_bytes(), || false), GitErrorKind::NoSpace);
         }
         assert_eq!(
-            classify(b"fatal: cannot lock ref 'refs/heads/a': Unable to create '/r/refs/heads/a.lock': Read-only file system"),
+            classify(b"fatal: cannot lock ref 'refs/heads/a': Unable to create '/r/refs/heads/a.lock': Read-only file system", || false),
             GitErrorKind::ReadOnly
         );
         assert_eq!(
-            classify(b"fatal: not a git repository: '/x'"),
+            classify(b"fatal: not a git repository: '/x'", || false),
             GitErrorKind::MissingRepo
         );
-        assert_eq!(classify(b"fatal: bad object"), GitErrorKind::Permanent);
+        assert_eq!(
+            classify(b"fatal: bad object", || false),
+            GitErrorKind::Permanent
+        );
+    }
+
+    #[test]
+    fn a_write_that_failed_without_a_reason_is_the_full_disk_only_where_the_disk_is_full() {
+        for words in [
+            "error: unable to write file big.bin",
+            "error: unable to write loose object file",
+            "fatal: unable to write new index file",
+            "fatal: failed to write commit object",
+            "error: file write error",
+        ] {
+            let stderr = words.as_bytes();
+            assert_eq!(classify(stderr, || true), GitErrorKind::NoSpace, "{words}");
+            assert_eq!(
+                classify(stderr, || false),
+                GitErrorKind::Transient,
+                "{words}"
+            );
+        }
+        let refused = b"error: unable to write loose object file: Permission denied";
+        assert_eq!(classify(refused, || true), GitErrorKind::Permanent);
+        assert_eq!(
+            classify(b"fatal: bad object", || true),
+            GitErrorKind::Permanent
+        );
+    }
+
+    #[test]
+    fn an_object_that_somebody_pruned_is_made_anew_by_the_next_try() {
+        for words in [
+            "error: invalid object 100644 87c9 for 'a-plan.md'\nfatal: git-write-tree: error building trees",
+            "fatal: update_ref failed for ref 'refs/heads/a': cannot update ref 'refs/heads/a': trying to write ref 'refs/heads/a' with nonexistent object 87c9",
+            "fatal: 87c9 is not a valid object",
+        ] {
+            assert_eq!(
+                classify(words.as_bytes(), || false),
+                GitErrorKind::Transient,
+                "{words}"
+            );
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use super::{
-    GitError, GitErrorKind, Intent, Result,
+    GitErrorKind, Intent, Result,
     admin::all,
     call::Call,
     error::excerpt,
@@ -165,12 +165,8 @@ pub(super) async fn forward(
         );
         return Ok(Some((Vec::new(), message)));
     }
-    if merged.code == Some(0) {
+    if merged.code == 0 {
         return Ok(None);
-    }
-    if merged.code.is_none() {
-        let tried = format!("fast-forward {at}");
-        return Err(GitError::transient(tried, "git was killed"));
     }
     let error = merged.error();
     match error.kind {

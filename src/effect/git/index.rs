@@ -118,7 +118,7 @@ impl<'s> OwnIndex<'s> {
             .await
             .and_then(|refreshed| {
                 // 1 only says that something differs.
-                if matches!(refreshed.code, Some(0 | 1)) {
+                if matches!(refreshed.code, 0 | 1) {
                     Ok(())
                 } else {
                     Err(refreshed.error())

@@ -204,9 +204,9 @@ pub async fn merge_base(repo: &Repo, one: &Oid, other: &Oid) -> Result<Option<Oi
         .output()
         .await?;
     match output.code {
-        Some(0) => Ok(Oid::parse(String::from_utf8_lossy(&output.stdout).trim())),
-        Some(1) => Ok(None),
-        Some(_) | None => Err(output.error()),
+        0 => Ok(Oid::parse(String::from_utf8_lossy(&output.stdout).trim())),
+        1 => Ok(None),
+        _ => Err(output.error()),
     }
 }
 

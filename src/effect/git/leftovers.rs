@@ -111,7 +111,7 @@ async fn merged_side(safe: &Safe<'_>, admin: &Admin) -> Result<Option<Oid>> {
         .call(safe.repo, ["ls-files", "--unmerged"])
         .env("GIT_INDEX_FILE", admin.dir.join("index"));
     let open = open.cap(1).output().await?;
-    if open.code != Some(0) || !open.stdout.is_empty() {
+    if open.code != 0 || !open.stdout.is_empty() {
         return Ok(None);
     }
     resolve(safe.repo, other.as_str()).await

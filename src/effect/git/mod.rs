@@ -10,7 +10,7 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | `run`, `call`, `process`, `error`, `oid` | one call of git: environment, bounds, timeout, what went wrong |
+//! | `run`, `call`, `process`, `error`, `room`, `oid` | one call of git: environment, bounds, timeout, what went wrong |
 //! | `repo`, `safe` | a repository, its lane, and the overrides that keep its own configuration from being executed |
 //! | `refs`, `ref_lock`, `base`, `claim` | refs by compare-and-swap, locks that a killed git left, the default branch, names that never collide |
 //! | `admin`, `worktree`, `place`, `make`, `worktrunk` | worktrees: made, recognised, taken up again |
@@ -60,6 +60,7 @@ mod remove;
 mod repo;
 mod rescue;
 mod retire;
+mod room;
 mod run;
 mod safe;
 mod stale;

@@ -166,9 +166,9 @@ async fn ignored(safe: &Safe<'_>, base: &Oid, files: &[PathBuf]) -> Result<BTree
         .output()
         .await?;
     match answer.code {
-        Some(0 | 1) => Ok(fields(&answer.stdout)
+        0 | 1 => Ok(fields(&answer.stdout)
             .map(|name| path(name.to_vec()))
             .collect()),
-        Some(_) | None => Err(answer.error()),
+        _ => Err(answer.error()),
     }
 }

@@ -53,7 +53,7 @@ pub async fn remote_of(repo: &Repo, base: &str) -> Result<Option<Remote>> {
     };
     let key = format!("remote.{name}.url");
     let url = repo.call(["config", "--get", &key]).output().await?;
-    if url.code != Some(0) {
+    if url.code != 0 {
         return Ok(None);
     }
     Ok(Some(Remote {
@@ -86,7 +86,7 @@ pub async fn push_branch(repo: &Repo, remote: &Remote, branch: &str) -> Result<P
     ];
     let mut call = repo.call(args).slow();
     let own = repo.call(["config", "--get", "core.sshCommand"]).output();
-    if own.await?.code != Some(0) {
+    if own.await?.code != 0 {
         // A question on a terminal would wait for nobody.
         call = call.setting("core.sshCommand", "ssh -o BatchMode=yes");
     }

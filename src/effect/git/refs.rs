@@ -77,9 +77,9 @@ pub(super) async fn resolve(repo: &Repo, name: &str) -> Result<Option<Oid>> {
         .output()
         .await?;
     match output.code {
-        Some(0) => Ok(Oid::parse(String::from_utf8_lossy(&output.stdout).trim())),
-        Some(1) => Ok(None),
-        Some(_) | None => Err(output.error()),
+        0 => Ok(Oid::parse(String::from_utf8_lossy(&output.stdout).trim())),
+        1 => Ok(None),
+        _ => Err(output.error()),
     }
 }
 
@@ -110,13 +110,13 @@ pub(super) async fn symbolic(repo: &Repo, name: &str) -> Result<Option<String>> 
         .output()
         .await?;
     match output.code {
-        Some(0) => Ok(Some(
+        0 => Ok(Some(
             String::from_utf8_lossy(&output.stdout)
                 .trim_end_matches('\n')
                 .to_owned(),
         )),
-        Some(1) => Ok(None),
-        Some(_) | None => Err(output.error()),
+        1 => Ok(None),
+        _ => Err(output.error()),
     }
 }
 
@@ -141,7 +141,7 @@ pub(super) async fn swap(
         ])
         .output()
         .await?;
-    if moved.code == Some(0) {
+    if moved.code == 0 {
         return Ok(true);
     }
     if resolve(safe.repo, name).await?.as_ref() != old {

@@ -98,7 +98,7 @@ impl Repo {
             .call(["config", "--get", "core.worktree"])
             .output()
             .await?;
-        if configured.code == Some(0) {
+        if configured.code == 0 {
             let mut bytes = configured.stdout;
             bytes.pop();
             return Ok(fs::canonicalize(self.common_dir.join(path(bytes))).ok());

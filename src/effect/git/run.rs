@@ -15,7 +15,7 @@ use std::{
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
-use super::{GitError, Result, call::Call, worktrunk::Worktrunk};
+use super::{GitError, GitErrorKind, Result, call::Call, worktrunk::Worktrunk};
 use crate::crash::Crash;
 
 /// The oldest git that has what is used here (`merge-tree --write-tree` came last, with 2.38).
@@ -24,6 +24,14 @@ pub(super) const OLDEST: (u32, u32) = (2, 38);
 const QUICK: Duration = Duration::from_secs(60);
 /// How long a call that walks a whole working tree may take.
 const SLOW: Duration = Duration::from_secs(900);
+
+/// How long to wait before each further question for the version.
+const ASKED_AGAIN: [Duration; 4] = [
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+];
 
 /// The git of this machine, known to be new enough, and the lanes of the repositories in use.
 #[derive(Clone, Debug)]
@@ -74,7 +82,7 @@ impl Git {
             worktrunk: None,
             crash: Crash::default(),
         });
-        let said = git.call(Path::new("/"), ["--version"]).text().await?;
+        let said = git.version().await?;
         let version = version(&said);
         if version.is_none_or(|found| found < OLDEST) {
             let need = format!(
@@ -87,6 +95,26 @@ impl Git {
             ));
         }
         Ok(git)
+    }
+
+    /// What it says of its version. Nobody starts the daemon again for a git that was killed once (out of memory): it is
+    /// asked a few times, in the time that one answer may take.
+    async fn version(&self) -> Result<String> {
+        let ask = || self.call(Path::new("/"), ["--version"]).text();
+        let until = tokio::time::Instant::now() + self.0.setup.quick;
+        for pause in ASKED_AGAIN {
+            match ask().await {
+                Err(error)
+                    if error.kind == GitErrorKind::Transient
+                        && tokio::time::Instant::now() < until =>
+                {
+                    tracing::warn!("failed to {error}");
+                    tokio::time::sleep(pause).await;
+                }
+                answer => return answer,
+            }
+        }
+        ask().await
     }
 
     /// The same git, of a daemon that may die at a call.

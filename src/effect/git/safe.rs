@@ -37,7 +37,7 @@ pub(super) async fn named_by_itself(repo: &Repo, pattern: &str) -> Result<Vec<St
         pattern,
     ];
     let found = repo.call(args).output().await?;
-    if !matches!(found.code, Some(0 | 1)) {
+    if !matches!(found.code, 0 | 1) {
         return Err(found.error());
     }
     let mut words = fields(&found.stdout).map(|word| String::from_utf8_lossy(word).into_owned());
@@ -119,7 +119,7 @@ async fn read(repo: &Repo) -> Result<(Drivers, Vec<(String, String)>)> {
         .call(["config", "-z", "--show-scope", "--get-regexp", LOOKED_AT])
         .output()
         .await?;
-    if !matches!(call.code, Some(0 | 1)) {
+    if !matches!(call.code, 0 | 1) {
         return Err(call.error());
     }
     let text = String::from_utf8_lossy(&call.stdout).into_owned();

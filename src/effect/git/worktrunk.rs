@@ -67,7 +67,7 @@ pub(super) async fn add(
     };
     let help = repo.other(wt, &cwd, ["switch", "--help"]).output().await?;
     let text = String::from_utf8_lossy(&help.stdout).into_owned();
-    if help.code != Some(0) || !NEEDED.iter().all(|option| text.contains(option)) {
+    if help.code != 0 || !NEEDED.iter().all(|option| text.contains(option)) {
         return Ok(Err(format!(
             "{} is no Worktrunk that knows `wt switch {}`; install a newer one, then resume, or create the run anew with worktree_provider = \"git\"",
             wt.display(),
@@ -83,7 +83,7 @@ pub(super) async fn add(
         .slow()
         .output()
         .await?;
-    if switched.code != Some(0) {
+    if switched.code != 0 {
         return Ok(Err(format!(
             "failed to {}; settle what it complains of, then resume, or create the run anew with worktree_provider = \"git\"",
             switched.error()
