@@ -69,12 +69,6 @@ pub fn judge(history: &[Iteration], ladder: Ladder, limits: &Limits, spent: &Spe
     if rejected && rounds > 1 && rounds.saturating_add(1) >= limits.max_review_rounds {
         signals.push(Signal::ReviewNotConverging);
     }
-    // Whoever ticked a box starts at the foot of the ladder, whatever the caller remembers.
-    let ladder = if recent.last().boxes_ticked > 0 {
-        Ladder::default()
-    } else {
-        ladder
-    };
     if signals.is_empty() {
         Verdict::Proceed
     } else if ladder == Ladder::default() || !recent.is_stuck() {

@@ -78,9 +78,10 @@ impl<'a> Recent<'a> {
         self.goes_back_and_forth() || (self.attempts() > 1 && (idle || self.fails_as_before()))
     }
 
-    /// How many iterations in a row, the last one included, were for the work that the last one was for.
+    /// How many iterations in a row, the last one included, were for the work that the last one was for. One that ticked a
+    /// box is the first of its row, one that only had to say so is of none.
     fn attempts(&self) -> usize {
-        if self.last.boxes_ticked > 0 || is_confirmation(self.last) {
+        if is_confirmation(self.last) {
             return 0;
         }
         self.since
