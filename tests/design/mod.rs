@@ -7,7 +7,9 @@
 mod acts;
 mod answers;
 mod canonical;
+mod cleaning;
 mod coverage;
+mod figures;
 mod flaws;
 mod handover;
 mod joint;

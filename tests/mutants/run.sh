@@ -61,6 +61,8 @@ for room in $rooms; do
     esac
     crate="target/mutants/$room"
     take_out "$crate" "$suite"
+    # Some mutants never stop taking memory: what a build and a suite need is far below this (KiB).
+    ulimit -v 8388608
     # Exit codes 2 and 3 of cargo-mutants tell of survivors and of time limits: an outcome, not trouble.
     # shellcheck disable=SC2086 # several words
     (cd "$crate" && CARGO_TARGET_DIR=target cargo mutants --in-place --no-shuffle --timeout 120 --colors never \
