@@ -314,14 +314,14 @@ impl Engine {
         let name = apply.event.name();
         let applied = self.writer.apply(apply).await?;
         self.tell(&applied.events);
+        if applied.events.is_empty() {
+            // Nothing for the world, but whoever waits for a run to settle, or for an effect to be over, has to look again.
+            self.told.send_modify(|_| {});
+        }
         match &applied.answer {
             Answer::Moved(moved) => {
                 tracing::info!(%run, event = %name, from = %moved.from, to = %moved.run.state, rev = moved.run.rev, "moved");
                 self.metrics.transitions.inc();
-                if applied.events.is_empty() {
-                    // Nothing for the world, but whoever waits for a run to settle has to look again.
-                    self.told.send_modify(|_| {});
-                }
                 self.lanes.drop_effects(&run, &moved.dropped);
                 self.lanes.add(moved.effects.iter().cloned().map(Job::Run));
             }

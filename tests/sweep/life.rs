@@ -218,7 +218,7 @@ async fn live(
     let said = match tokio::time::timeout(PATIENCE, played).await {
         Ok(Ok(())) => return Life::Rested(daemon.end().await.passed),
         Ok(Err(Dead(said))) => said,
-        Err(_) => stories(daemon.reader(), runs).await,
+        Err(_) => stories(scene, daemon.reader(), runs).await,
     };
     // Whatever was refused, was refused by a dying daemon; else something is wrong.
     let moment = std::time::Duration::from_secs(10);
@@ -326,9 +326,18 @@ impl Look {
     }
 }
 
-async fn stories(reader: &Reader, runs: &[Option<RunId>]) -> String {
+async fn stories(scene: &Scene, reader: &Reader, runs: &[Option<RunId>]) -> String {
     let mut all = "waited in vain".to_owned();
+    let cleaned = std::fs::read_to_string(scene.outside().join("gc.json")).unwrap_or_default();
+    let effects = reader.pending_effects().await;
+    let handovers = reader.pending_handovers().await;
+    all.push_str(&format!(
+        "\n  to do: {effects:?} {handovers:?}\n  cleaned up: {cleaned}"
+    ));
     for id in runs.iter().flatten() {
+        if let Ok(Some(run)) = reader.run(id).await {
+            all.push_str(&format!("\n  {:?} {:?}", run.state, run.facts));
+        }
         let events = reader.events(Some(id), 0, 10_000).await.unwrap_or_default();
         for event in events {
             all.push_str(&format!("\n  {} {}", event.kind, event.payload));

@@ -176,6 +176,10 @@ impl Outside {
             | Wish::Scrap => format!("/runs/{id}/{}", wish.as_str()),
         };
         let (status, said) = self.ask(Method::POST, &path, &json!({}), "").await?;
+        if wish == Wish::CleanUp {
+            // What stays, and why, is the account of a story that waits for it in vain.
+            std::fs::write(self.log.with_file_name("gc.json"), said.to_string()).expect("a file");
+        }
         match status {
             // Refused in the table's own words: somebody was faster.
             StatusCode::OK | StatusCode::CONFLICT => Ok(()),
