@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`core`] | the pure core: lifecycle rules, scheduler, plan, watchdog | nothing of ours |
 //! | [`crash`] | deaths on demand, for tests of what survives one | nothing of ours |
+//! | [`bounded`] | reading files of strangers, never more than is wanted | nothing of ours |
 //! | [`config`] | layers of configuration, validated at the door | core |
 //! | [`agent`] | drivers (how an agent is called) and stream parsers (what it said) | core, config |
 //! | [`prompt`] | templates of what an agent is told | core, config |
@@ -11,13 +12,14 @@
 //! | [`effect`] | git, processes, files of a run: an effect in, events out | core, crash, config, agent, prompt, store |
 //! | [`daemon`] | the engine: one task that linearises everything | all of the above |
 //! | [`api`] | HTTP: parse, ask the engine, answer | core, config, agent, store's reader, the engine's handle, effect's questions |
-//! | [`cli`] | `loopctl`: arguments, client, rendering | core, config, the wire types |
+//! | [`cli`] | `loopctl`: arguments, client, rendering | core, bounded, config, the wire types |
 //!
 //! [`serve`] is where they all meet: `loopd` put together; so is [`preview`], for `loopctl prompt`. `core` knows nothing of
 //! any other room; no room reaches up.
 
 pub mod agent;
 pub mod api;
+pub mod bounded;
 pub mod cli;
 pub mod config;
 pub mod core;

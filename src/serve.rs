@@ -2,7 +2,7 @@
 //! the listener, signals, and an orderly end. No rule of the product lives here.
 
 use std::ffi::OsString;
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::api::{self, ApiState, Token};
+use crate::bounded;
 use crate::config::{self, DaemonSources, LoadedDaemon, Source};
 use crate::core::step::{Confined, Confinement};
 use crate::crash::Crash;
@@ -104,7 +105,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> i32 {
         None => serve(&args.serve).map(|()| 0),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("loopd: {error:#}");
+        // When even standard error is gone, the exit code has to do.
+        let _ = writeln!(std::io::stderr(), "loopd: {error:#}");
         1
     })
 }
@@ -137,14 +139,15 @@ fn check(flag: Option<&Path>) -> anyhow::Result<i32> {
     runtime()?.block_on(async {
         let reader = store::open_reading(&dir, Options::default())?;
         let violations = reader.replay().await?;
+        let mut out = std::io::stdout().lock();
         for violation in &violations {
-            println!("{violation}");
+            writeln!(out, "{violation}").context("failed to say what was found")?;
         }
         if violations.is_empty() {
-            println!(
-                "{}: every row is explained by the journal",
-                store::file(&dir).display()
-            );
+            let file = store::file(&dir);
+            let file = file.display();
+            writeln!(out, "{file}: every row is explained by the journal")
+                .context("failed to say what was found")?;
         }
         Ok(i32::from(!violations.is_empty()))
     })
@@ -329,7 +332,9 @@ fn start_logging(format: LogFormat) {
     let filter = EnvFilter::try_from_env("LOOPD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        // It would be told on standard error, and a daemon whose log takes nothing would panic on a full disk.
+        .log_internal_errors(false);
     match format {
         LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => log.json().init(),
@@ -341,7 +346,8 @@ fn load_config(args: &ServeArgs) -> anyhow::Result<LoadedDaemon> {
     let explicit = match &args.config {
         Some(path) => Some((
             path.display().to_string(),
-            std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?,
+            bounded::read(path, config::MOST_BYTES)
+                .with_context(|| format!("failed to read {}", path.display()))?,
         )),
         None => None,
     };
@@ -370,7 +376,7 @@ fn load_config(args: &ServeArgs) -> anyhow::Result<LoadedDaemon> {
 }
 
 fn read_if_there(path: &Path) -> anyhow::Result<Option<(String, Vec<u8>)>> {
-    match std::fs::read(path) {
+    match bounded::read(path, config::MOST_BYTES) {
         Ok(bytes) => Ok(Some((path.display().to_string(), bytes))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("failed to read {}", path.display())),

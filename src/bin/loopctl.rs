@@ -73,6 +73,8 @@ fn trace(global: &Global) {
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
+        // It would be told on standard error, too.
+        .log_internal_errors(false)
         .with_ansi(ansi)
         .with_target(false)
         .without_time()

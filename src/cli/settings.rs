@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::error::Error;
+use crate::bounded;
 use crate::config::{
-    DaemonSources, RunConfig, RunDefaults, RunSources, Source, WORKSPACE_FILES, load_daemon,
-    overrides_from_file, paths, resolve_run,
+    DaemonSources, MOST_BYTES, RunConfig, RunDefaults, RunSources, Source, WORKSPACE_FILES,
+    load_daemon, overrides_from_file, paths, resolve_run,
 };
 
 const READING: &str = "read the configuration";
@@ -24,7 +25,7 @@ impl File {
     /// `None` where there is no such file.
     fn read(path: &Path) -> Result<Option<File>, Error> {
         let name = path.display().to_string();
-        match std::fs::read(path) {
+        match bounded::read(path, MOST_BYTES) {
             Ok(bytes) => Ok(Some(File { name, bytes })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::local(format!("read {name}"), error)),

@@ -105,14 +105,13 @@ impl Layer {
     }
 }
 
+/// More is no configuration that a person has written.
+pub const MOST_BYTES: usize = 256 * 1024;
+
 /// The text of a file: UTF-8, with or without a byte order mark, of a size that a person may have written.
 fn text_of(bytes: &[u8]) -> Result<&str, (Option<usize>, String)> {
-    const MOST_BYTES: usize = 256 * 1024;
     if bytes.len() > MOST_BYTES {
-        let what = format!(
-            "{} bytes; a config file has at most {MOST_BYTES}",
-            bytes.len()
-        );
+        let what = format!("it is too large; a config file has at most {MOST_BYTES} bytes");
         return Err((None, what));
     }
     let line_at = |offset: usize| {

@@ -28,7 +28,7 @@ mod worktree_path;
 pub use choices::{ArtifactMode, RunNamingMode, Sandbox, Shutdown, WorktreeProvider};
 pub use describe::{TemplateFor, markdown, template};
 pub use key::{Form, Key, Kind, Scope};
-pub use layer::Source;
+pub use layer::{MOST_BYTES, Source};
 pub use problem::{ConfigErrors, Problem, Warning};
 pub use resolve::{
     DaemonSources, LoadedDaemon, ResolvedRun, RunDefaults, RunSources, WORKSPACE_FILES,

@@ -26,6 +26,10 @@ impl Place {
 
     /// Starts the daemon. Whoever asks it for something waits until it is ready.
     fn loopd(&self) -> Child {
+        self.loopd_that_logs_to(Stdio::null())
+    }
+
+    fn loopd_that_logs_to(&self, log: Stdio) -> Child {
         Command::new(env!("CARGO_BIN_EXE_loopd"))
             .arg("--addr")
             .arg(&self.addr)
@@ -36,7 +40,7 @@ impl Place {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(log)
             .kill_on_drop(true)
             .spawn()
             .expect("loopd starts")
@@ -79,12 +83,7 @@ async fn whoever_waits_for_a_run_waits_across_a_killed_and_a_restarted_daemon() 
     let daemon = place.loopd();
     let list = place.loopctl(&["list"]).output().await.expect("starts");
     assert!(list.status.success(), "{list:?}");
-    let pid = daemon.id().and_then(|id| i32::try_from(id).ok());
-    let pid = pid.and_then(rustix::process::Pid::from_raw).expect("a pid");
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("told");
-    let mut daemon = daemon;
-    let ended = daemon.wait().await.expect("an end");
-    assert!(ended.success(), "{ended:?}");
+    ends_when_told(daemon).await;
     let _daemon = place.loopd();
     stile.open();
     let ended: Ended = waiting
@@ -95,4 +94,23 @@ async fn whoever_waits_for_a_run_waits_across_a_killed_and_a_restarted_daemon() 
     assert_eq!(ended.code, Some(0), "{}\n{}", ended.out, ended.err);
     assert!(ended.out.contains("completed"), "{}", ended.out);
     assert!(stile.is_empty(), "the agent was called once");
+}
+
+/// In good order, with nothing left to do.
+async fn ends_when_told(mut daemon: Child) {
+    let pid = daemon.id().and_then(|id| i32::try_from(id).ok());
+    let pid = pid.and_then(rustix::process::Pid::from_raw).expect("a pid");
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("told");
+    let ended = daemon.wait().await.expect("an end");
+    assert!(ended.success(), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_whose_log_takes_nothing_serves_all_the_same() {
+    let place = Place::new();
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let daemon = place.loopd_that_logs_to(full.expect("a device").into());
+    let list = place.loopctl(&["list"]).output().await.expect("starts");
+    assert!(list.status.success(), "{list:?}");
+    ends_when_told(daemon).await;
 }

@@ -60,7 +60,7 @@ fn a_huge_file_is_refused_unread() {
         assert_eq!(
             complaints(load(name, &huge)),
             [format!(
-                "{name}: 10485760 bytes; a config file has at most 262144"
+                "{name}: it is too large; a config file has at most 262144 bytes"
             )]
         );
     }

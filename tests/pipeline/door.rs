@@ -161,3 +161,26 @@ async fn a_workspace_leads_its_worktrees_nowhere_by_a_link_and_its_user_may() {
     let away = away.path().canonicalize().expect("a real path");
     assert!(std::path::Path::new(&made).starts_with(away), "{made}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spec_that_is_no_file_or_has_no_end_is_refused_and_not_waited_for() {
+    let repo = Repository::with_plan(PLAN);
+    let house = House::open(&repo.outside().join("data"), &Options::default()).await;
+    let made = std::process::Command::new("mkfifo")
+        .arg(repo.root.join("specs/pipe.md"))
+        .status();
+    assert!(made.expect("mkfifo runs").success());
+    let huge = std::fs::File::create(repo.root.join("specs/huge.md")).expect("a file");
+    huge.set_len(1 << 40).expect("sparse");
+    for (spec, why) in [
+        ("pipe", "it is no regular file"),
+        ("huge", "it is larger than 16777216 bytes"),
+    ] {
+        let mut request = request(&repo, None, json!({}));
+        request.spec_path = format!("specs/{spec}.md");
+        request.plan_path = Some("specs/planning/thing-plan.md".to_owned());
+        let said = house.try_create(request).await;
+        let said = said.expect_err("it cannot be read");
+        assert!(said.contains(why), "{said}");
+    }
+}

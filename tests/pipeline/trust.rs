@@ -181,3 +181,54 @@ async fn an_agent_that_switches_the_branch_holds_the_run_and_loses_nothing() {
     house.rests(&id, State::Completed).await;
     assert_eq!(repo.at("agent/thing", "work"), "work");
 }
+
+#[tokio::test]
+async fn a_plan_that_is_no_file_any_more_or_too_large_to_be_one_is_shown_to_a_person() {
+    for does in [
+        format!("rm {PLAN}; mkfifo {PLAN}"),
+        format!("truncate --size=17M {PLAN}"),
+        format!("rm {PLAN}; mkdir {PLAN}; touch {PLAN}/x"),
+        format!("ln -sf /dev/zero {PLAN}"),
+    ] {
+        let repo = Repository::with_plan(ONE_TASK);
+        let house = House::over(&repo).await;
+        let script = format!(
+            r#"
+            [[turn]]
+            steps = [{{ sh = "{does}" }}, "complete"]
+            "#
+        );
+        let settings = json!({ "reviewer": false });
+        let id = house.create(&repo, Some(&script), settings).await;
+        let why = house.held(&id, "plan_tampered").await;
+        assert!(why.contains("first thing"), "{does}: {why}");
+    }
+}
+
+#[tokio::test]
+async fn a_completed_run_whose_checks_may_have_used_what_no_commit_has_says_so() {
+    let repo = Repository::with_plan(ONE_TASK);
+    std::fs::write(repo.root.join(".git/info/exclude"), "hidden\n").expect("written");
+    let house = House::over(&repo).await;
+    let script = r#"
+        [[turn]]
+        steps = [{ write = { path = "hidden", text = "work\n" } }, { tick = "next" }, { commit = "Done" }, "complete"]
+    "#;
+    let settings = json!({ "reviewer": false, "verify_cmds": ["test -e hidden"] });
+    let id = house.create(&repo, Some(script), settings).await;
+    house.rests(&id, State::Completed).await;
+    let run = house.settled(&id).await;
+    let path = run.facts.worktree.expect("a worktree").path;
+    let [why] = &run.facts.kept_back[..] else {
+        panic!("{:?}", run.facts.kept_back);
+    };
+    for words in [
+        &*path,
+        "files that no commit has: hidden",
+        "the checks may have used it",
+    ] {
+        assert!(why.contains(words), "{words}: {why}");
+    }
+    assert!(std::path::Path::new(&path).join("hidden").exists());
+    house.check().await;
+}

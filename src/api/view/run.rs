@@ -141,6 +141,7 @@ fn worktree(stored: &StoredRun) -> wire::Worktree {
         worktree_path: made
             .filter(|_| !facts.worktree_removed)
             .map(|made| made.path.clone()),
+        kept: facts.kept_back.clone(),
     }
 }
 

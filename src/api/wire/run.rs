@@ -138,6 +138,9 @@ pub struct Worktree {
     pub merge_strategy: MergeStrategy,
     /// Its own directory, absolute; `null` while there is none.
     pub worktree_path: Option<String>,
+    /// Why something stays that was to go with the end of the run, or with the clean-up.
+    #[serde(default)]
+    pub kept: Vec<String>,
 }
 
 /// Why a run waits: for a person, or behind a gate.

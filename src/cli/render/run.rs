@@ -123,6 +123,14 @@ pub fn whole(run: &Run, now: Timestamp) -> Vec<String> {
             ),
         ),
         ("worktree", text(&tree.worktree_path)),
+        (
+            "kept",
+            if tree.kept.is_empty() {
+                none()
+            } else {
+                tree.kept.join("; ")
+            },
+        ),
         ("merge commit", text(&run.merge_commit)),
         ("pull request", text(&run.pr_url)),
         ("review status", text(&run.review_status)),

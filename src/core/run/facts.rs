@@ -227,7 +227,8 @@ pub struct Facts {
     /// The clean-up removed the directory of the run's files; anew with every start.
     #[serde(default)]
     pub files_removed: bool,
-    /// Why the clean-up left something when it last came; anew with every start.
+    /// Why something of the run stays that was to go with its end, or with the clean-up when that last came; anew with every
+    /// start.
     #[serde(default)]
     pub kept_back: Vec<String>,
     /// The clean-up has nothing more to do; anew with every start.

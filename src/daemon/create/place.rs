@@ -3,7 +3,8 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::error::{CreateError, invalid, outside};
-use crate::effect::git::{Git, GitErrorKind, Repo};
+use crate::bounded;
+use crate::effect::git::{self, Git, GitErrorKind, Repo};
 
 /// The workspace, found and checked.
 pub(super) struct Place {
@@ -132,8 +133,20 @@ impl Place {
     /// The file as it is now; `None` where there is none.
     pub(super) fn read(&self, path: &str) -> Result<Option<Vec<u8>>, CreateError> {
         let path = self.root.join(path);
-        match std::fs::read(&path) {
+        match bounded::read_regular(&path, git::FILE_BYTES) {
             Ok(bytes) => Ok(Some(bytes)),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::InvalidInput | std::io::ErrorKind::FileTooLarge
+                ) =>
+            {
+                Err(invalid(
+                    "file_unusable",
+                    format!("failed to read {}: {error}", path.display()),
+                    "give a text file of a size that a person may have written",
+                ))
+            }
             Err(error)
                 if matches!(
                     error.kind(),

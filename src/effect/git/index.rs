@@ -165,25 +165,27 @@ impl<'s> OwnIndex<'s> {
             .collect())
     }
 
-    /// Takes files of the working tree as they are, and forgets those that are gone.
+    /// Whether something stands at the path that no commit can hold: a pipe, a socket, a device.
+    pub(super) fn is_odd(&self, path: &Path) -> bool {
+        let kind = fs::symlink_metadata(self.files.join(path)).map(|meta| meta.file_type());
+        kind.is_ok_and(|it| !(it.is_file() || it.is_symlink() || it.is_dir()))
+    }
+
+    /// Takes files of the working tree as they are, and forgets those that are gone. What no commit can hold (a pipe, a
+    /// socket) is gone, too.
     pub(super) async fn update(&self, paths: &[PathBuf]) -> Result<()> {
-        if paths.is_empty() {
-            return Ok(());
+        let (odd, held): (Vec<&PathBuf>, Vec<&PathBuf>) =
+            paths.iter().partition(|path| self.is_odd(path));
+        let take: &[&str] = &["--add", "--remove", "--replace"];
+        for (paths, how) in [(held, take), (odd, &["--force-remove"])] {
+            if paths.is_empty() {
+                continue;
+            }
+            let paths: Vec<PathBuf> = paths.into_iter().cloned().collect();
+            let args = ["update-index"].iter().chain(how).chain(&["-z", "--stdin"]);
+            self.call(args).stdin(joined(&paths)).slow().ok().await?;
         }
-        let args = [
-            "update-index",
-            "--add",
-            "--remove",
-            "--replace",
-            "-z",
-            "--stdin",
-        ];
-        self.call(args)
-            .stdin(joined(paths))
-            .slow()
-            .ok()
-            .await
-            .map(drop)
+        Ok(())
     }
 
     /// Puts content, as a commit holds it, at a path of the index; no working tree is looked at. The file's mode stays.

@@ -6,14 +6,14 @@ use std::{
 };
 
 use super::{
-    GitError, Oid, Repo, Result,
+    Oid, Repo, Result,
     index::inside,
     refs::oid,
     repo::{fields, path},
 };
 
 /// The largest file that [`show`] reads.
-const FILE_BYTES: usize = 16 << 20;
+pub const FILE_BYTES: usize = 16 << 20;
 
 /// A commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,10 +84,10 @@ fn read(record: &[u8]) -> Result<Commit> {
 }
 
 /// The content of a regular file at a commit, as the commit holds it; none, where there is no such file (a directory,
-/// a symlink or a submodule is none).
+/// a symlink or a submodule is none, and neither is one of more than [`FILE_BYTES`]).
 ///
 /// # Errors
-/// Permanent, when the commit is unknown, the path leads out of the repository, or the file is larger than 16 MiB.
+/// Permanent, when the commit is unknown or the path leads out of the repository.
 pub async fn show(repo: &Repo, commit: &Oid, path: &Path) -> Result<Option<Vec<u8>>> {
     inside(path)?;
     let args = ["ls-tree", "-z", "--full-tree", commit.as_str(), "--"].map(OsStr::new);
@@ -112,14 +112,7 @@ pub async fn show(repo: &Repo, commit: &Oid, path: &Path) -> Result<Option<Vec<u
         .cap(FILE_BYTES)
         .ok()
         .await?;
-    if output.cut {
-        let said = format!("it is larger than {FILE_BYTES} bytes");
-        return Err(GitError::permanent(
-            format!("read {} at {commit}", path.display()),
-            said,
-        ));
-    }
-    Ok(Some(output.stdout))
+    Ok((!output.cut).then_some(output.stdout))
 }
 
 /// What stands at a path of a commit.

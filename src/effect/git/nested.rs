@@ -30,7 +30,12 @@ impl OwnIndex<'_> {
             .filter(|path| is_embedded(path) && !except.contains(&path))
             .collect();
         let mut pathspecs = b".\0".to_vec();
-        for kept_out in links.iter().chain(&embedded).chain(except) {
+        let odd: Vec<PathBuf> = tracked
+            .iter()
+            .filter(|path| self.is_odd(path))
+            .cloned()
+            .collect();
+        for kept_out in links.iter().chain(&embedded).chain(&odd).chain(except) {
             pathspecs.extend_from_slice(b":(top,exclude,literal)");
             pathspecs.extend_from_slice(&joined(std::slice::from_ref(kept_out)));
         }
@@ -41,6 +46,7 @@ impl OwnIndex<'_> {
             "--pathspec-file-nul",
         ];
         self.call(add).stdin(pathspecs).slow().ok().await?;
+        self.update(&odd).await?;
         self.follow(&links).await?;
         let own = self.worktrees_inside()?;
         for repository in embedded

@@ -1,7 +1,7 @@
 //! The life of a keeper, from its locks to its record. A step's directory is good for one run: a second keeper that is
 //! started there finds the first one, or what it left, and does nothing.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub fn main(dir: &Path) -> i32 {
     match keep(dir) {
         Ok(()) => 0,
         Err(e) => {
-            eprintln!("{e}");
+            let _ = writeln!(io::stderr(), "{e}");
             say(&e.to_string());
             1
         }

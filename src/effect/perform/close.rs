@@ -12,7 +12,7 @@ use crate::effect::git::{self, Removal};
 pub(super) async fn close(desk: &Desk<'_>) -> Result<Done, Trouble> {
     let run = &desk.order.run;
     if run.state.kind() != Kind::Ended {
-        return Ok(closed(false, "the run has been started anew"));
+        return Ok(closed(false, None));
     }
     let now = desk.now();
     let facts = desk.facts();
@@ -53,25 +53,36 @@ pub(super) async fn close(desk: &Desk<'_>) -> Result<Done, Trouble> {
     {
         let repo = desk.repo().await?;
         match git::remove_worktree(&repo, &desk.git_worktree()?).await? {
-            Removal::Removed { .. } => closed(true, "removed the worktree"),
+            Removal::Removed { .. } => closed(true, None),
             Removal::Kept { why } => {
                 tracing::warn!(run = %run.id, why, "kept the worktree of a completed run");
                 desk.files.log(&format!("kept the worktree: {why}"), now);
-                closed(false, &why)
+                let why = format!(
+                    "{path}: {why}; what was merged has nothing of that, though the checks may have used it",
+                    path = desk.worktree()?.path
+                );
+                closed(false, Some(why))
             }
         }
     } else {
-        closed(false, "kept the worktree")
+        closed(false, None)
     };
     Ok(done.with_artifacts(artifacts))
 }
 
-fn closed(worktree_removed: bool, note: &str) -> Done {
+/// The worktree is gone, or stays, for a reason or because nobody wanted it to go.
+fn closed(worktree_removed: bool, why_kept: Option<String>) -> Done {
+    let outcome = match (worktree_removed, &why_kept) {
+        (true, _) => "removed the worktree".to_owned(),
+        (false, Some(why)) => format!("kept the worktree: {why}"),
+        (false, None) => "kept the worktree".to_owned(),
+    };
+    let note = why_kept;
     Done::event(
         Event::Closed {
             worktree_removed,
-            note: Some(note.to_owned()),
+            note,
         },
-        note,
+        outcome,
     )
 }

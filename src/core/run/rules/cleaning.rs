@@ -28,6 +28,15 @@ impl Facts {
         }
     }
 
+    /// Takes over what became of the worktree when the run was closed: gone, or why it stays. A run that has been started
+    /// anew meanwhile has another use for it.
+    pub(super) fn closed(&mut self, worktree_removed: bool, why_kept: Option<&String>) {
+        self.worktree_removed |= worktree_removed;
+        if self.ended_at.is_some() && !worktree_removed {
+            self.kept_back = why_kept.cloned().into_iter().collect();
+        }
+    }
+
     /// Takes over what the clean-up took beside worktrees. Branches count whatever the run does now; what is left of it is
     /// only known of one that has not been started anew meanwhile.
     pub(super) fn remains_taken(

@@ -143,10 +143,11 @@ impl Rules for Facts {
 
     fn record_closed(&mut self, event: &Event, _now: Time) {
         if let Event::Closed {
-            worktree_removed, ..
+            worktree_removed,
+            note,
         } = event
         {
-            self.worktree_removed |= *worktree_removed;
+            self.closed(*worktree_removed, note.as_ref());
         }
     }
 

@@ -28,7 +28,7 @@ pub(super) async fn scrap(table: &Table<'_>) -> Performed {
     table.log("scrapped; the run branch stays until the clean-up");
     let closed = run::Event::Closed {
         worktree_removed: facts.worktree.is_some(),
-        note: Some("scrapped".to_owned()),
+        note: None,
     };
     let gone_already = facts.worktree_removed || facts.worktree.is_none();
     Ok((done, (!gone_already).then_some(closed)))
