@@ -130,7 +130,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 /// `loopd check`: 0 when the journal explains every row, 1 when it does not.
 fn check(flag: Option<&Path>) -> anyhow::Result<i32> {
     let dir = data_dir(flag)?;
-    if !store::file(&dir).exists() {
+    if !store::is_there(&dir)? {
         bail!(
             "there is no database in {}; name its directory with --data-dir",
             dir.display()

@@ -139,6 +139,7 @@ impl From<StoreError> for ApiError {
             | StoreError::Newer { .. }
             | StoreError::Foreign { .. }
             | StoreError::Damaged { .. }
+            | StoreError::Lost { .. }
             | StoreError::Sqlite { .. }
             | StoreError::Unreadable { .. } => ApiError::internal(format!("failed to {message}")),
         }

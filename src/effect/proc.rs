@@ -127,8 +127,19 @@ pub fn descendants(all: &[Stat], roots: &[i32], spared: Option<i32>) -> HashSet<
 
 /// Whether the process was started with exactly this `NAME=value` in its environment. False when that cannot be read.
 pub fn has_env(pid: i32, entry: &OsStr) -> bool {
+    any_env(pid, |found| found == entry.as_bytes())
+}
+
+/// Whether the process was started with such a `NAME=value` in its environment. False when that cannot be read.
+pub fn any_env(pid: i32, wanted: impl Fn(&[u8]) -> bool) -> bool {
     std::fs::read(format!("/proc/{pid}/environ"))
-        .is_ok_and(|environ| environ.split(|b| *b == 0).any(|e| e == entry.as_bytes()))
+        .is_ok_and(|environ| environ.split(|b| *b == 0).any(wanted))
+}
+
+/// Whether the first argument of the process is this word.
+pub fn is_called(pid: i32, word: &str) -> bool {
+    std::fs::read(format!("/proc/{pid}/cmdline"))
+        .is_ok_and(|line| line.split(|b| *b == 0).nth(1) == Some(word.as_bytes()))
 }
 
 /// Whether the process runs under our effective user.

@@ -43,6 +43,18 @@ pub enum StoreError {
         /// What SQLite found.
         detail: String,
     },
+    /// No runs in the database, where there have been some: it, or the log beside it, was lost.
+    #[error("open the database {}: it {state}, and {trace} says that there were runs; put loopd.db back from a copy, or, to begin anew, end the agents that are still at work (LOOPD_STEP in their environment) and move what is in {} aside", path.display(), dir.display())]
+    Lost {
+        /// The database file.
+        path: PathBuf,
+        /// How it was found.
+        state: &'static str,
+        /// What is left of its runs.
+        trace: PathBuf,
+        /// The data directory.
+        dir: PathBuf,
+    },
     /// Somebody else held the write lock for longer than the busy time-out. Passes when they let go.
     #[error("write to the database {}: another process holds its lock; end that process (a shell of sqlite3, a backup) and ask again", path.display())]
     Busy {
@@ -105,6 +117,7 @@ impl StoreError {
             | StoreError::Newer { .. }
             | StoreError::Foreign { .. }
             | StoreError::Damaged { .. }
+            | StoreError::Lost { .. }
             | StoreError::Sqlite { .. }
             | StoreError::Unreadable { .. }
             | StoreError::NoSuchRun(_)

@@ -30,6 +30,7 @@ mod guards;
 mod handovers;
 mod journal;
 mod list;
+mod lost;
 mod open;
 mod outbox;
 mod places;
@@ -81,10 +82,20 @@ impl Default for Options {
     }
 }
 
+/// Whether there is a database in `dir`.
+///
+/// # Errors
+/// [`StoreError::Lost`] when there was one.
+pub fn is_there(dir: &Path) -> Result<bool, StoreError> {
+    let path = file(dir);
+    lost::file_is_kept(dir, &path)?;
+    Ok(path.exists())
+}
+
 /// Opens the database in `dir` for looking only: nothing of it is changed, also while a daemon uses it.
 ///
 /// # Errors
-/// [`StoreError::Newer`] and [`StoreError::Foreign`]; else what the system or SQLite says.
+/// [`StoreError::Newer`], [`StoreError::Foreign`] and [`StoreError::Lost`]; else what the system or SQLite says.
 pub fn open_reading(dir: &Path, options: Options) -> Result<Reader, StoreError> {
     open::known(dir, options.busy_timeout)?;
     Reader::start(file(dir).into(), options.busy_timeout)
@@ -93,8 +104,8 @@ pub fn open_reading(dir: &Path, options: Options) -> Result<Reader, StoreError> 
 /// Opens the database in `dir`, makes it where it is missing, brings it up to date and lays the guards.
 ///
 /// # Errors
-/// [`StoreError::Newer`], [`StoreError::Foreign`] and [`StoreError::Damaged`] before anything is written; else what
-/// the system or SQLite says.
+/// [`StoreError::Newer`], [`StoreError::Foreign`], [`StoreError::Damaged`] and [`StoreError::Lost`] before anything is
+/// written; else what the system or SQLite says.
 pub fn open(dir: &Path, options: Options) -> Result<(Writer, Reader), StoreError> {
     let conn = open::writing(dir, options.busy_timeout)?;
     let path: Arc<Path> = file(dir).into();

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::error::{Fault, StoreError};
 use super::guards;
+use super::lost;
 
 /// The file in the data directory.
 pub const FILE_NAME: &str = "loopd.db";
@@ -36,6 +37,7 @@ pub fn file(dir: &Path) -> PathBuf {
 /// Opens, checks and migrates the database in `dir`; makes both where they are missing.
 pub(super) fn writing(dir: &Path, busy: Duration) -> Result<Connection, StoreError> {
     let path = file(dir);
+    lost::file_is_kept(dir, &path)?;
     private_file(dir, &path).map_err(|source| StoreError::Open {
         path: path.clone(),
         source,
@@ -47,7 +49,9 @@ pub(super) fn writing(dir: &Path, busy: Duration) -> Result<Connection, StoreErr
     )
     .map_err(|e| told("open")(e.into()))?;
     settle(&conn, busy).map_err(told("set up"))?;
-    recognise(&conn, &path).map_err(told("look at"))?;
+    recognise(&conn, &path)
+        .and_then(|()| lost::runs_are_kept(&conn, dir, &path))
+        .map_err(told("look at"))?;
     conn.pragma_update(None, "journal_mode", "wal")
         .and_then(|()| conn.pragma_update(None, "synchronous", "full"))
         // A reader that pinned the log once must not leave a huge file behind.
@@ -61,8 +65,12 @@ pub(super) fn writing(dir: &Path, busy: Duration) -> Result<Connection, StoreErr
 /// Makes sure, without changing anything, that the database in `dir` is one that this version can read.
 pub(super) fn known(dir: &Path, busy: Duration) -> Result<(), StoreError> {
     let path = file(dir);
+    lost::file_is_kept(dir, &path)?;
     reading(&path, busy)
-        .and_then(|conn| recognise(&conn, &path))
+        .and_then(|conn| {
+            recognise(&conn, &path)?;
+            lost::runs_are_kept(&conn, dir, &path)
+        })
         .map_err(|fault| fault.tell(&path, "look at"))
 }
 

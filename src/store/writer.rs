@@ -83,7 +83,9 @@ impl Writer {
     pub async fn close(self) {
         let (closed, wait) = oneshot::channel::<()>();
         let job: Job = Box::new(move |desk| {
-            // Closing folds the log into the file; the thread's own drop of the connection would come after the answer.
+            // The last connection to be closed folds the log into the file, and this is not the last one: readers stay.
+            fold(&desk.conn, &desk.path);
+            // The thread's own drop of the connection would come after the answer.
             if let Ok(empty) = Connection::open_in_memory() {
                 drop(std::mem::replace(&mut desk.conn, empty));
             }
@@ -92,6 +94,23 @@ impl Writer {
         });
         if self.jobs.send(job).await.is_ok() {
             answered(&self.jobs, wait).await;
+        }
+    }
+}
+
+/// Folds the log into the database, so that after an orderly end a copy of that file alone is whole.
+fn fold(conn: &Connection, path: &Path) {
+    let busy = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+        row.get::<_, bool>(0)
+    });
+    match busy {
+        Ok(false) => {}
+        Ok(true) => {
+            tracing::warn!(path = %path.display(), "somebody reads the database: its log is kept beside it");
+        }
+        // Nothing is lost: the log is read by whoever opens the database next.
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "failed to fold the log into the database");
         }
     }
 }

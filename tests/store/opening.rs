@@ -148,6 +148,94 @@ async fn a_damaged_database_is_told_at_the_start() {
     ));
 }
 
+/// A data directory as a killed daemon leaves it, in a place of its own: what was stored is in the log.
+async fn left_by_a_killed_daemon() -> tempfile::TempDir {
+    let (bench, left) = (Bench::new(), tempfile::tempdir().expect("a directory"));
+    bench.create("a").await;
+    for side in ["", "-wal", "-shm"] {
+        let name = format!("{}{side}", store::FILE_NAME);
+        std::fs::copy(bench.dir.path().join(&name), left.path().join(&name)).expect("copies");
+    }
+    std::fs::create_dir_all(left.path().join("runs/run-a/steps")).expect("a directory");
+    left
+}
+
+#[tokio::test]
+async fn a_database_that_lost_its_runs_is_not_begun_anew() {
+    let names = ["", "-wal", "-shm"].map(|side| format!("{}{side}", store::FILE_NAME));
+    let [database, log, index] = &names;
+    // What goes, what is emptied, and what is said then.
+    let losses: [(&[&String], Option<&String>, &str, &str); 6] = [
+        (&[database], None, "it is missing", log),
+        (&[database, log], None, "it is missing", index),
+        (&[database, log, index], None, "it is missing", "runs/run-a"),
+        (&[], Some(database), "it is empty", log),
+        (&[log, index], Some(database), "it is empty", "runs/run-a"),
+        (&[log, index], None, "it holds no run", "runs/run-a"),
+    ];
+    for (gone, emptied, state, trace) in losses {
+        let left = left_by_a_killed_daemon().await;
+        let path = |name: &str| left.path().join(name);
+        for name in gone {
+            std::fs::remove_file(path(name)).expect("removes");
+        }
+        if let Some(name) = emptied {
+            std::fs::write(path(name), "").expect("empties");
+        }
+        let listed = || {
+            let entries = std::fs::read_dir(left.path()).expect("readable");
+            let entry = |it: std::io::Result<std::fs::DirEntry>| {
+                let it = it.expect("an entry");
+                (it.file_name(), it.metadata().expect("there").len())
+            };
+            entries
+                .map(entry)
+                .collect::<std::collections::BTreeMap<_, _>>()
+        };
+        let before = listed();
+        let looked = store::open_reading(left.path(), Options::default()).map(|_| ());
+        for error in [refused(left.path()), looked.expect_err("it opened")] {
+            assert!(matches!(error, StoreError::Lost { .. }), "{error}");
+            let said = error.to_string();
+            let trace = path(trace).display().to_string();
+            for part in [state, &trace, "from a copy", "move what is in"] {
+                assert!(said.contains(part), "{part}: {said}");
+            }
+        }
+        let after = listed();
+        let same = |(name, bytes)| after.get(name) == Some(bytes);
+        assert!(before.iter().all(same), "{before:?}: {after:?}");
+    }
+    let left = left_by_a_killed_daemon().await;
+    let (_, reader) = store::open(left.path(), Options::default()).expect("nothing is lost");
+    let run = reader.run(&RunId("a".to_owned())).await.expect("readable");
+    assert!(run.is_some());
+}
+
+#[tokio::test]
+async fn a_directory_without_traces_of_runs_is_begun_in() {
+    let dir = tempfile::tempdir().expect("a directory");
+    // As a daemon leaves it that died before the first run: even the file may be there.
+    std::fs::create_dir_all(dir.path().join("runs/run-a")).expect("a directory");
+    std::fs::write(store::file(dir.path()), "").expect("a file");
+    assert!(store::open(dir.path(), Options::default()).is_ok());
+}
+
+#[tokio::test]
+async fn after_an_orderly_end_the_file_alone_is_a_whole_copy() {
+    let bench = Bench::new();
+    bench.create("a").await;
+    let before = bench.complete("a").await;
+    // Those who read are still there when the daemon ends.
+    bench.writer.clone().close().await;
+    let copy = tempfile::tempdir().expect("a directory");
+    std::fs::copy(store::file(bench.dir.path()), store::file(copy.path())).expect("copies");
+    let (_, reader) = store::open(copy.path(), Options::default()).expect("opens");
+    let run = reader.run(&before.id).await.expect("readable");
+    assert_eq!(run, Some(before));
+    assert_eq!(reader.replay().await.expect("replays"), []);
+}
+
 #[test]
 fn a_data_directory_that_cannot_be_made_is_named() {
     let dir = tempfile::tempdir().expect("a directory");

@@ -18,6 +18,7 @@ mod inside;
 mod life;
 mod outcome;
 mod outside;
+mod places;
 mod read_only;
 mod real;
 mod scenario;

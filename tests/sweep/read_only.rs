@@ -138,7 +138,7 @@ async fn a_database_that_takes_nothing_on_a_disk_that_takes_all_is_a_gate_until_
 }
 
 /// The first agent waits, once, until it is let go on; whoever is called again does not.
-const WAITING_ONCE: Scenario = Scenario {
+pub(super) const WAITING_ONCE: Scenario = Scenario {
     name: "waiting once",
     scripts: &[
         r#"

@@ -43,6 +43,6 @@ pub use error::KeeperError;
 pub use handle::{Ended, Found, Handle, SELF_EXE, STOP_MARGIN, find, start};
 pub use job::{Command, Job, MARKER_NAME, Stderr, Stdin, marker};
 pub use life::{BUSY, main};
-pub use reap::{Reaped, reap_survivors};
+pub use reap::{Reaped, end_strays, has_strays, reap_survivors};
 pub use record::{CommandRecord, ExitRecord, KeeperRecord, Stopped};
 pub use text::OsText;

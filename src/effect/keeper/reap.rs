@@ -12,6 +12,7 @@ use super::error::KeeperError;
 use super::record::KeeperRecord;
 use super::tree;
 use super::waiting::poll;
+use crate::effect::proc::Stat;
 
 /// Where the keeper's own grace period is not on record.
 const GRACE: Duration = Duration::from_secs(2);
@@ -37,25 +38,48 @@ pub struct Reaped {
 pub async fn reap_survivors(dir: &Path, marker: &str) -> Result<Reaped, KeeperError> {
     let keeper = KeeperRecord::read(dir)?;
     let marker = marker.to_owned();
-    let work = move || {
-        let grace = keeper
-            .as_ref()
-            .map_or(GRACE, |keeper| Duration::from_millis(keeper.grace_ms));
-        let ask = Stage {
-            signal: Some(Signal::TERM),
-            patience: grace,
-        };
-        let mut scene = Lost {
-            marker,
-            keeper,
-            empty_looks: 0,
-        };
-        ending::end_all(&[ask], &mut scene)
-    };
-    let ending = tokio::task::spawn_blocking(work)
+    let grace = keeper
+        .as_ref()
+        .map_or(GRACE, |keeper| Duration::from_millis(keeper.grace_ms));
+    end_unwatched(grace, move || tree::of_lost(&marker, keeper.as_ref())).await
+}
+
+/// Whether anything works for a step that `knows` says yes to, given its marker. One walk through `/proc`.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub async fn has_strays(
+    knows: impl Fn(&[u8]) -> bool + Send + 'static,
+) -> Result<bool, KeeperError> {
+    on_a_thread(move || tree::of_strays(knows).map(|seen| !seen.is_empty()))
         .await
-        .map_err(io::Error::other)
-        .and_then(|ending| ending)
+        .map_err(KeeperError::os("look for processes of the run"))
+}
+
+/// Ends what [`has_strays`] finds, keepers included.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub async fn end_strays(
+    knows: impl Fn(&[u8]) -> bool + Send + 'static,
+) -> Result<Reaped, KeeperError> {
+    end_unwatched(GRACE, move || tree::of_strays(&knows)).await
+}
+
+async fn end_unwatched(
+    grace: Duration,
+    see: impl FnMut() -> io::Result<Vec<Stat>> + Send + 'static,
+) -> Result<Reaped, KeeperError> {
+    let ask = Stage {
+        signal: Some(Signal::TERM),
+        patience: grace,
+    };
+    let mut scene = Lost {
+        see,
+        empty_looks: 0,
+    };
+    let ending = on_a_thread(move || ending::end_all(&[ask], &mut scene))
+        .await
         .map_err(KeeperError::os("end the processes of a lost step"))?;
     Ok(Reaped {
         ended: ending.count,
@@ -63,18 +87,26 @@ pub async fn reap_survivors(dir: &Path, marker: &str) -> Result<Reaped, KeeperEr
     })
 }
 
+async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(io::Error::other)?
+}
+
 /// The tree of a keeper that is gone. Its orphans have gone to another parent, so the kernel cannot say when it is over.
-struct Lost {
-    marker: String,
-    keeper: Option<KeeperRecord>,
+struct Lost<F> {
+    /// Looks for it.
+    see: F,
     /// In a row.
     empty_looks: u32,
 }
 
-impl Scene for Lost {
+impl<F: FnMut() -> io::Result<Vec<Stat>>> Scene for Lost<F> {
     /// A process that forks and ends during one look may be missed by it, hardly by several.
     fn look(&mut self, _killing: bool) -> io::Result<Look> {
-        let seen = tree::of_lost(&self.marker, self.keeper.as_ref())?;
+        let seen = (self.see)()?;
         self.empty_looks = if seen.is_empty() {
             self.empty_looks + 1
         } else {

@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::io;
 
 use super::record::KeeperRecord;
+use crate::effect::hidden::KEEPER;
 use crate::effect::proc::{self, Stat};
 
 /// Seen by a keeper: everything below it, and whatever else carries the marker.
@@ -46,6 +47,31 @@ pub fn of_lost(marker: &str, keeper: Option<&KeeperRecord>) -> io::Result<Vec<St
         .collect();
     let below = proc::descendants(&all, &roots, Some(me));
     let roots: HashSet<i32> = roots.into_iter().collect();
+    Ok(living(all, |pid| {
+        roots.contains(&pid) || (below.contains(&pid) && proc::is_ours(pid))
+    }))
+}
+
+/// What still works for a step whose directory knows nothing of it: whatever carries a marker that `knows` says yes to, the
+/// keepers above those, and what is below them. A keeper that has started nothing yet is not found, and is no harm.
+pub fn of_strays(knows: impl Fn(&[u8]) -> bool) -> io::Result<Vec<Stat>> {
+    let all = proc::all()?;
+    let me = std::process::id().cast_signed();
+    let marked = |pid| proc::is_ours(pid) && proc::any_env(pid, &knows);
+    let mut roots: HashSet<i32> = all
+        .iter()
+        .filter(|s| s.alive && s.identity.pid != me && marked(s.identity.pid))
+        .map(|s| s.identity.pid)
+        .collect();
+    let above: Vec<i32> = all
+        .iter()
+        .filter(|s| roots.contains(&s.identity.pid))
+        .map(|s| s.parent)
+        .filter(|pid| *pid != me && proc::is_ours(*pid) && proc::is_called(*pid, KEEPER))
+        .collect();
+    roots.extend(above);
+    let listed: Vec<i32> = roots.iter().copied().collect();
+    let below = proc::descendants(&all, &listed, Some(me));
     Ok(living(all, |pid| {
         roots.contains(&pid) || (below.contains(&pid) && proc::is_ours(pid))
     }))

@@ -16,7 +16,7 @@ use crate::crash::Place;
 use crate::effect::files::private_dir;
 use crate::effect::git;
 use crate::effect::is_read_only;
-use crate::effect::keeper::{self, Ended, ExitRecord, Found, Handle, Job, KeeperRecord};
+use crate::effect::keeper::{self, Ended, ExitRecord, Found, Handle, Job, KeeperRecord, Reaped};
 
 use super::Done;
 use crate::store::StepReport;
@@ -98,11 +98,17 @@ async fn begin(
     stop: &CancellationToken,
     prepare: impl AsyncFnOnce(&Path) -> Result<Job, Trouble>,
 ) -> Result<Begun, Trouble> {
-    match keeper::find(dir)? {
-        Found::Exited(record) if record.refused.is_none() => return Ok(Begun::Exited(record)),
-        Found::Lost => return Ok(Begun::Lost),
-        Found::Alive(handle) => return Ok(Begun::Works(handle)),
-        Found::NotStarted | Found::Exited(_) => {}
+    if let Some(begun) = begun_before(dir)? {
+        return Ok(begun);
+    }
+    // Its directory may be gone, and its keeper and agent be alive all the same.
+    if keeper::has_strays(of_run(desk)).await? {
+        // A keeper that was just coming up is on record by the time its agent is seen.
+        if let Some(begun) = begun_before(dir)? {
+            return Ok(begun);
+        }
+        end_strays(desk).await?;
+        return Ok(Begun::Lost);
     }
     if stop.is_cancelled() {
         return Ok(Begun::LetGo);
@@ -118,6 +124,16 @@ async fn begin(
     let handle = keeper::start(dir, &job, &desk.world.self_exe).await?;
     crash.pass_on(Place::Called, "keeper").await;
     Ok(Begun::Works(handle))
+}
+
+/// What the step's directory knows of a job that was begun; a refused one was not.
+fn begun_before(dir: &Path) -> Result<Option<Begun>, Trouble> {
+    Ok(match keeper::find(dir)? {
+        Found::Exited(record) if record.refused.is_none() => Some(Begun::Exited(record)),
+        Found::Lost => Some(Begun::Lost),
+        Found::Alive(handle) => Some(Begun::Works(handle)),
+        Found::NotStarted | Found::Exited(_) => None,
+    })
 }
 
 /// A place that every step has to write is read-only: no step is begun, and what one has come to that was at work just then
@@ -275,8 +291,21 @@ async fn tell(desk: &Desk<'_>, report: StepReport) -> Result<(), Trouble> {
 /// Ends what is left of a step whose keeper in `dir` is gone, or has ended in good order but for what escaped it.
 pub(super) async fn end_rest(desk: &Desk<'_>, dir: &Path) -> Result<(), Trouble> {
     let reaped = keeper::reap_survivors(dir, &marker(desk)).await?;
+    all_ended(&reaped)?;
+    drop_stale_locks(desk).await;
+    Ok(())
+}
+
+/// Ends what works for a step of the run that no directory knows of: its files were removed while it lived. Nobody can say
+/// what it has come to, and never may two agents work in one worktree.
+async fn end_strays(desk: &Desk<'_>) -> Result<(), Trouble> {
+    let reaped = keeper::end_strays(of_run(desk)).await?;
+    tracing::warn!(run = %desk.order.run.id, ended = reaped.ended, "ended processes of a step whose files are gone");
+    all_ended(&reaped)
+}
+
+fn all_ended(reaped: &Reaped) -> Result<(), Trouble> {
     if reaped.survivors.is_empty() {
-        drop_stale_locks(desk).await;
         return Ok(());
     }
     Err(trouble(
@@ -325,6 +354,16 @@ pub(super) fn marker(desk: &Desk<'_>) -> String {
     let named = order.effect.step_id.clone();
     let id = named.unwrap_or_else(|| StepId::new(&order.run.id, order.effect.generation));
     keeper::marker(&id.0)
+}
+
+/// Knows the entry that marks a process of any step of this order's run. Analyses and notices carry other ones.
+fn of_run(desk: &Desk<'_>) -> impl Fn(&[u8]) -> bool + Clone + Send + 'static {
+    let steps = keeper::marker(&format!("{}.", desk.order.run.id));
+    move |entry| {
+        entry
+            .strip_prefix(steps.as_bytes())
+            .is_some_and(|number| !number.is_empty() && number.iter().all(u8::is_ascii_digit))
+    }
 }
 
 /// What the run and the step are told of a lost step.

@@ -87,6 +87,7 @@ impl From<StoreError> for Trouble {
             | StoreError::Newer { .. }
             | StoreError::Foreign { .. }
             | StoreError::Damaged { .. }
+            | StoreError::Lost { .. }
             | StoreError::Busy { .. }
             | StoreError::Sqlite { .. }
             | StoreError::Unreadable { .. }
