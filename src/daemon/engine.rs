@@ -18,6 +18,7 @@ use super::handle::{Handle, Message};
 use super::lanes::{Job, Lanes};
 use super::metrics::Metrics;
 use super::planning::{Around, Planner};
+use super::unstored::Unstored;
 use super::{clock, performers};
 use crate::core::run::{Event, PublicEvent, RunId};
 use crate::core::schedule::{Gate, Schedule, StoreLock, Unwritable};
@@ -44,6 +45,15 @@ enum Report {
     Handover(Box<HandoverEffect>, Box<HandoverDone>),
 }
 
+impl Report {
+    fn run(&self) -> &RunId {
+        match self {
+            Report::Run(effect, _) => &effect.run_id,
+            Report::Handover(effect, _) => &effect.run_id,
+        }
+    }
+}
+
 /// The one task.
 pub struct Engine {
     pub(super) writer: Writer,
@@ -58,6 +68,8 @@ pub struct Engine {
     told: watch::Sender<u64>,
     /// Reports that the store could not take yet: they are the only account of what happened and are never dropped.
     unsaved: VecDeque<Report>,
+    /// Why the first of them was not taken.
+    refused: Option<Gate>,
     retry_at: Option<Instant>,
     wake_at: Option<Time>,
     /// The store could not be written because somebody else holds its lock.
@@ -95,6 +107,7 @@ impl Engine {
             outbox,
             told,
             unsaved: VecDeque::new(),
+            refused: None,
             retry_at: None,
             wake_at: None,
             locked: None,
@@ -188,6 +201,9 @@ impl Engine {
                 let schedule = self.ask_scheduler(clock::now()).await;
                 let _ = reply.send(schedule);
             }
+            Message::Unstored(reply) => {
+                let _ = reply.send(Ok(self.unstored(clock::now())));
+            }
             Message::Performed(effect, done) => {
                 self.lanes.finished(&effect.run_id, effect.id);
                 let run = effect.run_id.clone();
@@ -237,8 +253,10 @@ impl Engine {
                 self.metrics.store_retries.inc();
                 self.unsaved.push_front(report);
                 self.retry_after(&error);
+                self.refused = Some(refusal(&error));
                 return;
             }
+            self.refused = None;
             self.advance(&run).await;
         }
     }
@@ -486,6 +504,17 @@ impl Engine {
         self.retry_at.get_or_insert_with(|| Instant::now() + RETRY);
     }
 
+    /// What cannot be written down: anything, by a look at the disk, or the reports that the store has not taken.
+    fn unstored(&self, now: Time) -> Option<Unstored> {
+        let nothing = self.planner.takes_nothing(now);
+        let runs = match nothing {
+            Some(_) => None,
+            None => Some(self.unsaved.iter().map(Report::run).cloned().collect()),
+        };
+        let gate = self.refused.clone().or(nothing.map(Gate::from))?;
+        Some(Unstored { gate, runs })
+    }
+
     /// Something could not be written: it is tried again soon, and until then a lock that somebody else holds is a gate, and
     /// so is a file system that takes nothing.
     fn retry_after(&mut self, error: &StoreError) {
@@ -493,9 +522,19 @@ impl Engine {
         let (until, message) = (clock::now().plus_ms(RETRY_MS), error.to_string());
         if let StoreError::Busy { .. } = error {
             self.locked = Some(StoreLock { until, message });
-        } else if let StoreError::Unwritable { .. } = error {
+        } else if let StoreError::Unwritable { .. } | StoreError::Full { .. } = error {
             self.unwritable = Some(Unwritable { until, message });
         }
+    }
+}
+
+/// Why the store has not taken a report, which is tried again soon.
+fn refusal(error: &StoreError) -> Gate {
+    let (until, message) = (clock::now().plus_ms(RETRY_MS), error.to_string());
+    if let StoreError::Busy { .. } = error {
+        StoreLock { until, message }.into()
+    } else {
+        Unwritable { until, message }.into()
     }
 }
 

@@ -3,6 +3,7 @@
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::Unstored;
 use crate::config::Shutdown;
 use crate::core::handover;
 use crate::core::machine::Source;
@@ -32,6 +33,8 @@ pub(super) enum Message {
     ),
     /// What the scheduler would do now, and why.
     Explain(oneshot::Sender<Result<Schedule, StoreError>>),
+    /// What cannot be stored at present.
+    Unstored(oneshot::Sender<Result<Option<Unstored>, StoreError>>),
     /// An effect has been performed.
     Performed(Box<StoredEffect>, Box<Done>),
     /// An effect of a handover has been performed.
@@ -112,6 +115,14 @@ impl Handle {
     /// When the queue cannot be read, or the daemon is ending.
     pub async fn explain(&self) -> Result<Schedule, AskError> {
         self.ask(Message::Explain).await
+    }
+
+    /// What cannot be written down at present, and which runs at work wait for that.
+    ///
+    /// # Errors
+    /// When the daemon is ending.
+    pub async fn unstored(&self) -> Result<Option<Unstored>, AskError> {
+        self.ask(Message::Unstored).await
     }
 
     /// Tells the engine to start nothing more, and waits until it has stopped: at once where the steps are kept, else when

@@ -25,6 +25,7 @@ mod notifier;
 mod performers;
 mod planning;
 mod preview;
+mod unstored;
 
 pub use clean::{CleanError, Cleaner, Collected, Collection, Listing, Removed, Shown, Stray};
 pub use clock::now;
@@ -36,3 +37,4 @@ pub use metrics::Metrics;
 pub use notifier::{Notifier, Notify};
 pub use planning::Planner;
 pub use preview::{Preview, preview};
+pub use unstored::Unstored;

@@ -83,6 +83,23 @@ impl Planner {
         changed
     }
 
+    /// Why nothing at all can be written where runs are kept; `None` when something can.
+    pub(super) fn takes_nothing(&self, now: Time) -> Option<Unwritable> {
+        self.read_only(now).or_else(|| self.full(now))
+    }
+
+    /// A disk without a single free block, however much room is asked for.
+    fn full(&self, now: Time) -> Option<Unwritable> {
+        let is_full = |dir: &&PathBuf| {
+            rustix::fs::statvfs(dir.as_path()).is_ok_and(|it| it.f_blocks > 0 && it.f_bavail == 0)
+        };
+        let dir = self.disks.iter().find(is_full)?;
+        Some(Unwritable {
+            until: now.plus_ms(DISK_LOOK_MS),
+            message: format!("the disk of {} is full; make room", dir.display()),
+        })
+    }
+
     fn read_only(&self, now: Time) -> Option<Unwritable> {
         let dir = self.disks.iter().find(|dir| is_read_only(dir))?;
         Some(Unwritable {

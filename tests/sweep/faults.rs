@@ -174,7 +174,67 @@ async fn runs_wait_for_a_full_disk_by_a_named_gate_and_go_on_by_themselves() {
     .await;
     assert_eq!(state(&daemon, &runs[0]).await, State::Running);
     assert_eq!(state(&daemon, &runs[1]).await, State::Queued);
+    tells_of_both(&daemon, &runs, "unwritable", "is full").await;
     std::fs::remove_file(filler).expect("a file");
+    ends_well(&scene, daemon, &runs).await;
+}
+
+/// Where nothing can be written down, that is told of the run at work, and whoever asks for readiness hears it.
+async fn tells_of_both(daemon: &Outside, runs: &[RunId], gate: &str, words: &str) {
+    until("the run at work is held by name", async || {
+        let why = daemon.get(&format!("/runs/{}/why", runs[0])).await;
+        let gates = why["gates"].as_array().expect("gates");
+        gates.iter().any(|it| {
+            it["gate"] == gate && it["message"].as_str().is_some_and(|it| it.contains(words))
+        })
+    })
+    .await;
+    until("the list says so", async || {
+        let listed = daemon.get("/runs").await;
+        let listed = listed["runs"].as_array().expect("runs");
+        let ours = listed.iter().find(|it| it["id"] == runs[0].0.as_str());
+        ours.expect("listed")["hold"]["gate"] == gate
+    })
+    .await;
+    until("the daemon is not ready", async || {
+        let ready = daemon.get("/ready").await;
+        ready["error"]["code"] == gate
+    })
+    .await;
+}
+
+/// Nothing is said any more when everything can be written.
+async fn is_ready_again(daemon: &Outside) {
+    until("the daemon is ready", async || {
+        daemon.get("/ready").await["ready"] == true
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_report_that_a_full_disk_keeps_from_the_store_is_told_of_its_run() {
+    let scene = Scene::new(&WAITING);
+    let Some(disk) = Disk::at(&scene.data(), 6) else {
+        return;
+    };
+    let (daemon, runs) = at_work(&scene, &[]).await;
+    // Its end is on record, and its report waits, before the disk fills.
+    let stranger = rusqlite::Connection::open(store::file(&scene.data())).expect("opens");
+    stranger.execute_batch("BEGIN IMMEDIATE").expect("locks");
+    std::fs::remove_file(waiting(&scene)).expect("a file");
+    tells_of_both(&daemon, &runs, "locked", "another process holds its lock").await;
+    let filler = disk.fill();
+    stranger.execute_batch("ROLLBACK").expect("unlocks");
+    tells_of_both(&daemon, &runs, "unwritable", "write to the database").await;
+    until("the second run is held by the store", async || {
+        let why = daemon.get(&format!("/runs/{}/why", runs[1])).await;
+        let gates = why["gates"].to_string();
+        gates.contains("unwritable") && gates.contains("the disk is full")
+    })
+    .await;
+    assert_eq!(state(&daemon, &runs[0]).await, State::Running);
+    std::fs::remove_file(filler).expect("a file");
+    is_ready_again(&daemon).await;
     ends_well(&scene, daemon, &runs).await;
 }
 
@@ -239,7 +299,9 @@ async fn a_stranger_that_holds_the_database_is_waited_for() {
     })
     .await;
     assert_eq!(state(&daemon, &runs[0]).await, State::Running);
+    tells_of_both(&daemon, &runs, "locked", "another process holds its lock").await;
     stranger.execute_batch("ROLLBACK").expect("unlocks");
+    is_ready_again(&daemon).await;
     ends_well(&scene, daemon, &runs).await;
 }
 

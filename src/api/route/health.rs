@@ -20,13 +20,17 @@ pub(super) async fn health() -> Json<Health> {
     })
 }
 
-/// Whether runs are taken: the engine answers, and the database can be read.
+/// Whether runs are taken: the engine answers, the database can be read, and what runs come to can be written down.
 #[utoipa::path(get, path = "/ready", tag = "daemon", responses((status = 200, body = Ready)))]
 pub(super) async fn ready(State(app): State<Shared>) -> Result<Json<Ready>, ApiError> {
     if app.state.shutdown.is_cancelled() {
         return Err(crate::daemon::Gone.into());
     }
     let _schedule = app.state.engine.explain().await?;
+    if let Some(unstored) = app.state.engine.unstored().await? {
+        let gate = unstored.gate;
+        return Err(ApiError::unavailable(gate.name(), gate.message()));
+    }
     Ok(Json(Ready { ready: true }))
 }
 

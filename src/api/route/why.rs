@@ -50,14 +50,41 @@ pub(super) async fn why(
         }
         run = app.run(&run.id).await?;
     }
-    let gates = own_reason(&run).into_iter().collect();
+    let mut gates: Vec<Gate> = own_reason(&run).into_iter().collect();
+    if run.state.kind() == Kind::Active
+        && let Some(unstored) = app.state.engine.unstored().await?
+        && unstored.holds(&run.id)
+    {
+        gates.push(view::gate(&unstored.gate));
+    }
     let due = run.facts.due.filter(|_| run.state.kind() == Kind::Active);
     reply(&run, gates, None, due.map(stamp))
 }
 
-/// Says of queued runs what holds them, as the scheduler decides now. A list is worth having without it: an engine that does
-/// not answer is no error here.
+/// Says of runs that are queued or at work what holds them, as the daemon sees it now. A list is worth having without it: an
+/// engine that does not answer is no error here.
 pub(super) async fn add_gates(app: &App, runs: &mut [Run]) {
+    add_gates_of_queued(app, runs).await;
+    add_gates_at_work(app, runs).await;
+}
+
+/// Of runs at work: that what they come to cannot be written down.
+async fn add_gates_at_work(app: &App, runs: &mut [Run]) {
+    let is_at_work = |run: &Run| run.status == Status::Running;
+    if !runs.iter().any(is_at_work) {
+        return;
+    }
+    let Ok(Some(unstored)) = app.state.engine.unstored().await else {
+        return;
+    };
+    for run in runs.iter_mut().filter(|run| is_at_work(run)) {
+        if unstored.holds(&RunId(run.id.to_string())) {
+            run.hold = view::waiting(std::slice::from_ref(&unstored.gate));
+        }
+    }
+}
+
+async fn add_gates_of_queued(app: &App, runs: &mut [Run]) {
     if runs.iter().all(|run| run.status != Status::Pending) {
         return;
     }

@@ -69,7 +69,7 @@ pub struct Run {
     pub tasks_total: u32,
     /// Branches and worktree.
     pub worktree: Worktree,
-    /// Why it waits for a person, while paused; while queued, the first gate that holds it.
+    /// Why it waits for a person, while paused; else the first gate that holds it.
     pub hold: Option<Hold>,
     /// Why it failed; only after it has.
     pub failure: Option<Failure>,

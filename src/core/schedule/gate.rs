@@ -2,7 +2,9 @@
 //! Times are data (`until`); writing them for people belongs to the surfaces. Here, too, are the *standing* gates, those
 //! that no start in the same plan can change; the caps are in `slots`.
 
-use super::{Dependency, DependencyState, NotBefore, Queue, RunRef, Wait, Waiting};
+use super::{
+    Dependency, DependencyState, NotBefore, Queue, RunRef, StoreLock, Unwritable, Wait, Waiting,
+};
 use crate::core::time::Time;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -99,6 +101,24 @@ pub enum Gate {
     },
 }
 
+impl From<Unwritable> for Gate {
+    fn from(found: Unwritable) -> Self {
+        Gate::Unwritable {
+            until: found.until,
+            message: found.message,
+        }
+    }
+}
+
+impl From<StoreLock> for Gate {
+    fn from(found: StoreLock) -> Self {
+        Gate::Locked {
+            until: found.until,
+            message: found.message,
+        }
+    }
+}
+
 impl Gate {
     /// The name of the gate, as it stands in JSON, in logs and in metrics.
     pub fn name(&self) -> &'static str {
@@ -177,9 +197,9 @@ impl Gate {
                 format!("a place that it has to write is read-only: {message}; make it writable, it is looked at again")
             }
             Gate::Unwritable { message, .. } => {
-                format!("nothing can be written down, so nothing is started: {message}; it is looked at again")
+                format!("nothing can be written down, so nothing is started or goes on: {message}; it is looked at again")
             }
-            Gate::Locked { message, .. } => format!("nothing can be started: {message}; it is tried again by itself"),
+            Gate::Locked { message, .. } => format!("nothing can be written down, so nothing is started or goes on: {message}; it is tried again by itself"),
         }
     }
 }
