@@ -232,3 +232,18 @@ async fn a_completed_run_whose_checks_may_have_used_what_no_commit_has_says_so()
     assert!(std::path::Path::new(&path).join("hidden").exists());
     house.check().await;
 }
+
+#[tokio::test]
+async fn a_protected_path_holds_the_run_whose_target_is_there_already_too() {
+    let repo = Repository::with_plan(ONE_TASK);
+    repo.git(&["branch", "agent/thing"]);
+    let house = House::over(&repo).await;
+    let script = r#"
+        [[turn]]
+        steps = [{ write = { path = ".loop/config.toml", text = "verify_cmds = []\n" } }, { tick = "next" }, { commit = "Faster" }]
+    "#;
+    let settings = json!({ "reviewer": false });
+    let id = house.create(&repo, Some(script), settings).await;
+    let why = house.held(&id, "plan_tampered").await;
+    assert!(why.contains(".loop/config.toml"), "{why}");
+}
