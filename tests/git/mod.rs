@@ -1,5 +1,6 @@
 //! The git room against real git, in throw-away directories with a throw-away HOME.
 
+mod broken_off;
 mod catch_up;
 mod commit;
 mod forward;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use super::{
     Drivers, Intent, Oid, Repo, Result,
     forward::{forward, occupied},
+    heal::is_untouched,
     inspect::is_ancestor,
     refs::{resolve, swap},
     safe::Safe,
@@ -54,7 +55,8 @@ pub enum Settled {
     },
 }
 
-/// Makes an intent ready to be stored: notes whether the target's checkout is free to be moved. A lock that an earlier try
+/// Makes an intent ready to be stored: notes whether the target's checkout is free to be moved, and whether anything is
+/// changed there that would be, so that what a broken-off try leaves can be told from a person's work. A lock that an earlier try
 /// of the same run (`before`) has left there, when it was killed, is removed with proof.
 ///
 /// # Errors
@@ -80,6 +82,10 @@ pub async fn ready(
         None => !lock.is_there(),
     };
     intent.unlocked_at_ms = if free { Some(now_ms) } else { since };
+    intent.broken_off = before.and_then(Intent::breaking_off);
+    if free && is_untouched(&safe, checkout, &intent).await? {
+        intent.clean_at = Some(checkout.name());
+    }
     Ok(intent)
 }
 

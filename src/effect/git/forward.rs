@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use super::{
     GitErrorKind, Intent, Result,
     admin::all,
-    call::Call,
+    call::{Call, Output},
     error::excerpt,
+    heal::{heal, undo},
     refs::{resolve, symbolic},
     repo::path,
     safe::Safe,
@@ -24,12 +25,17 @@ const NAMED: usize = 20;
 pub(super) struct Checkout {
     /// The working tree; for messages, where it cannot be known.
     pub path: PathBuf,
-    git_dir: PathBuf,
+    pub git_dir: PathBuf,
     /// Why nothing may be moved in there.
-    hands_off: Option<String>,
+    pub hands_off: Option<String>,
 }
 
 impl Checkout {
+    /// What it is called where it is stored.
+    pub(super) fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
     /// The lock that git takes in there.
     pub(super) fn index_lock(&self) -> IndexLock<'_> {
         IndexLock {
@@ -150,12 +156,22 @@ pub(super) async fn forward(
         "--quiet",
         "--no-stat",
     ];
+    if let Some(refusal) = heal(safe, checkout, intent).await? {
+        return Ok(Some(refusal));
+    }
     let args: Vec<&str> = merge.into_iter().chain([intent.new.as_str()]).collect();
     let merged = call(&args)
         .setting(format!("branch.{short}.mergeOptions"), "")
         .slow()
         .output()
-        .await?;
+        .await;
+    let merged = match merged.and_then(got_through) {
+        Ok(merged) => merged,
+        Err(error) => {
+            undo(safe, checkout, intent).await;
+            return Err(error);
+        }
+    };
     let after = branch().await?;
     if after.stdout != before.stdout && resolve(safe.repo, &intent.target_ref).await? == intent.old
     {
@@ -168,19 +184,24 @@ pub(super) async fn forward(
     if merged.code == 0 {
         return Ok(None);
     }
+    let files = named(&merged.stderr);
+    let why = match files.as_slice() {
+        [] => merged.error().said,
+        files => in_the_way(&merged.stderr, files),
+    };
+    let message =
+        format!("git refuses to fast-forward {at}: {why}; commit or move what is in the way");
+    Ok(Some((files, message)))
+}
+
+/// Anything but git's own refusal, which comes before it writes, may have left files in the checkout.
+fn got_through(merged: Output) -> Result<Output> {
+    if merged.code == 0 {
+        return Ok(merged);
+    }
     let error = merged.error();
     match error.kind {
-        GitErrorKind::Permanent => {
-            let files = named(&merged.stderr);
-            let why = match files.as_slice() {
-                [] => error.said,
-                files => in_the_way(&merged.stderr, files),
-            };
-            let message = format!(
-                "git refuses to fast-forward {at}: {why}; commit or move what is in the way"
-            );
-            Ok(Some((files, message)))
-        }
+        GitErrorKind::Permanent => Ok(merged),
         GitErrorKind::Transient
         | GitErrorKind::NoSpace
         | GitErrorKind::ReadOnly
@@ -189,8 +210,22 @@ pub(super) async fn forward(
     }
 }
 
+/// The first of some files, and how many more there are.
+pub(super) fn listed(files: &[PathBuf]) -> String {
+    let first: Vec<String> = files
+        .iter()
+        .take(NAMED)
+        .map(|path| path.display().to_string())
+        .collect();
+    let more = match files.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", first.join(", "))
+}
+
 /// A call in somebody's checkout, bound to it by name and not by the `.git` in there.
-fn bound(safe: &Safe<'_>, checkout: &Checkout, args: &[&str]) -> Call {
+pub(super) fn bound(safe: &Safe<'_>, checkout: &Checkout, args: &[&str]) -> Call {
     let here = ["-C".as_ref(), checkout.path.as_os_str()].into_iter();
     let call = safe.call(here.chain(args.iter().map(|arg| arg.as_ref())));
     let call = call
@@ -205,20 +240,7 @@ fn in_the_way(stderr: &[u8], files: &[PathBuf]) -> String {
         .split(|b| *b == b'\n')
         .filter(|line| !line.starts_with(b"\t"))
         .collect();
-    let first: Vec<String> = files
-        .iter()
-        .take(NAMED)
-        .map(|path| path.display().to_string())
-        .collect();
-    let more = match files.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!(
-        "{} {}{more}",
-        excerpt(&words.join(&b'\n')),
-        first.join(", ")
-    )
+    format!("{} {}", excerpt(&words.join(&b'\n')), listed(files))
 }
 
 /// The files that git names in its refusal, each on a line that starts with a tab.

@@ -65,6 +65,37 @@ pub struct Intent {
     /// [`ready`](super::ready). None: it was not.
     #[serde(default)]
     pub unlocked_at_ms: Option<i64>,
+    /// The checkout of the target, where nothing that the merge touches was changed when this was stored.
+    #[serde(default)]
+    pub clean_at: Option<String>,
+    /// An earlier try of the same run that did not get through.
+    #[serde(default)]
+    pub broken_off: Option<BrokenOff>,
+}
+
+/// A fast-forward in a checkout that was clean when it was begun, and that may have left its files there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokenOff {
+    /// The checkout.
+    pub checkout: String,
+    /// Where it stood.
+    pub old: Oid,
+    /// Where it was to go.
+    pub new: Oid,
+}
+
+impl Intent {
+    /// What a later try has to reckon with, if this one did not get through.
+    pub(super) fn breaking_off(&self) -> Option<BrokenOff> {
+        let begun = self.clean_at.clone().zip(self.old.clone());
+        begun
+            .map(|(checkout, old)| BrokenOff {
+                checkout,
+                old,
+                new: self.new.clone(),
+            })
+            .or_else(|| self.broken_off.clone())
+    }
 }
 
 /// What comes next for a merge.
@@ -179,6 +210,8 @@ pub async fn plan_merge(repo: &Repo, want: &MergeWant<'_>) -> Result<Step> {
         old,
         new,
         unlocked_at_ms: None,
+        clean_at: None,
+        broken_off: None,
     }))
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A user's checkout may be dirty and on any branch; runs start, go on and merge beside it. So nothing here reads or
 //! writes the files of a checkout that loopd did not make, with two exceptions, each a function of its own: git's own
-//! fast-forward of a checked-out target ([`execute`]) and one line in `info/exclude` ([`exclude_line`]).
+//! fast-forward of a checked-out target ([`execute`]; of one that broke off, what it left is taken back) and one line in
+//! `info/exclude` ([`exclude_line`]).
 //!
 //! Words: a *base* is the commit that a run starts from; the *run branch* holds its work; the *target* is the branch
 //! that the work is merged into; an *intent* is a planned move of the target, to be stored before it is carried out;
@@ -19,6 +20,7 @@
 //! | `writable`, `at_home` | what commits on a run's branch have to write; who has moved a branch that is open with it |
 //! | `author` | an author for the agent's commits, where the machine has none |
 //! | `merge`, `execute`, `forward`, `catch_up` | the target moves, or the run catches up with it |
+//! | `heal`, `broken_off`, `cut_off` | what a fast-forward that broke off left in a checkout is taken back |
 //! | `push` | the run branch goes to a remote, because a person asks for it |
 //! | `inspect`, `diff` | questions about commits |
 //! | `remove`, `proof`, `retire`, `rescue`, `list` | clean-up with positive proof |
@@ -32,16 +34,19 @@ mod advance;
 mod at_home;
 mod author;
 mod base;
+mod broken_off;
 mod call;
 mod catch_up;
 mod claim;
 mod commit;
+mod cut_off;
 mod diff;
 mod error;
 mod exclude;
 mod execute;
 mod file;
 mod forward;
+mod heal;
 mod index;
 mod inspect;
 mod leftovers;
@@ -86,7 +91,7 @@ pub use leftovers::{Leftovers, changed_tracked, commit_leftovers, drop_stale_loc
 pub use list::{
     Listed, Marked, list_worktrees, marked_worktrees, of_run, unrecorded, users_checkouts,
 };
-pub use merge::{Intent, MergeWant, Step, Strategy, plan_merge};
+pub use merge::{BrokenOff, Intent, MergeWant, Step, Strategy, plan_merge};
 pub use oid::Oid;
 pub use place::{Place, Prepared, Want, prepare_worktree};
 pub(in crate::effect) use process::drive;

@@ -26,13 +26,18 @@ pub(super) async fn merge(table: &Table<'_>) -> Performed {
     );
     let commit = match plan.await? {
         Step::Merged { commit } => commit,
-        Step::Ready(intent) => match git::execute(&repo, &intent, &worktree.drivers).await? {
-            Executed::Merged { commit } => commit,
-            Executed::TargetMoved { .. } => return Err(target_moved(table, target)),
-            Executed::Held { files, message } => {
-                return Err(held(target, &names(&files), &message));
+        Step::Ready(intent) => {
+            // So that what a fast-forward leaves that breaks off can be taken back.
+            let (drivers, now) = (&worktree.drivers, (table.world.now)().0);
+            let intent = git::ready(&repo, intent, None, drivers, now).await?;
+            match git::execute(&repo, &intent, drivers).await? {
+                Executed::Merged { commit } => commit,
+                Executed::TargetMoved { .. } => return Err(target_moved(table, target)),
+                Executed::Held { files, message } => {
+                    return Err(held(target, &names(&files), &message));
+                }
             }
-        },
+        }
         Step::TargetMoved { .. } => return Err(target_moved(table, target)),
         Step::RunBranchMoved { .. } => return Err(branch_moved(&recorded.run_branch)),
         Step::Held { files, message } => return Err(held(target, &names(&files), &message)),
