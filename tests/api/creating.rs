@@ -61,7 +61,7 @@ async fn a_run_is_made_and_told_in_full() {
     }
     assert_eq!(run["hold"]["gate"], "global_cap", "there are no slots");
     let worktree = json!({ "base_branch": "main", "run_branch": null, "merge_target_branch": "agent/thing",
-        "merge_strategy": "merge", "worktree_path": null });
+        "merge_strategy": "merge", "worktree_path": null, "kept": [] });
     assert_eq!(run["worktree"], worktree);
     let time: jiff::Timestamp = run["created_at"]
         .as_str()

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::http::raw;
 use super::server::Server;
+use crate::support::eventually;
 
 #[tokio::test]
 async fn an_address_that_is_none_is_named() {
@@ -70,6 +71,8 @@ async fn a_socket_is_its_owners_alone_replaced_when_dead_and_left_alone_when_ali
     // One that was left behind by a daemon that was killed.
     drop(std::os::unix::net::UnixListener::bind(&path).expect("bound"));
     assert!(path.exists());
+    // A process that another test was starting just then may hold a copy of it for a moment.
+    eventually(async || UnixStream::connect(&path).await.is_err().then_some(())).await;
     let second = Listener::bind(&address).await.expect("bound again");
     drop(second);
     std::fs::write(&path, "a file of the user's").expect("written");
