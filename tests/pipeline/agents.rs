@@ -277,9 +277,11 @@ async fn who_goes_to_work_when_asked_for_its_version_is_ended_and_does_no_harm()
 async fn a_command_of_the_users_is_not_asked_for_its_version() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
+    // Wherever it would be asked.
+    let called = repo.outside().join("called");
     let program = repo.beside(
         "mine.sh",
-        "#!/bin/sh\necho \"called $*\" >> ../called\nsed -i 's/\\[ \\]/[x]/' specs/planning/thing-plan.md\ngit commit -qam 'Do it'\necho '<promise>COMPLETE</promise>'\n",
+        &format!("#!/bin/sh\necho \"called $*\" >> '{}'\nsed -i 's/\\[ \\]/[x]/' specs/planning/thing-plan.md\ngit commit -qam 'Do it'\necho '<promise>COMPLETE</promise>'\n", called.display()),
     );
     agents::make_executable(&program);
     let settings = json!({
@@ -290,6 +292,6 @@ async fn a_command_of_the_users_is_not_asked_for_its_version() {
     });
     let id = house.create(&repo, None, settings).await;
     house.rests(&id, State::Completed).await;
-    let called = std::fs::read_to_string(repo.outside().join("called"));
+    let called = std::fs::read_to_string(called);
     assert_eq!(called.expect("it was called"), "called \n");
 }
