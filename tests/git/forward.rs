@@ -2,26 +2,17 @@
 
 use std::{fs, path::PathBuf};
 
-use agent_loop::effect::git::{
-    Executed, Intent, MergeWant, Repo, Step, Strategy, Worktree, execute, head, plan_merge, ready,
-};
+use agent_loop::effect::git::{Executed, Intent, Repo, Worktree, execute, ready};
 
-use super::{Lab, merge_want, with_worktree};
+use super::{Lab, into_main, with_worktree};
 
 async fn planned() -> (Lab, Repo, Worktree, Intent) {
     let (lab, repo, worktree) = with_worktree().await;
     fs::write(worktree.path.join("f"), "two\n").unwrap();
     fs::write(worktree.path.join("new"), "new\n").unwrap();
     lab.commit(&worktree.path, "work");
-    let verified = head(&repo, &worktree).await.unwrap();
-    let wish = MergeWant {
-        target_branch: "main",
-        ..merge_want(&worktree, &verified, Strategy::Squash)
-    };
-    match plan_merge(&repo, &wish).await.unwrap() {
-        Step::Ready(intent) => (lab, repo, worktree, intent),
-        other => panic!("{other:?}"),
-    }
+    let intent = into_main(&repo, &worktree).await;
+    (lab, repo, worktree, intent)
 }
 
 async fn held(repo: &Repo, worktree: &Worktree, intent: &Intent) -> (Vec<PathBuf>, String) {
@@ -126,14 +117,7 @@ async fn a_long_list_of_files_in_the_way_hides_neither_the_reason_nor_its_head()
         fs::write(lab.repo().join(format!("in-the-way-{n}")), "theirs\n").unwrap();
     }
     lab.commit(&worktree.path, "many");
-    let verified = head(&repo, &worktree).await.unwrap();
-    let wish = MergeWant {
-        target_branch: "main",
-        ..merge_want(&worktree, &verified, Strategy::Squash)
-    };
-    let Step::Ready(intent) = plan_merge(&repo, &wish).await.unwrap() else {
-        panic!("not ready")
-    };
+    let intent = into_main(&repo, &worktree).await;
     let (files, message) = held(&repo, &worktree, &intent).await;
     assert_eq!(files.len(), 100);
     for part in [
@@ -209,14 +193,7 @@ async fn a_sparse_checkout_of_the_users_stays_sparse() {
     let _ = agent_loop::effect::git::commit_leftovers(&repo, &worktree, "x", &[], &[])
         .await
         .unwrap();
-    let verified = head(&repo, &worktree).await.unwrap();
-    let wish = MergeWant {
-        target_branch: "main",
-        ..merge_want(&worktree, &verified, Strategy::Squash)
-    };
-    let Step::Ready(intent) = plan_merge(&repo, &wish).await.unwrap() else {
-        panic!("not ready")
-    };
+    let intent = into_main(&repo, &worktree).await;
     assert!(matches!(
         execute(&repo, &intent, &worktree.drivers).await.unwrap(),
         Executed::Merged { .. }

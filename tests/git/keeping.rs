@@ -3,23 +3,9 @@
 use std::{fs, os::unix::fs::symlink};
 
 use agent_loop::crash::Place;
-use agent_loop::effect::git::{
-    Removal, Repo, Worktree, prepare_worktree, remove_worktree, rescue_at,
-};
+use agent_loop::effect::git::{Removal, Repo, prepare_worktree, remove_worktree, rescue_at};
 
-use super::{Lab, ready, want, with_worktree};
-
-async fn kept(repo: &Repo, worktree: &Worktree) -> String {
-    match remove_worktree(repo, worktree).await.unwrap() {
-        Removal::Kept { why } => {
-            assert!(worktree.path.exists());
-            why
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
-const GONE: Removal = Removal::Removed { rescue: None };
+use super::{GONE, Lab, kept, ready, want, with_worktree};
 
 #[tokio::test]
 async fn submodules_with_histories_of_their_own_are_kept_although_their_files_are_gone() {

@@ -3,26 +3,19 @@
 use std::{fs, path::Path, time::Duration};
 
 use agent_loop::effect::git::{
-    CatchUp, CatchUpWant, Executed, GitErrorKind, Intent, MergeWant, Oid, Repo, Step, Strategy,
-    Worktree, catch_up, commit_file, commit_leftovers, execute, head, plan_merge, prepare_worktree,
+    CatchUp, CatchUpWant, Executed, GitErrorKind, Intent, Oid, Repo, Worktree, catch_up,
+    commit_file, commit_leftovers, execute, prepare_worktree,
 };
 
-use super::{Lab, merge_want, ready, want, with_worktree};
+use super::{Lab, into_main, ready, want, with_worktree};
 
 /// A run whose work is to be merged into the branch that the user has checked out.
 async fn planned() -> (Lab, Repo, Worktree, Intent) {
     let (lab, repo, worktree) = with_worktree().await;
     fs::write(worktree.path.join("f"), "two\n").unwrap();
     lab.commit(&worktree.path, "work");
-    let verified = head(&repo, &worktree).await.unwrap();
-    let wish = MergeWant {
-        target_branch: "main",
-        ..merge_want(&worktree, &verified, Strategy::Squash)
-    };
-    match plan_merge(&repo, &wish).await.unwrap() {
-        Step::Ready(intent) => (lab, repo, worktree, intent),
-        other => panic!("{other:?}"),
-    }
+    let intent = into_main(&repo, &worktree).await;
+    (lab, repo, worktree, intent)
 }
 
 /// Why the merge is held; neither branch of the user's may have lost anything.

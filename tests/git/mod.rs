@@ -33,7 +33,8 @@ use std::{
 
 use agent_loop::crash::{Crash, CrashPoint, Death, Place};
 use agent_loop::effect::git::{
-    Drivers, Git, MergeWant, Oid, Prepared, Repo, Strategy, Tip, Want, Worktree,
+    Drivers, Git, Intent, MergeWant, Oid, Prepared, Removal, Repo, Step, Strategy, Tip, Want,
+    Worktree, head, plan_merge, remove_worktree,
 };
 use tempfile::TempDir;
 
@@ -295,3 +296,30 @@ pub fn merge_want<'a>(
 pub fn no_drivers() -> Drivers {
     Drivers::default()
 }
+
+/// A squash of the branch, as it is, into the branch that the user has checked out: planned.
+pub async fn into_main(repo: &Repo, worktree: &Worktree) -> Intent {
+    let verified = head(repo, worktree).await.unwrap();
+    let wish = MergeWant {
+        target_branch: "main",
+        ..merge_want(worktree, &verified, Strategy::Squash)
+    };
+    match plan_merge(repo, &wish).await.unwrap() {
+        Step::Ready(intent) => intent,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Why a worktree stays that was to be removed.
+pub async fn kept(repo: &Repo, worktree: &Worktree) -> String {
+    match remove_worktree(repo, worktree).await.unwrap() {
+        Removal::Kept { why } => {
+            assert!(worktree.path.exists());
+            why
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Nothing had to be rescued.
+pub const GONE: Removal = Removal::Removed { rescue: None };

@@ -3,23 +3,11 @@
 use std::{fs, path::PathBuf};
 
 use agent_loop::effect::git::{
-    Removal, Repo, Retirable, Retired, Want, Worktree, list_worktrees, prepare_worktree,
-    remove_worktree, retirable, retire_branch,
+    Removal, Retirable, Retired, Want, Worktree, list_worktrees, prepare_worktree, remove_worktree,
+    retirable, retire_branch,
 };
 
-use super::{held, ready, want, with_worktree};
-
-async fn kept(repo: &Repo, worktree: &Worktree) -> String {
-    match remove_worktree(repo, worktree).await.unwrap() {
-        Removal::Kept { why } => {
-            assert!(worktree.path.exists());
-            why
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
-const GONE: Removal = Removal::Removed { rescue: None };
+use super::{GONE, held, kept, ready, want, with_worktree};
 
 #[tokio::test]
 async fn a_worktree_whose_files_are_committed_goes_and_its_branch_stays() {

@@ -3,10 +3,10 @@
 use std::fs;
 
 use agent_loop::effect::git::{
-    Executed, MergeWant, Oid, Repo, Step, Strategy, Tip, execute, head, plan_merge,
+    Executed, Oid, Repo, Step, Strategy, Tip, execute, head, plan_merge,
 };
 
-use super::{merge_want, ready, want, with_worktree};
+use super::{into_main, merge_want, ready, want, with_worktree};
 
 #[tokio::test]
 async fn only_a_merge_of_this_run_with_this_tree_is_taken_for_one() {
@@ -129,14 +129,7 @@ async fn a_repository_apart_from_its_checkout_knows_it_only_from_there_and_is_no
     assert_eq!(in_it.primary().await.unwrap(), None);
     fs::write(worktree.path.join("f"), "two\n").unwrap();
     lab.commit(&worktree.path, "work");
-    let verified = head(&repo, &worktree).await.unwrap();
-    let wish = MergeWant {
-        target_branch: "main",
-        ..merge_want(&worktree, &verified, Strategy::Squash)
-    };
-    let Step::Ready(intent) = plan_merge(&repo, &wish).await.unwrap() else {
-        panic!("not ready")
-    };
+    let intent = into_main(&repo, &worktree).await;
     let done = execute(&repo, &intent, &worktree.drivers).await.unwrap();
     assert!(
         matches!(&done, Executed::Held { message, .. } if message.contains("does not say where")),
