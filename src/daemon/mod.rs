@@ -3,6 +3,9 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `engine` | the one task: requests, reports, deadlines, one after the other |
+//! | `applying` | the only ways from it into the tables: one event for a run, one for its handover |
+//! | `reports`, `unstored` | what was performed, until the store has it; what cannot be written down meanwhile |
+//! | `due` | timers that fire, and runs that the scheduler starts |
 //! | `draining` | how it ends, and the steps with it or not |
 //! | `handle` | how everybody else speaks with it |
 //! | `lanes`, `performers` | effects: in order and one at a time for a run, each in a task of its own |
@@ -12,10 +15,12 @@
 //! | `notifier` | tells a person, by a command, of events that need one |
 //! | `lock`, `clock`, `metrics` | the data directory's lock, the wall clock, counters |
 
+mod applying;
 mod clean;
 mod clock;
 mod create;
 mod draining;
+mod due;
 mod engine;
 mod handle;
 mod lanes;
@@ -25,6 +30,7 @@ mod notifier;
 mod performers;
 mod planning;
 mod preview;
+mod reports;
 mod unstored;
 
 pub use clean::{CleanError, Cleaner, Collected, Collection, Listing, Removed, Shown, Stray};

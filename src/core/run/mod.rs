@@ -9,6 +9,7 @@ mod naming;
 mod public;
 pub mod rules;
 mod spec;
+mod telling;
 
 pub use crate::core::plan::PlanReading;
 pub use agent_result::{ResultClass, Usage};
@@ -22,5 +23,6 @@ pub use facts::{
 };
 pub use machine::*;
 pub use naming::name_in;
-pub use public::{PublicEvent, briefing_events, public_events};
+pub use public::PublicEvent;
 pub use spec::{MergeStrategy, OnUsageLimit, RunId, Spec, StepId, Terms};
+pub use telling::{briefing_events, public_events};

@@ -1,33 +1,26 @@
 //! One call of an agent, as a step: the prompt is written, the agent works under a keeper, and its stream becomes a
-//! report and a transcript. What the report means for the run is decided elsewhere; git is looked at by the callers.
+//! report and a transcript. Not here: the command and its surroundings (`agent_job`), reading the stream (`hearing`), what
+//! the report means for the run; git is looked at by the callers.
 
-use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use super::agent_job::{Scene, job};
 use super::desk::Desk;
-use super::environment::Environment;
-use super::sandbox;
+use super::hearing::hear;
+use super::note::{read_json, write_json};
 use super::step::{self, Outcome};
-use super::trouble::{io_trouble, trouble};
-use crate::agent::{self, AgentSpec, Call, CommandLine, Parser, Report, Role};
-use crate::core::run::{Event, ResultClass, Trouble, TroubleKind};
+use super::trouble::io_trouble;
+use crate::agent::{self, AgentSpec, Report, Role};
+use crate::core::run::{Event, ResultClass, Trouble};
 use crate::core::step::Called;
-use crate::core::time::Time;
-use crate::effect::git;
-use crate::effect::keeper::{Command, CommandRecord, ExitRecord, Job, Stderr, Stdin, Stopped};
+use crate::effect::keeper::{CommandRecord, ExitRecord};
 use crate::store::Artifact;
 
-/// Lines of the transcript that `.tail.txt` holds.
-const TAIL_LINES: usize = 200;
 /// The file in a step's directory that its [`Begin`] is written to.
 const BEGIN: &str = "begin.json";
-/// Bytes of standard error that the parser looks at.
-const STDERR_TAIL: u64 = 64 * 1024;
 
 /// How the work stood when the step began.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -148,133 +141,6 @@ pub(super) fn agent_of(desk: &Desk<'_>, name: &str) -> Result<AgentSpec, Trouble
     Ok(agent::resolve(name, &desk.config.agents)?)
 }
 
-/// What an agent is called for, and where it works.
-pub(super) struct Scene {
-    pub role: Role,
-    /// The session to go on with, or the name for a new one.
-    pub resumes: Option<String>,
-    pub new_session: Option<String>,
-    pub cwd: PathBuf,
-    /// Carried by every process of it.
-    pub marker: String,
-    /// Held by its keeper: nobody else works there meanwhile.
-    pub lock: PathBuf,
-}
-
-/// The job of one call of the agent, and the agent's version where it tells one.
-pub(super) async fn job(
-    desk: &Desk<'_>,
-    spec: &AgentSpec,
-    scene: Scene,
-    dir: &Path,
-    prompt_file: PathBuf,
-) -> Result<(Job, Option<String>), Trouble> {
-    let Scene {
-        role,
-        resumes,
-        new_session,
-        cwd,
-        marker,
-        lock,
-    } = scene;
-    let state_dir = desk.files.state_dir();
-    crate::effect::files::private_dir(&state_dir)
-        .map_err(io_trouble(format!("make {}", state_dir.display())))?;
-    let model = match role {
-        Role::Implement => desk.config.model.clone(),
-        Role::Review | Role::Postmortem => desk
-            .config
-            .review_model
-            .clone()
-            .or(desk.config.model.clone()),
-    };
-    let held_to_schema = role == Role::Review && spec.gives_verdict_by_schema();
-    let verdict_schema_file = held_to_schema.then(|| dir.join("verdict-schema.json"));
-    if let Some(path) = &verdict_schema_file {
-        std::fs::write(path, agent::verdict::SCHEMA)
-            .map_err(io_trouble(format!("write {}", path.display())))?;
-    }
-    let line = spec.command(&Call {
-        role,
-        model,
-        prompt_file,
-        plan: cwd.join(&desk.order.run.spec.plan_path),
-        iteration: desk.facts().iteration,
-        resume: resumes,
-        new_session,
-        verdict_schema_file,
-        state_dir,
-        self_exe: desk.world.self_exe.clone(),
-        root: rustix::process::geteuid().is_root(),
-        max_turns: None,
-        max_cost_usd: None,
-    })?;
-    let mut env = environment(desk, &line)?;
-    let seen = env.entries();
-    let versions = &desk.world.versions;
-    let version = versions.of(spec, &line.program, &cwd, &seen).await;
-    match role {
-        Role::Implement | Role::Review => {
-            let repo = desk.repo().await?;
-            for (name, value) in git::author_fallback(&repo, &desk.git_worktree()?, &seen).await? {
-                env.set(name, value);
-            }
-        }
-        // It commits nothing.
-        Role::Postmortem => {}
-    }
-    let sandbox = match role {
-        Role::Implement | Role::Review => sandbox::of_agent(desk, spec, &mut env).await?,
-        Role::Postmortem => sandbox::of_analysis(desk, spec, &mut env, &cwd).await?,
-    };
-    let stdin = stdin(&line);
-    let argv = std::iter::once(line.program)
-        .chain(line.args)
-        .map(Into::into)
-        .collect();
-    let job = Job {
-        marker,
-        commands: vec![Command {
-            argv,
-            cwd: cwd.into(),
-            env: env.into_entries(),
-            stdin,
-            stdout: dir.join("output").into(),
-            stderr: Stderr::File(dir.join("stderr").into()),
-            timeout_ms: Some(desk.config.agent_timeout_sec.saturating_mul(1000)),
-            idle_timeout_ms: match desk.config.agent_idle_timeout_sec {
-                0 => None,
-                sec => Some(sec.saturating_mul(1000)),
-            },
-            max_output_bytes: desk.config.max_output_bytes,
-        }],
-        stop_on_failure: false,
-        grace_ms: desk.config.stop_grace_sec.saturating_mul(1000),
-        worktree_lock: Some(lock.into()),
-        sandbox,
-    };
-    Ok((job, version))
-}
-
-/// What the agent may see of the daemon's environment, and what is set for it.
-pub(super) fn environment(desk: &Desk<'_>, line: &CommandLine) -> Result<Environment, Trouble> {
-    let pass = desk.config.env_pass.iter().chain(&line.pass);
-    let pass: Vec<String> = pass.cloned().collect();
-    let mut env = Environment::of(&desk.world.environment, &pass)?;
-    for (name, value) in &line.env {
-        env.set(name, value.clone());
-    }
-    Ok(env)
-}
-
-/// The agent's standard input, as a keeper takes it.
-pub(super) fn stdin(line: &CommandLine) -> Stdin {
-    match &line.stdin {
-        agent::Stdin::Null => Stdin::Null,
-        agent::Stdin::File(path) => Stdin::File(path.clone().into()),
-    }
-}
-
 async fn listen(
     desk: &Desk<'_>,
     role: Role,
@@ -323,113 +189,6 @@ async fn listen(
     })
 }
 
-/// What the agent said in `dir`, with the end of the transcript that is written beside it.
-pub(super) async fn hear(
-    spec: &AgentSpec,
-    dir: &Path,
-    record: &CommandRecord,
-    now: Time,
-) -> Result<(Report, String), Trouble> {
-    let parser = Parser::new(spec.dialect());
-    let (dir, heard) = (dir.to_owned(), record.clone());
-    let reading = tokio::task::spawn_blocking(move || read_stream(parser, &dir, &heard, now)).await;
-    let (mut report, tail) = match reading {
-        Ok(read) => read?,
-        Err(panic) => {
-            return Err(trouble(
-                TroubleKind::Transient,
-                "internal",
-                format!("a bug in loopd: reading the agent's output failed: {panic}"),
-            ));
-        }
-    };
-    if let Some(why) = &record.not_started {
-        report.class = ResultClass::Refused;
-        report.message = format!(
-            "agent `{}`: {why}; name another with --agent, or its command in [agents.{0}]",
-            spec.name()
-        );
-    }
-    Ok((report, tail))
-}
-
-/// Parses the whole stream, writing the transcript beside it. Repeats from the start after a crash.
-fn read_stream(
-    mut parser: Parser,
-    dir: &Path,
-    record: &CommandRecord,
-    now: Time,
-) -> Result<(Report, String), Trouble> {
-    let path = dir.join("transcript.txt");
-    let told = || io_trouble(format!("write {}", path.display()));
-    let mut transcript = BufWriter::new(File::create(&path).map_err(told())?);
-    let mut tail: VecDeque<String> = VecDeque::new();
-    let mut failed = None;
-    let mut take = |event: agent::Event| {
-        let Some(text) = agent::render(&event) else {
-            return;
-        };
-        if let Err(error) = writeln!(transcript, "{text}") {
-            failed.get_or_insert(error);
-        }
-        for line in text.lines() {
-            if tail.len() == TAIL_LINES {
-                tail.pop_front();
-            }
-            tail.push_back(line.to_owned());
-        }
-    };
-    if let Ok(mut output) = File::open(dir.join("output")) {
-        let mut chunk = vec![0; 256 * 1024];
-        loop {
-            match output.read(&mut chunk) {
-                Ok(0) => break,
-                Ok(n) => parser.feed(&chunk[..n], &mut take),
-                Err(error) => return Err(io_trouble("read the agent's output")(error)),
-            }
-        }
-    }
-    let exit = agent::Exit {
-        code: record.exit_code,
-        signal: record.signal,
-        timed_out: record.stopped == Some(Stopped::TimedOut),
-        idle: record.stopped == Some(Stopped::Idle),
-        canceled: record.stopped == Some(Stopped::Canceled),
-    };
-    let clock = agent::Clock {
-        now,
-        utc_offset_sec: utc_offset_sec(now),
-    };
-    let report = parser.finish(&exit, &end_of(&dir.join("stderr")), clock, &mut take);
-    if let Some(error) = failed {
-        return Err(told()(error));
-    }
-    transcript.flush().map_err(told())?;
-    let tail: Vec<String> = tail.into();
-    Ok((report, tail.join("\n") + "\n"))
-}
-
-/// Agents print reset times in local time.
-fn utc_offset_sec(now: Time) -> i32 {
-    jiff::Timestamp::from_millisecond(now.0)
-        .map(|at| at.to_zoned(jiff::tz::TimeZone::system()).offset().seconds())
-        .unwrap_or(0)
-}
-
-fn end_of(path: &Path) -> String {
-    use std::io::{Seek as _, SeekFrom};
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = File::open(path)?;
-        let len = file.metadata()?.len();
-        file.seek(SeekFrom::Start(len.saturating_sub(STDERR_TAIL)))?;
-        let mut bytes = Vec::new();
-        file.take(STDERR_TAIL).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    // Without it only the wording of a cause is poorer.
-    String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
-}
-
 /// What the step is told of an agent's end: whether another try follows is the machine's own answer to the event.
 pub(super) fn step_event(
     desk: &Desk<'_>,
@@ -465,31 +224,4 @@ pub(super) fn step_event(
             }
         }
     }
-}
-
-pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Trouble> {
-    let text = serde_json::to_vec(value)
-        .map_err(|e| trouble(TroubleKind::Permanent, "internal", e.to_string()))?;
-    // Whole or not at all: what is read again after a crash must never be half a file.
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let put = || {
-        let mut file = tempfile::NamedTempFile::new_in(dir)?;
-        file.write_all(&text)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)
-    };
-    put()
-        .map(|_| ())
-        .map_err(io_trouble(format!("write {}", path.display())))
-}
-
-pub(super) fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, Trouble> {
-    let text = std::fs::read(path).map_err(io_trouble(format!("read {}", path.display())))?;
-    serde_json::from_slice(&text).map_err(|error| {
-        trouble(
-            TroubleKind::Permanent,
-            "step_unreadable",
-            format!("failed to read {}: {error}", path.display()),
-        )
-    })
 }

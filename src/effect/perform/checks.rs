@@ -7,9 +7,9 @@ use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::Done;
-use super::agent_step::{read_json, write_json};
 use super::desk::{Desk, oid};
 use super::environment::Environment;
+use super::note::{read_json, write_json};
 use super::products;
 use super::sandbox;
 use super::step::{self, Outcome};

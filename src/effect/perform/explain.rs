@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use tokio_util::sync::CancellationToken;
 
-use super::agent_step::{self, Scene};
+use super::agent_job::{self, Scene};
 use super::desk::{Desk, oid};
 use super::trouble::{io_trouble, trouble};
+use super::{agent_step, hearing};
 use super::{prompting, scratch};
 use crate::agent::{AgentSpec, Role};
 use crate::core::run::{ResultClass, Trouble, TroubleKind, Usage};
@@ -138,7 +139,7 @@ async fn begin(
         // One for all runs: also what an earlier daemon left is waited for.
         lock: desk.world.data_dir.join("postmortem.lock"),
     };
-    let (job, _) = agent_step::job(desk, spec, scene, dir, prompt_file).await?;
+    let (job, _) = agent_job::job(desk, spec, scene, dir, prompt_file).await?;
     let crash = &desk.world.crash;
     crash.pass_on(Place::Calling, "keeper").await;
     let handle = keeper::start(dir, &job, &desk.world.self_exe).await?;
@@ -177,7 +178,7 @@ async fn hear(
 ) -> Result<Told, Trouble> {
     let record = exit.commands.first().cloned().unwrap_or_default();
     let now = desk.now();
-    let (report, _) = agent_step::hear(spec, dir, &record, now).await?;
+    let (report, _) = hearing::hear(spec, dir, &record, now).await?;
     for (name, file) in [
         ("prompt.txt", "prompt.txt"),
         ("agent.log", "transcript.txt"),

@@ -9,6 +9,7 @@ use super::Done;
 use super::agent_step::{self, Calling, Heard, Opening};
 use super::desk::Desk;
 use super::neighbours;
+use super::note::{read_json, write_json};
 use super::step;
 use super::tampering;
 use super::trouble::trouble;
@@ -162,10 +163,10 @@ pub(super) async fn keep_leftovers_once(
 ) -> Result<bool, Trouble> {
     let record = desk.step_dir().join("kept.json");
     if record.exists() {
-        return agent_step::read_json(&record);
+        return read_json(&record);
     }
     let kept = keep_leftovers(desk, repo, worktree).await?;
-    agent_step::write_json(&record, &kept)?;
+    write_json(&record, &kept)?;
     Ok(kept)
 }
 

@@ -2,6 +2,7 @@
 //! each effect, named by it. Nothing here decides what follows; a repeat of any effect is harmless, because after a crash
 //! every effect that was not reported is performed again.
 
+mod agent_job;
 mod agent_step;
 mod beginning;
 mod checks;
@@ -11,11 +12,13 @@ mod desk;
 pub(super) mod environment;
 mod explain;
 mod handover;
+mod hearing;
 mod implement;
 mod judge;
 mod merge;
 mod name;
 mod neighbours;
+mod note;
 mod postmortem;
 mod products;
 mod prompting;

@@ -10,7 +10,7 @@ use super::desk::Desk;
 use super::step::{self, Outcome};
 use super::trouble::{io_trouble, trouble};
 use super::worktree::{collide, merge_target, snapshot_files};
-use super::{Done, Order, agent_step, sandbox};
+use super::{Done, Order, agent_job, agent_step, hearing, sandbox};
 use crate::agent::{AgentSpec, Call, Report, Role};
 use crate::core::run::{
     Event, MergeStrategy, Naming, ResultClass, Trouble, TroubleKind, Usage, name_in,
@@ -53,7 +53,7 @@ pub(super) async fn name(desk: &Desk<'_>, stop: &CancellationToken) -> Result<Do
         }
         Outcome::LetGo => return Ok(Done::nothing("told to stop")),
     };
-    let (report, _) = agent_step::hear(&spec, &dir, &record, desk.now()).await?;
+    let (report, _) = hearing::hear(&spec, &dir, &record, desk.now()).await?;
     let usage = report.usage;
     let done = match answer(desk, &report).await? {
         Ok(name) => {
@@ -134,9 +134,9 @@ async fn job(desk: &Desk<'_>, spec: &AgentSpec, dir: &Path) -> Result<Job, Troub
             ),
         ));
     };
-    let mut env = agent_step::environment(desk, &line)?;
+    let mut env = agent_job::environment(desk, &line)?;
     let sandbox = sandbox::of_question(desk, spec, &mut env, &scratch).await?;
-    let stdin = agent_step::stdin(&line);
+    let stdin = agent_job::stdin(&line);
     let argv = std::iter::once(line.program).chain(line.args);
     let patience = PATIENCE_SEC.min(desk.config.agent_timeout_sec);
     Ok(Job {

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::agent_step::{read_json, write_json};
 use super::desk::{Desk, oid};
+use super::note::{read_json, write_json};
 use crate::core::machine::Kind;
 use crate::core::run::{RunId, Trouble};
 use crate::core::step::Confined;

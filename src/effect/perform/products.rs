@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::agent_step::{read_json, write_json};
 use super::desk::Desk;
 use crate::core::run::Trouble;
 use crate::effect::files::private_dir;
 use crate::effect::git::{self, Repo};
 use crate::effect::keeper::OsText;
 
+use super::note::{read_json, write_json};
 use super::trouble::io_trouble;
 
 /// What was there already when the checks began, in their step's directory.
