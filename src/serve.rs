@@ -20,7 +20,7 @@ use crate::config::{self, DaemonSources, LoadedDaemon, Source};
 use crate::core::step::{Confined, Confinement};
 use crate::crash::Crash;
 use crate::daemon::{
-    self, Cleaner, Creator, DataDirLock, Engine, Metrics, Notifier, Notify, Planner,
+    self, Cleaner, Creator, DataDirLock, Engine, LogLines, Metrics, Notifier, Notify, Planner,
 };
 use crate::effect::git::Git;
 use crate::effect::{self, AgentVersions, World};
@@ -332,7 +332,7 @@ fn start_logging(format: LogFormat) {
     let filter = EnvFilter::try_from_env("LOOPD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| LogLines(std::io::stderr()))
         // It would be told on standard error, and a daemon whose log takes nothing would panic on a full disk.
         .log_internal_errors(false);
     match format {

@@ -13,7 +13,7 @@
 //! | `clean` | what runs leave behind: shown, and removed with proof |
 //! | `planning` | what the scheduler is asked with |
 //! | `notifier` | tells a person, by a command, of events that need one |
-//! | `lock`, `clock`, `metrics` | the data directory's lock, the wall clock, counters |
+//! | `lock`, `clock`, `metrics`, `log_lines` | the data directory's lock, the wall clock, counters, the log as lines |
 
 mod applying;
 mod clean;
@@ -25,6 +25,7 @@ mod engine;
 mod handle;
 mod lanes;
 mod lock;
+mod log_lines;
 mod metrics;
 mod notifier;
 mod performers;
@@ -39,6 +40,7 @@ pub use create::{CreateError, CreatedRun, Creator, Request};
 pub use engine::Engine;
 pub use handle::{AskError, Gone, Handle};
 pub use lock::{DataDirLock, LockError};
+pub use log_lines::LogLines;
 pub use metrics::Metrics;
 pub use notifier::{Notifier, Notify};
 pub use planning::Planner;

@@ -180,3 +180,35 @@ async fn what_cannot_be_read_at_the_start_is_said_and_nothing_is_begun() {
     std::fs::remove_dir(&config).expect("a directory");
     started(&scene).await.end().await;
 }
+
+#[tokio::test]
+async fn a_path_with_a_line_end_begins_no_line_of_the_log() {
+    use tokio::io::AsyncBufReadExt as _;
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut command = Outside::program();
+    command
+        .args(["--addr", "http://127.0.0.1:0", "--data-dir"])
+        .arg(dir.path().join("data\nINFO forged"))
+        .env_clear()
+        .env("HOME", dir.path())
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .kill_on_drop(true);
+    let mut daemon = command.spawn().expect("loopd starts");
+    let log = daemon.stderr.take().expect("piped");
+    let mut lines = tokio::io::BufReader::new(log).lines();
+    let ready = async {
+        while let Some(line) = lines.next_line().await.expect("text") {
+            assert!(!line.starts_with("INFO forged"), "{line}");
+            if line.contains("data_dir=") {
+                return line;
+            }
+        }
+        panic!("it ended before it was ready");
+    };
+    let line = tokio::time::timeout(PATIENCE, ready).await;
+    let line = line.expect("it becomes ready");
+    assert!(line.contains(r"data\nINFO forged"), "{line}");
+    daemon.kill().await.expect("killed");
+}
