@@ -313,7 +313,7 @@ pub async fn into_main(repo: &Repo, worktree: &Worktree) -> Intent {
 /// Why a worktree stays that was to be removed.
 pub async fn kept(repo: &Repo, worktree: &Worktree) -> String {
     match remove_worktree(repo, worktree).await.unwrap() {
-        Removal::Kept { why } => {
+        Removal::Unsaved { why } | Removal::Kept { why } => {
             assert!(worktree.path.exists());
             why
         }

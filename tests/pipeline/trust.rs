@@ -234,6 +234,58 @@ async fn a_completed_run_whose_checks_may_have_used_what_no_commit_has_says_so()
 }
 
 #[tokio::test]
+async fn what_a_kept_worktree_says_of_the_result_is_true_of_its_reason() {
+    let merged = "what was merged has nothing of that";
+    let branch = "the run's branch has nothing of that";
+    let checks = "the checks may have used it";
+    let hides = "echo work > hidden";
+    for (does, settings, says, says_not) in [
+        (
+            hides,
+            json!({ "verify_cmds": [] }),
+            vec![merged],
+            vec![checks],
+        ),
+        (
+            hides,
+            json!({ "verify_cmds": ["true"], "merge_strategy": "none" }),
+            vec![branch, checks],
+            vec![merged],
+        ),
+        // Of git's own, which no check has used.
+        (
+            "git update-ref refs/worktree/mine HEAD",
+            json!({ "verify_cmds": ["true"] }),
+            vec!["it holds refs of its own"],
+            vec![merged, branch, checks],
+        ),
+    ] {
+        let repo = Repository::with_plan(ONE_TASK);
+        std::fs::write(repo.root.join(".git/info/exclude"), "hidden\n").expect("written");
+        let house = House::over(&repo).await;
+        let script = format!(
+            r#"
+            [[turn]]
+            steps = [{{ sh = "{does}" }}, {{ tick = "next" }}, {{ commit = "Done" }}, "complete"]
+            "#
+        );
+        let id = house.create(&repo, Some(&script), settings).await;
+        house.rests(&id, State::Completed).await;
+        let run = house.settled(&id).await;
+        let path = run.facts.worktree.expect("a worktree").path;
+        let [why] = &run.facts.kept_back[..] else {
+            panic!("{:?}", run.facts.kept_back);
+        };
+        for words in says.into_iter().chain([&*path]) {
+            assert!(why.contains(words), "{does}: {why}");
+        }
+        for words in says_not {
+            assert!(!why.contains(words), "{does}: {why}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_protected_path_holds_the_run_whose_target_is_there_already_too() {
     let repo = Repository::with_plan(ONE_TASK);
     repo.git(&["branch", "agent/thing"]);

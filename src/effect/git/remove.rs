@@ -22,9 +22,14 @@ pub enum Removal {
         /// The ref that was made for commits that no branch has.
         rescue: Option<String>,
     },
+    /// It stays as it is: it holds files or changes that no commit has.
+    Unsaved {
+        /// Which.
+        why: String,
+    },
     /// It stays as it is.
     Kept {
-        /// What would be lost, or why it is not known to be ours.
+        /// What of git's own would be lost, or why it is not known to be ours.
         why: String,
     },
 }
@@ -49,6 +54,7 @@ enum Look {
     Gone,
     /// It can go; its HEAD is at this commit.
     Disposable(Oid),
+    Unsaved(String),
     Kept(String),
 }
 
@@ -62,7 +68,7 @@ pub async fn removable(repo: &Repo, worktree: &Worktree) -> Result<Removable> {
     Ok(match look(repo, worktree, &safe).await? {
         Look::Gone => Removable::Gone,
         Look::Disposable(_) => Removable::Yes,
-        Look::Kept(why) => Removable::No { why },
+        Look::Unsaved(why) | Look::Kept(why) => Removable::No { why },
     })
 }
 
@@ -75,6 +81,7 @@ pub async fn remove_worktree(repo: &Repo, worktree: &Worktree) -> Result<Removal
     let safe = Safe::trusting(repo, &worktree.drivers).await?;
     let head = match look(repo, worktree, &safe).await? {
         Look::Gone => return Ok(Removal::Removed { rescue: None }),
+        Look::Unsaved(why) => return Ok(Removal::Unsaved { why }),
         Look::Kept(why) => return Ok(Removal::Kept { why }),
         Look::Disposable(head) => head,
     };
@@ -119,7 +126,7 @@ async fn look(repo: &Repo, worktree: &Worktree, safe: &Safe<'_>) -> Result<Look>
             return kept("its .git does not lead to the run's worktree any more");
         }
         if let Some(why) = unsaved(safe, &worktree.path, &head, &worktree.base_commit).await? {
-            return Ok(Look::Kept(why));
+            return Ok(Look::Unsaved(why));
         }
     }
     Ok(Look::Disposable(head))

@@ -4,7 +4,7 @@
 use super::Done;
 use super::desk::Desk;
 use crate::core::machine::Kind;
-use crate::core::run::{Event, State, Trouble};
+use crate::core::run::{Event, Facts, MergeStrategy, State, Trouble};
 use crate::effect::files::{Row, RowKind, Summary};
 use crate::effect::git::{self, Removal};
 
@@ -52,22 +52,33 @@ pub(super) async fn close(desk: &Desk<'_>) -> Result<Done, Trouble> {
         && facts.worktree.is_some()
     {
         let repo = desk.repo().await?;
-        match git::remove_worktree(&repo, &desk.git_worktree()?).await? {
-            Removal::Removed { .. } => closed(true, None),
-            Removal::Kept { why } => {
-                tracing::warn!(run = %run.id, why, "kept the worktree of a completed run");
-                desk.files.log(&format!("kept the worktree: {why}"), now);
-                let why = format!(
-                    "{path}: {why}; what was merged has nothing of that, though the checks may have used it",
-                    path = desk.worktree()?.path
-                );
-                closed(false, Some(why))
-            }
+        let why = match git::remove_worktree(&repo, &desk.git_worktree()?).await? {
+            Removal::Removed { .. } => None,
+            Removal::Unsaved { why } => Some(format!("{why}; {}", unproved(facts))),
+            Removal::Kept { why } => Some(why),
+        };
+        if let Some(why) = &why {
+            tracing::warn!(run = %run.id, why, "kept the worktree of a completed run");
+            desk.files.log(&format!("kept the worktree: {why}"), now);
         }
+        let path = &desk.worktree()?.path;
+        closed(why.is_none(), why.map(|why| format!("{path}: {why}")))
     } else {
         closed(false, None)
     };
     Ok(done.with_artifacts(artifacts))
+}
+
+/// What files that no commit has mean for the result of a completed run.
+fn unproved(facts: &Facts) -> String {
+    let lacks = match facts.terms.merge_strategy {
+        MergeStrategy::Squash | MergeStrategy::Merge => "what was merged has nothing of that",
+        MergeStrategy::None => "the run's branch has nothing of that",
+    };
+    match facts.terms.has_checks {
+        true => format!("{lacks}, though the checks may have used it"),
+        false => lacks.to_owned(),
+    }
 }
 
 /// The worktree is gone, or stays, for a reason or because nobody wanted it to go.

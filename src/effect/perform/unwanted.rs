@@ -52,7 +52,7 @@ pub(super) async fn remove_proved(repo: &Repo, path: &str, worktree: &git::Workt
             path,
             &format!("removed; commits that no branch has are kept by {name}"),
         ),
-        Ok(git::Removal::Kept { why }) => kept(path, &why),
+        Ok(git::Removal::Unsaved { why } | git::Removal::Kept { why }) => kept(path, &why),
         Err(error) => kept(path, &format!("failed to {error}")),
     }
 }

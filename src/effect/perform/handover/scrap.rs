@@ -44,7 +44,7 @@ async fn remove(table: &Table<'_>, repo: &Repo, worktree: &git::Worktree) -> Res
             table.log(&format!("kept commits that no branch has as {name}"));
             Ok(())
         }
-        Removal::Kept { why } => Err(kept(worktree, &why)),
+        Removal::Unsaved { why } | Removal::Kept { why } => Err(kept(worktree, &why)),
     }
 }
 
