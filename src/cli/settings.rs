@@ -90,7 +90,14 @@ pub fn of_workspace(root: &Path, user: Option<&Path>) -> Result<RunConfig, Error
 /// A file that is missing or cannot be read, or everything that is wrong in it.
 pub fn overrides(path: &Path) -> Result<Map<String, Value>, Error> {
     let doing = format!("read the configuration {}", path.display());
-    let file = File::read(path)?.ok_or_else(|| Error::local(&doing, "there is no such file"))?;
+    let file = File::read(path)?.ok_or_else(|| Error::Local {
+        doing: doing.clone(),
+        cause: "there is no such file".to_owned(),
+        hint: Some(
+            "look at --config and LOOP_CONFIG; `loopctl init --print` shows what such a file may say"
+                .to_owned(),
+        ),
+    })?;
     let (overrides, warnings) =
         overrides_from_file(file.source()).map_err(|errors| Error::local(&doing, errors))?;
     for warning in warnings {

@@ -34,6 +34,6 @@ pub use resolve::{
     DaemonSources, LoadedDaemon, ResolvedRun, RunDefaults, RunSources, WORKSPACE_FILES,
     load_daemon, overrides_from_file, resolve_run,
 };
-pub use table::KEYS;
+pub use table::{KEYS, MOST_ITERATIONS};
 pub use types::{AgentDefinition, DaemonConfig, RunConfig, Usd};
 pub use worktree_path::{WorktreeNames, WorktreePathError, render_worktree_path};

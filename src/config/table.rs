@@ -4,6 +4,9 @@
 use super::choices::*;
 use super::key::{Form, Key, Kind, Scope};
 
+/// The most that `iterations` takes.
+pub const MOST_ITERATIONS: u32 = 10_000;
+
 const WEEK_SEC: u64 = 7 * 24 * 60 * 60;
 const KIB: u64 = 1024;
 const GIB: u64 = 1024 * 1024 * KIB;
@@ -41,7 +44,7 @@ pub static KEYS: &[Key] = &[
     run("fallback_agent", Kind::Text(Form::Name), "\"\"", "The agent that takes over with `on_usage_limit = \"fallback\"`.").optional(),
     run("model", Kind::Text(Form::Name), "\"\"", "Model of the implementing agent; not set: the agent's own choice.").optional(),
     run("review_model", Kind::Text(Form::Name), "\"\"", "Model of the reviewer; not set: as `model`.").optional(),
-    run("iterations", count(1, 10_000), "50", "Iterations that a run may spend."),
+    run("iterations", count(1, MOST_ITERATIONS as u64), "50", "Iterations that a run may spend."),
     run("completion_mode", Kind::Choice(COMPLETION_MODES), "\"trailing\"", "Whether the completion token is the last non-empty line of the agent's last message or all of it."),
     run("reviewer", Kind::Flag, "true", "Whether each iteration is reviewed."),
     run("max_review_rounds", count(1, 1000), "3", "Rejections of one task after which a person is asked."),
@@ -69,7 +72,7 @@ pub static KEYS: &[Key] = &[
     run("run_branch_prefix", Kind::Text(Form::BranchPrefix), "\"run/\"", "What the name of a run's branch begins with."),
     run("merge_target_branch", Kind::Text(Form::Branch), "\"\"", "Branch the proved work goes to; not set: `agent/<spec slug>`.").optional(),
     run("merge_strategy", Kind::Choice(MERGE_STRATEGIES), "\"squash\"", "How it gets there; `none` leaves the run branch for a person."),
-    run("worktree_path_template", Kind::Text(Form::WorktreePath), "\"../{{ repo }}.{{ run_branch | sanitize }}\"", "Where the run's worktree stands, relative to the workspace. Knows `repo`, `run_branch`, `run_id`, `run_name` and the filter `sanitize`."),
+    run("worktree_path_template", Kind::Text(Form::WorktreePath), "\"../{{ repo }}.{{ run_branch | sanitize }}\"", "Where the run's worktree stands, relative to the workspace. Knows `repo` (the name of the workspace's folder, control characters as `-`), `run_branch`, `run_id`, `run_name` and the filter `sanitize`."),
     run("worktree_cleanup", Kind::Flag, "true", "Whether the worktree of a completed run is removed."),
     run("worktree_provider", Kind::Choice(WorktreeProvider::WORDS), "\"git\"", "What adds a worktree: git, at `worktree_path_template`; Worktrunk's `wt`, where its own configuration says; or `wt` where it is installed and configured, and git elsewhere. Git removes them in any case."),
     run("sandbox", Kind::Choice(Sandbox::WORDS), "\"guard\"", "How far a step is kept from writing elsewhere (see operating.md): as far as this machine can, not at all, or wholly or not started. A workspace file may raise it (`off` < `guard` < `required`), never lower it."),

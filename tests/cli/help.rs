@@ -81,11 +81,21 @@ async fn wrong_usage_ends_with_2_and_help_with_0() {
     for args in [
         &["frobnicate"][..],
         &["list", "--limit", "0"],
+        &["run", "s.md", "--iterations", "0"],
+        &["run", "s.md", "--iterations", "10001"],
         &["pause"],
         &["-q", "-v", "list"],
     ] {
         let ended = user.alone(args).await;
         assert_eq!(ended.code, Some(2), "{args:?}: {}", ended.err);
+    }
+    for command in [
+        "analyze", "cancel", "diff", "events", "inspect", "merge", "pause", "pr", "reset",
+        "resume", "retry", "scrap", "tail", "why",
+    ] {
+        let ended = user.alone(&[command, ""]).await;
+        assert_eq!(ended.code, Some(2), "{command}: {}", ended.err);
+        assert!(ended.err.contains("a value is required"), "{}", ended.err);
     }
     let ended = user.alone(&["--help"]).await;
     assert_eq!(ended.code, Some(0));

@@ -254,3 +254,49 @@ async fn an_interrupted_wait_leaves_the_run_alone() {
         ended.err
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_from_which_nothing_can_be_asked_is_said_with_what_to_do() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let user = user();
+    let gone = user.home.path().join("gone");
+    std::fs::create_dir(&gone).expect("a directory");
+    // The shell is in there when it goes.
+    let mut shell = tokio::process::Command::new("/bin/sh");
+    shell
+        .current_dir(&gone)
+        .env("LOOPCTL", env!("CARGO_BIN_EXE_loopctl"))
+        .args(["-c", "rmdir ../gone; exec \"$LOOPCTL\" run specs/login.md"]);
+    let ended: super::loopctl::Ended = shell.output().await.expect("sh starts").into();
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert!(
+        ended.err.contains("failed to find the current directory"),
+        "{}",
+        ended.err
+    );
+    assert!(
+        ended.err.contains("hint: it was removed or moved: go to"),
+        "{}",
+        ended.err
+    );
+
+    let odd = user
+        .home
+        .path()
+        .join(std::ffi::OsStr::from_bytes(b"odd\xff"));
+    std::fs::create_dir_all(odd.join(".git")).expect("a directory");
+    let mut command = user.command(&["run", "s.md"]);
+    let ended = command
+        .current_dir(&odd)
+        .output()
+        .await
+        .expect("loopctl starts");
+    let ended: super::loopctl::Ended = ended.into();
+    assert_eq!(ended.code, Some(2), "{}", ended.err);
+    assert!(ended.err.contains("is not UTF-8"), "{}", ended.err);
+    assert!(
+        ended.err.contains("hint: rename what is not UTF-8"),
+        "{}",
+        ended.err
+    );
+}

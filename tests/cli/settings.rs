@@ -86,6 +86,11 @@ async fn what_is_wrong_in_a_config_file_is_said_before_the_daemon_is_asked() {
         "{}",
         ended.err
     );
+    assert!(
+        ended.err.contains("hint: look at --config and LOOP_CONFIG"),
+        "{}",
+        ended.err
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -46,6 +46,21 @@ async fn without_a_daemon_a_command_ends_with_3_within_five_and_a_half_seconds()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_socket_in_no_directory_is_said_as_such() {
+    let user = User::new();
+    let ended = user
+        .at(
+            "unix:/nowhere/at/all.sock",
+            &["list", "--ready-timeout", "0"],
+        )
+        .await;
+    assert_eq!(ended.code, Some(3), "{}", ended.err);
+    assert!(ended.err.contains("nothing listens there"), "{}", ended.err);
+    let hint = "hint: there is no directory /nowhere/at: look at --addr or LOOPD_ADDR";
+    assert!(ended.err.contains(hint), "{}", ended.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_closed_port_is_nothing_that_listens() {
     let user = User::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

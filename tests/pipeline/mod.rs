@@ -32,6 +32,7 @@ mod review;
 mod sessions;
 mod skills;
 mod stopping;
+mod strange_paths;
 mod trouble;
 mod trust;
 mod verification;

@@ -29,8 +29,21 @@ impl Repository {
         Self::with_plan_in(dir, plan)
     }
 
+    /// The same at this path below the temporary directory.
+    pub fn with_plan_at(path: &str, plan: &str) -> Self {
+        Self::with_plan_below(
+            tempfile::tempdir().expect("a temporary directory"),
+            path,
+            plan,
+        )
+    }
+
     fn with_plan_in(dir: tempfile::TempDir, plan: &str) -> Self {
-        let root = dir.path().canonicalize().expect("a real path").join("repo");
+        Self::with_plan_below(dir, "repo", plan)
+    }
+
+    fn with_plan_below(dir: tempfile::TempDir, path: &str, plan: &str) -> Self {
+        let root = dir.path().canonicalize().expect("a real path").join(path);
         std::fs::create_dir_all(&root).expect("a directory");
         let repo = Repository { dir, root };
         repo.git(&["init", "--quiet", "--initial-branch=main"]);

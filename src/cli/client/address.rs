@@ -1,4 +1,4 @@
-//! Where the daemon listens: `http://HOST:PORT` or `unix:PATH`. Parsing only; nothing is looked up or opened.
+//! Where the daemon listens: `http://HOST:PORT` or `unix:PATH`. Parsing, and nothing is dialled.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -35,6 +35,17 @@ impl Address {
             Address::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
             Address::Tcp { host, port } => format!("{host}:{port}"),
             Address::Unix(_) => "localhost".to_owned(),
+        }
+    }
+
+    /// The directory that a socket would be in and that is not there.
+    pub fn missing_dir(&self) -> Option<PathBuf> {
+        match self {
+            Address::Tcp { .. } => None,
+            Address::Unix(path) => {
+                let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty())?;
+                (!dir.is_dir()).then(|| dir.to_owned())
+            }
         }
     }
 }

@@ -149,7 +149,10 @@ impl Endpoint {
         let cause = not_ready.miss.to_string();
         let kind = match not_ready.miss {
             Miss::Unknown(_) => Kind::UnknownHost,
-            Miss::Nobody(_) => Kind::NothingListens,
+            Miss::Nobody(_) => match self.address.missing_dir() {
+                Some(dir) => Kind::NoDirectory { dir },
+                None => Kind::NothingListens,
+            },
             Miss::Silent(_) => Kind::TimedOut,
             Miss::Stranger(_) => Kind::NotLoopd,
             Miss::Denied(_) => Kind::Denied,

@@ -1,5 +1,6 @@
 //! The daemon cannot be reached: the kinds that a person has to tell apart, and what to do about each.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -11,6 +12,11 @@ use super::address::Address;
 pub enum Kind {
     /// Nobody accepts connections.
     NothingListens,
+    /// The same; not even the directory of the socket is there.
+    NoDirectory {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// The name of the host means nothing here.
     UnknownHost,
     /// Somebody accepts connections and does not answer.
@@ -47,7 +53,7 @@ pub struct Unreachable {
 impl Unreachable {
     fn what(&self) -> &'static str {
         match self.kind {
-            Kind::NothingListens => "nothing listens there",
+            Kind::NothingListens | Kind::NoDirectory { .. } => "nothing listens there",
             Kind::UnknownHost => "the name of the host is not known",
             Kind::TimedOut => "timed out",
             Kind::NotLoopd => "what listens there is not loopd",
@@ -72,6 +78,10 @@ impl Unreachable {
         let start = &self.start;
         match &self.kind {
             Kind::NothingListens => format!("start the daemon with `{start}`"),
+            Kind::NoDirectory { dir } => format!(
+                "there is no directory {}: look at --addr or LOOPD_ADDR; or make it, and start the daemon with `{start}`",
+                dir.display()
+            ),
             Kind::UnknownHost => format!(
                 "look at the name in --addr or LOOPD_ADDR; a daemon of this machine is at `http://127.0.0.1:PORT` (here it would be `{start}`)"
             ),

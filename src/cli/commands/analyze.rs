@@ -1,6 +1,7 @@
 //! `loopctl analyze [RUN]`: has an ended run explained, waits for it, prints the summary and says where the reports are.
 //! Without RUN it is the run that ended last. With `--json` one object: the run's reply, with its reports beside it.
 
+use clap::builder::NonEmptyStringValueParser;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -24,6 +25,7 @@ const LOOKED_AT: &str = "200";
 #[command(after_help = "Example: loopctl analyze login")]
 pub struct Arguments {
     /// The run: id, unique prefix or suffix of it, or name; without it, the run that ended last
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub run: Option<String>,
 }
 

@@ -1,6 +1,7 @@
 //! `loopctl diff RUN`: what the run's branch changes against its base, as a patch that `git apply` takes. Colours only
 //! on a terminal; text that is written elsewhere is left as it is.
 
+use clap::builder::NonEmptyStringValueParser;
 use std::io::IsTerminal as _;
 
 use crate::api::wire::DiffReply;
@@ -16,6 +17,7 @@ use crate::cli::render::text::Pieces;
 #[command(after_help = "Example: loopctl diff login | git apply --stat")]
 pub struct Arguments {
     /// The run: id, unique prefix or suffix of it, or name
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub run: String,
 }
 

@@ -7,6 +7,7 @@ use crate::cli::client::uri::{run_path, with_query};
 use crate::cli::context::Context;
 use crate::cli::error::Error;
 use crate::cli::render;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::wait::{event, fetch, may_rest};
 
@@ -15,6 +16,7 @@ use super::wait::{event, fetch, may_rest};
 #[command(after_help = "Example: loopctl events -f --after 1200 --json")]
 pub struct Arguments {
     /// Only of this run: id, unique prefix or suffix of it, or name
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub run: Option<String>,
     /// Go on with what happens from now on
     #[arg(short, long)]

@@ -1,6 +1,7 @@
 //! `loopctl inspect RUN`: the run, its steps, its files. With `--json` one object: the run's reply, with `steps` and
 //! `artifacts` beside it.
 
+use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -16,6 +17,7 @@ use crate::cli::render::run::{artifacts, heading, lacks, steps, whole};
 #[command(after_help = "Example: loopctl inspect 1f09a2c4")]
 pub struct Arguments {
     /// The run: id, unique prefix or suffix of it, or name
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub run: String,
 }
 

@@ -4,12 +4,14 @@ use super::operate::{call, operate};
 use crate::api::wire::ResumeRequest;
 use crate::cli::context::Context;
 use crate::cli::error::Error;
+use clap::builder::NonEmptyStringValueParser;
 
 /// Arguments of `resume`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: loopctl resume login --note 'the schema is in docs/schema.md'")]
 pub struct Arguments {
     /// The run: id, unique prefix or suffix of it, or name
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub run: String,
     /// Record that the evidence which holds the run was seen and is accepted
     #[arg(long)]

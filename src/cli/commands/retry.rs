@@ -5,12 +5,14 @@ use super::operate::{call, operate};
 use crate::api::wire::{MergeStrategy, RetryRequest};
 use crate::cli::context::Context;
 use crate::cli::error::Error;
+use clap::builder::NonEmptyStringValueParser;
 
 /// Arguments of `retry`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: loopctl retry 1f09a2c4 --merge-strategy squash")]
 pub struct Arguments {
     /// The run: id, unique prefix or suffix of it, or name
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub run: String,
     /// From now on, bring the work to its target like this
     #[arg(long, value_name = "HOW")]

@@ -4,12 +4,14 @@
 use super::operate::{call, operate};
 use crate::cli::context::Context;
 use crate::cli::error::Error;
+use clap::builder::NonEmptyStringValueParser;
 
 /// Arguments of `scrap`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: loopctl scrap 1f09a2c4")]
 pub struct Arguments {
     /// The run: id, unique prefix or suffix of it, or name
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub run: String,
 }
 

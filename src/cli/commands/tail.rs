@@ -4,12 +4,14 @@
 use super::output::output;
 use crate::cli::context::Context;
 use crate::cli::error::Error;
+use clap::builder::NonEmptyStringValueParser;
 
 /// Arguments of `tail`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: loopctl tail -f login")]
 pub struct Arguments {
     /// The run: id, unique prefix or suffix of it, or name
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub run: String,
     /// Go on until the run has ended
     #[arg(short, long)]

@@ -10,6 +10,7 @@ use crate::api::wire::{CreateRun, MergeStrategy, NameSource};
 use crate::cli::error::Error;
 use crate::cli::settings;
 use crate::cli::workspace::{inside, root_of};
+use crate::config::MOST_ITERATIONS;
 
 /// Everything that decides what a run is.
 #[derive(Debug, clap::Args)]
@@ -31,7 +32,7 @@ pub struct Wanted {
     #[arg(long, value_name = "MODEL")]
     pub model: Option<String>,
     /// How many iterations it may spend
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_ITERATIONS)))]
     pub iterations: Option<u32>,
     /// A command that has to pass before anything is merged; may be repeated
     #[arg(long = "verify-cmd", value_name = "COMMAND")]
@@ -65,8 +66,13 @@ impl Wanted {
     /// # Errors
     /// No spec, a path that is not UTF-8, or a configuration file that is wrong.
     pub fn request(&self) -> Result<CreateRun, Error> {
-        let current =
-            std::env::current_dir().map_err(|e| Error::local("find the current directory", e))?;
+        let current = std::env::current_dir().map_err(|error| Error::Local {
+            doing: "find the current directory".to_owned(),
+            cause: error.to_string(),
+            hint: Some(
+                "it was removed or moved: go to the workspace with `cd`, then ask again".to_owned(),
+            ),
+        })?;
         let root = root_of(&current);
         let spec = match &self.spec {
             Some(spec) => spec.clone(),
@@ -75,13 +81,18 @@ impl Wanted {
                 pick(&root.join(config.specs_dir))?
             }
         };
-        let text = |path: &Path| match inside(&root, &current, path).into_os_string().into_string()
+        let text = |path: &Path| {
+            match inside(&root, &current, path).into_os_string().into_string()
         {
             Ok(path) => Ok(path),
             Err(path) => Err(Error::Usage {
                 message: format!("the path {} is not UTF-8", path.display()),
-                hint: None,
+                hint: Some(
+                    "rename what is not UTF-8 in it: a run is asked for in JSON, which takes no other paths"
+                        .to_owned(),
+                ),
             }),
+        }
         };
         let settings = self.overrides()?;
         Ok(CreateRun {

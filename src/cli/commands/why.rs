@@ -1,5 +1,6 @@
 //! `loopctl why RUN`: what the scheduler answers when it is asked why a run does not start.
 
+use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
 
 use crate::api::wire::WhyReply;
@@ -14,6 +15,7 @@ use crate::cli::render::gates;
 #[command(after_help = "Example: loopctl why login")]
 pub struct Arguments {
     /// The run: id, unique prefix or suffix of it, or name
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub run: String,
 }
 

@@ -238,7 +238,8 @@ pub fn snapshot_path(data_dir: &Path, run: &RunId, spec: &Spec, path: &str) -> P
     run_dir(data_dir, run, spec).join("snapshot").join(path)
 }
 
-/// The name of the repository, for the worktree's path.
+/// The name of the repository, for the worktree's path. Its control characters become `-`: wherever a repository lies, what
+/// loopd names itself is a line of text.
 fn repo_name(repo: &Repo, workspace: &str) -> String {
     let root = repo.common_dir.parent().unwrap_or(Path::new(workspace));
     let dir = if repo.bare {
@@ -246,8 +247,8 @@ fn repo_name(repo: &Repo, workspace: &str) -> String {
     } else {
         root
     };
-    dir.file_name()
-        .map_or_else(|| "repo".to_owned(), |n| n.to_string_lossy().into_owned())
+    let name = dir.file_name().unwrap_or("repo".as_ref()).to_string_lossy();
+    name.replace(char::is_control, "-")
 }
 
 /// The slug of a spec, from its file's stem: the default name of a run and of its merge target.
