@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use agent_loop::effect::git::{Git, GitErrorKind, Repo, default_base};
+use agent_loop::effect::git::{Git, GitErrorKind, Repo, default_base, show};
 
 use super::{Lab, executable};
 
@@ -217,6 +217,54 @@ async fn what_is_no_repository_is_refused_by_name() {
             "{error}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_damaged_repository_is_told_as_such_and_nobody_is_advised_to_begin_another_there() {
+    let lab = Lab::new().await;
+    fs::write(lab.repo().join(".git/HEAD"), "nonsense").unwrap();
+    fs::create_dir(lab.repo().join("deep")).unwrap();
+    for way in ["repo", "repo/.git", "repo/deep"] {
+        let error = Repo::open(&lab.git, &lab.at(way)).await.unwrap_err();
+        assert_eq!(error.kind, GitErrorKind::MissingRepo);
+        assert!(error.said.contains("repo/.git for a repository"), "{error}");
+        assert!(error.said.contains("damaged; restore them"), "{error}");
+        assert!(!error.said.contains("git init"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_repository_that_goes_while_it_is_worked_with_is_named_and_not_only_gits_command() {
+    let lab = Lab::new().await;
+    let repo = lab.open().await;
+    let tip = lab.id(&lab.repo(), "main");
+    let git_dir = lab.repo().join(".git");
+    fs::rename(git_dir.join("HEAD"), lab.at("HEAD")).unwrap();
+    let damaged = show(&repo, &tip, Path::new("f")).await.unwrap_err();
+    fs::rename(lab.repo(), lab.at("moved")).unwrap();
+    let moved = show(&repo, &tip, Path::new("f")).await.unwrap_err();
+    for error in [damaged, moved] {
+        assert_eq!(error.kind, GitErrorKind::MissingRepo, "{error}");
+        let named = format!("find the repository {}", git_dir.display());
+        assert_eq!(error.tried, named);
+        assert!(error.said.contains("put it back"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_repository_of_another_user_is_said_with_how_it_is_trusted() {
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("skipped: only root can give a repository away");
+    }
+    let lab = Lab::new().await;
+    std::os::unix::fs::chown(lab.repo(), Some(1234), None).unwrap();
+    std::os::unix::fs::chown(lab.repo().join(".git"), Some(1234), None).unwrap();
+    let error = Repo::open(&lab.git, &lab.repo()).await.unwrap_err();
+    assert_eq!(error.kind, GitErrorKind::Permanent);
+    assert!(error.said.contains("belongs to another user"), "{error}");
+    let trust = format!("--add safe.directory {}", lab.repo().display());
+    assert!(error.said.contains(&trust), "{error}");
+    assert!(error.tried.contains("open the repository at"), "{error}");
 }
 
 #[tokio::test]

@@ -68,6 +68,8 @@ pub(super) struct Output {
     pub cut: bool,
     pub stderr: Vec<u8>,
     tried: String,
+    /// What the call was about.
+    repository: PathBuf,
     /// Where the call may have written.
     places: Vec<PathBuf>,
 }
@@ -75,7 +77,15 @@ pub(super) struct Output {
 impl Output {
     /// The failure that this output tells of.
     pub(super) fn error(&self) -> GitError {
-        GitError::said(self.tried.clone(), &self.stderr, || is_full(&self.places))
+        let error = GitError::said(self.tried.clone(), &self.stderr, || is_full(&self.places));
+        match error.kind {
+            GitErrorKind::MissingRepo => GitError::missing(&self.repository, &error.said),
+            GitErrorKind::Transient
+            | GitErrorKind::Permanent
+            | GitErrorKind::NoSpace
+            | GitErrorKind::ReadOnly
+            | GitErrorKind::Held => error,
+        }
     }
 }
 
@@ -174,6 +184,7 @@ impl Call {
                 cut,
                 stderr,
                 tried,
+                repository: self.repository(),
                 places: self.places(),
             }),
             None => Err(GitError::killed(tried, status.signal(), &stderr)),
@@ -268,6 +279,12 @@ impl Call {
             .or_else(files)
     }
 
+    /// The repository that a call is about: the one that it is bound to, else the one that it is made in.
+    fn repository(&self) -> PathBuf {
+        let bound = self.env.iter().find(|(key, _)| key == "GIT_DIR");
+        bound.map_or_else(|| self.cwd.clone(), |(_, dir)| self.cwd.join(dir))
+    }
+
     /// Where a call may write: what it works in, and what its environment names.
     fn places(&self) -> Vec<PathBuf> {
         const NAMED: [&str; 5] = [
@@ -297,12 +314,11 @@ impl Call {
     }
 
     fn not_started(&self, tried: String, error: &std::io::Error) -> GitError {
-        let (kind, said) = if !self.cwd.is_dir() {
-            (
-                GitErrorKind::MissingRepo,
-                format!("{} is not a directory", self.cwd.display()),
-            )
-        } else if error.kind() == std::io::ErrorKind::NotFound {
+        if !self.cwd.is_dir() {
+            let said = format!("{} is not a directory", self.cwd.display());
+            return GitError::missing(&self.repository(), &said);
+        }
+        let (kind, said) = if error.kind() == std::io::ErrorKind::NotFound {
             let need = format!("git {}.{} or newer", OLDEST.0, OLDEST.1);
             (
                 GitErrorKind::Permanent,

@@ -64,6 +64,17 @@ impl GitError {
         }
     }
 
+    /// A repository that was there is not there any more, or not whole; `said` is what shows it.
+    pub(super) fn missing(repository: &Path, said: &str) -> Self {
+        GitError {
+            kind: GitErrorKind::MissingRepo,
+            tried: format!("find the repository {}", repository.display()),
+            said: format!(
+                "{said}; it was moved, removed or damaged: put it back (`git fsck` in there has to find it whole)"
+            ),
+        }
+    }
+
     /// A call of git that was ended by a signal: it has answered nothing.
     pub(super) fn killed(tried: String, signal: Option<i32>, stderr: &[u8]) -> Self {
         let by = match signal {

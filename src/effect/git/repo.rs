@@ -45,7 +45,7 @@ impl Repo {
         let real = fs::canonicalize(path).map_err(|error| GitError {
             kind: GitErrorKind::MissingRepo,
             tried: format!("open the repository at {}", path.display()),
-            said: error.to_string(),
+            said: format!("{error}; put it back, or name the directory where it is now"),
         })?;
         let real = if real.is_dir() {
             real
@@ -57,7 +57,7 @@ impl Repo {
         let common = ask("--git-common-dir")
             .bytes()
             .await
-            .map_err(|error| not_one(path, error))?;
+            .map_err(|error| not_one(path, &real, error))?;
         let common_dir = canonical(common)?;
         let git_dir = canonical(ask("--git-dir").bytes().await?)?;
         let bare = git
@@ -173,23 +173,44 @@ fn canonical(bytes: Vec<u8>) -> Result<PathBuf> {
     fs::canonicalize(&path).map_err(|error| GitError::io("open", &path, &error))
 }
 
-fn not_one(path: &Path, error: GitError) -> GitError {
-    let tried = format!("open the repository at {}", path.display());
-    match error.kind {
-        GitErrorKind::MissingRepo => {
-            let said =
-                "it is in no git repository; run `git init` there, or name another directory"
-                    .into();
-            GitError {
-                kind: error.kind,
-                tried,
-                said,
+/// Why git does not take `path`, which leads to `real`, for one.
+fn not_one(path: &Path, real: &Path, error: GitError) -> GitError {
+    let at = path.display();
+    let said = match error.kind {
+        GitErrorKind::MissingRepo => match remains(real) {
+            Some(remains) => format!(
+                "git does not take {} for a repository: its HEAD, objects or refs are missing or damaged; restore them (a backup, or another clone)",
+                remains.display()
+            ),
+            None => {
+                "it is in no git repository; run `git init` there, or name another directory".into()
             }
-        }
+        },
+        GitErrorKind::Permanent if error.said.contains("dubious ownership") => format!(
+            "it belongs to another user, and git does not trust it; run loopd as its owner, or let the user that loopd runs as trust it: `git config --global --add safe.directory {}`",
+            real.display()
+        ),
         GitErrorKind::Transient
         | GitErrorKind::Permanent
         | GitErrorKind::NoSpace
         | GitErrorKind::ReadOnly
-        | GitErrorKind::Held => GitError { tried, ..error },
+        | GitErrorKind::Held => error.said,
+    };
+    GitError {
+        kind: error.kind,
+        tried: format!("open the repository at {at}"),
+        said,
     }
+}
+
+/// What is left of a repository that git does not take for one, at or above a directory.
+fn remains(real: &Path) -> Option<PathBuf> {
+    let is_one = |dir: &Path| dir.join("objects").is_dir() && dir.join("refs").is_dir();
+    real.ancestors().find_map(|dir| {
+        let inside = dir.join(".git");
+        let found = fs::symlink_metadata(&inside).is_ok();
+        found
+            .then_some(inside)
+            .or_else(|| is_one(dir).then(|| dir.to_owned()))
+    })
 }
