@@ -13,6 +13,12 @@ use crate::store::StoreError;
 
 /// Seconds that a client is asked to wait before it asks again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+/// What to do while the daemon ends.
+const NEXT_DAEMON: &str = "start loopd again, then ask again";
+/// What to do about a full disk.
+const ROOM: &str = "make room on that disk, then ask again";
+/// What to do where nothing can be written.
+const WRITABLE: &str = "make it writable (a mount, a permission), then ask again";
 
 /// A refusal on its way to the client.
 #[derive(Clone, Debug)]
@@ -111,7 +117,7 @@ impl IntoResponse for ApiError {
 
 impl From<Gone> for ApiError {
     fn from(gone: Gone) -> Self {
-        ApiError::unavailable("stopping", gone.to_string())
+        ApiError::unavailable("stopping", gone.to_string()).hint(NEXT_DAEMON)
     }
 }
 
@@ -128,10 +134,14 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         let message = error.to_string();
         match error {
-            StoreError::Busy { .. } => ApiError::unavailable("store_busy", message),
-            StoreError::Full { .. } => ApiError::unavailable("disk_full", message),
-            StoreError::Unwritable { .. } => ApiError::unavailable("unwritable", message),
-            StoreError::Gone => ApiError::unavailable("stopping", message),
+            StoreError::Busy { .. } => {
+                ApiError::unavailable("store_busy", message).hint("ask again")
+            }
+            StoreError::Full { .. } => ApiError::unavailable("disk_full", message).hint(ROOM),
+            StoreError::Unwritable { .. } => {
+                ApiError::unavailable("unwritable", message).hint(WRITABLE)
+            }
+            StoreError::Gone => ApiError::unavailable("stopping", message).hint(NEXT_DAEMON),
             StoreError::NoSuchRun(_) | StoreError::NoSuchStep(_) => {
                 ApiError::new(StatusCode::NOT_FOUND, "not_found", message)
             }
@@ -150,9 +160,9 @@ impl From<GitError> for ApiError {
     fn from(error: GitError) -> Self {
         let message = format!("failed to {error}");
         match error.kind {
-            GitErrorKind::Transient => ApiError::unavailable("git_busy", message),
-            GitErrorKind::NoSpace => ApiError::unavailable("disk_full", message),
-            GitErrorKind::ReadOnly => ApiError::unavailable("read_only", message),
+            GitErrorKind::Transient => ApiError::unavailable("git_busy", message).hint("ask again"),
+            GitErrorKind::NoSpace => ApiError::unavailable("disk_full", message).hint(ROOM),
+            GitErrorKind::ReadOnly => ApiError::unavailable("read_only", message).hint(WRITABLE),
             GitErrorKind::Held => ApiError::invalid("worktree_held", message),
             GitErrorKind::MissingRepo => ApiError::invalid("workspace_missing", message),
             GitErrorKind::Permanent => ApiError::invalid("git_failed", message),
@@ -222,18 +232,46 @@ impl From<CreateError> for ApiError {
             CreateError::Git(error) => error.into(),
             CreateError::Unusable(trouble) => trouble.into(),
             CreateError::Store(error) => error.into(),
-            CreateError::Gone => ApiError::unavailable("stopping", message),
+            CreateError::Gone => ApiError::unavailable("stopping", message).hint(NEXT_DAEMON),
             CreateError::Io { source, .. } => match source.kind() {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                    ApiError::unavailable("disk_full", message)
+                    ApiError::unavailable("disk_full", message).hint(ROOM)
                 }
                 std::io::ErrorKind::ReadOnlyFilesystem => {
-                    ApiError::unavailable("read_only", message)
+                    ApiError::unavailable("read_only", message).hint(WRITABLE)
                 }
                 std::io::ErrorKind::PermissionDenied => ApiError::invalid("not_readable", message)
                     .hint("let the user that loopd runs as read it"),
                 _ => ApiError::internal(message),
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_may_pass_says_what_to_do_until_then() {
+        let git = |kind| {
+            ApiError::from(GitError {
+                kind,
+                tried: "look".to_owned(),
+                said: "no".to_owned(),
+            })
+        };
+        for error in [
+            ApiError::from(Gone),
+            ApiError::from(StoreError::Gone),
+            ApiError::from(CreateError::Gone),
+            git(GitErrorKind::Transient),
+            git(GitErrorKind::NoSpace),
+            git(GitErrorKind::ReadOnly),
+        ] {
+            let (status, detail) = error.into_parts();
+            assert_eq!(status, 503, "{detail:?}");
+            assert!(detail.hint.is_some(), "{detail:?}");
         }
     }
 }

@@ -52,7 +52,7 @@ pub struct Handle {
 
 /// The engine does not answer: the daemon is ending.
 #[derive(Debug, thiserror::Error)]
-#[error("the daemon is shutting down; ask again when it is up")]
+#[error("the daemon is shutting down")]
 pub struct Gone;
 
 /// Why an answer could not be given.

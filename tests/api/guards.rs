@@ -85,6 +85,29 @@ async fn a_host_that_is_not_this_daemons_is_refused_even_for_health() {
         let answer = raw(server.address, head.as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 403 "), "{head}{answer}");
         assert!(answer.contains("host_forbidden"), "{head}{answer}");
+        let names = head.contains("http://evil.example");
+        assert_eq!(answer.contains("evil.example"), names, "{head}{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_sent_twice_counts_for_none() {
+    let server = Server::idle().await;
+    let right = format!("Bearer {}", server.token);
+    for (first, second) in [
+        (&*right, "Bearer wrong"),
+        ("Bearer wrong", &right),
+        (&right, &right),
+    ] {
+        let head = format!(
+            "GET /runs HTTP/1.1\r\nhost: localhost\r\nauthorization: {first}\r\nauthorization: {second}\r\nconnection: close\r\n\r\n"
+        );
+        let answer = raw(server.address, head.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+        assert!(
+            answer.contains("more than one Authorization header"),
+            "{answer}"
+        );
     }
 }
 

@@ -196,9 +196,10 @@ async fn a_run_without_a_commit_of_its_own_has_nothing_to_request() {
     let id = yard.house.create(&yard.repo, script, json!({})).await;
     yard.house.failed(&id, "agent_auth").await;
     yard.house.settled(&id).await;
-    let (code, message, _) = yard.refused(&id).await;
+    let (code, message, hint) = yard.refused(&id).await;
     assert_eq!(code, "nothing_to_request");
     assert!(message.contains("no commit that main had not"), "{message}");
+    assert!(hint.contains(&format!("loopctl retry {id}")), "{hint}");
     assert_eq!(yard.pushed("run/thing"), None);
     assert_eq!(yard.said("asked"), "");
 }

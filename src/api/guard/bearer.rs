@@ -23,6 +23,17 @@ pub(super) async fn bearer(State(app): State<Shared>, request: Request, next: Ne
             .hint("send `Authorization: Bearer TOKEN`; the token is in the file `token` of loopd's data directory")
             .into_response()
     };
+    if request
+        .headers()
+        .get_all(header::AUTHORIZATION)
+        .iter()
+        .count()
+        > 1
+    {
+        return refuse(
+            "there is more than one Authorization header, and nobody can say which one counts",
+        );
+    }
     match offered(request.headers()) {
         None => return refuse("the token is missing"),
         Some(token) if !app.state.token.matches(token) => return refuse("the token is wrong"),

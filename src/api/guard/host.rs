@@ -16,15 +16,15 @@ use crate::api::state::Shared;
 pub(super) async fn host(State(app): State<Shared>, request: Request, next: Next) -> Response {
     let allowed = &app.state.allowed_hosts;
     let said = host_of(request.headers());
-    let named = request.uri().authority();
-    if said.is_some_and(|host| is_allowed(host, allowed))
-        && named.is_none_or(|host| is_allowed(host.as_str(), allowed))
-    {
-        return next.run(request).await;
-    }
-    let message = match said {
-        Some(host) => format!("the host {host:?} is not this daemon's"),
-        None => "the request does not say (once) which host it is for".to_owned(),
+    let named = request.uri().authority().map(Authority::as_str);
+    let foreign = said
+        .into_iter()
+        .chain(named)
+        .find(|host| !is_allowed(host, allowed));
+    let message = match (foreign, said) {
+        (None, Some(_)) => return next.run(request).await,
+        (Some(host), _) => format!("the host {host:?} is not this daemon's"),
+        (None, None) => "the request does not say (once) which host it is for".to_owned(),
     };
     ApiError::new(StatusCode::FORBIDDEN, "host_forbidden", message)
         .hint("use localhost or a loopback address, or add the name to allowed_hosts in loopd's configuration")

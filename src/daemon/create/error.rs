@@ -36,7 +36,7 @@ pub enum CreateError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The daemon is ending.
-    #[error("the daemon is shutting down; ask again when it is up")]
+    #[error("the daemon is shutting down")]
     Gone,
     /// Something else failed.
     #[error("failed to {tried}: {source}")]

@@ -127,6 +127,7 @@ impl<'a> Table<'a> {
                 "no_branch",
                 "the run ended before it had a branch, so there is no work to hand over",
             )
+            .hint(self.begin_again())
         })?;
         Ok((recorded, read_record(recorded)?))
     }
@@ -176,6 +177,24 @@ impl<'a> Table<'a> {
         let mut pass = self.config.env_pass.clone();
         pass.extend(accounts.map(str::to_owned));
         Environment::of(&self.world.environment, &pass)
+    }
+
+    /// What can be done with an ended run that has no work to hand over.
+    fn begin_again(&self) -> String {
+        let id = &self.run.id;
+        match self.run.state {
+            State::Completed => format!("`loopctl scrap {id}` throws it away"),
+            State::Queued
+            | State::Running
+            | State::Verifying
+            | State::Watchdog
+            | State::Merging
+            | State::Paused
+            | State::Failed
+            | State::Canceled => {
+                format!("`loopctl retry {id}` lets it work, `loopctl scrap {id}` throws it away")
+            }
+        }
     }
 
     /// A line in the run's log.

@@ -19,7 +19,7 @@ pub(super) async fn create_pr(table: &Table<'_>) -> Performed {
     let tip = table.tip(&repo, recorded, &worktree).await?;
     if tip.commit == worktree.base_commit {
         let message = format!("{branch} has no commit that {base} had not");
-        return Err(blocked("nothing_to_request", message));
+        return Err(blocked("nothing_to_request", message).hint(table.begin_again()));
     }
     let Some(remote) = git::remote_of(&repo, base).await? else {
         let message = format!(
