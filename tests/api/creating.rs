@@ -277,3 +277,31 @@ async fn a_git_that_is_killed_is_said_as_such_and_not_as_a_base_that_is_missing(
     let made = server.post_json("/runs", &server.body()).await;
     assert_eq!(made.status, 201);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_of_the_workspace_that_is_not_committed_is_said_not_to_count() {
+    let server = Server::idle().await;
+    let told = async || {
+        let created = server.post_json("/runs", &server.body()).await.ok();
+        let warnings = created["warnings"].as_array().expect("a list").clone();
+        let of_it = |it: &Value| {
+            it.as_str()
+                .is_some_and(|it| it.contains(".loop/config.toml"))
+        };
+        let said = warnings.into_iter().find(of_it);
+        (said, created["run"]["unverified"].clone())
+    };
+    let file = ".loop/config.toml";
+    server.repo.write(file, "verify_cmds = [\"true\"]\n");
+    let (said, unverified) = told().await;
+    let said = said.expect("a warning").to_string();
+    assert!(said.contains("committed on main"), "{said}");
+    assert!(said.contains("commit it, or pass --config"), "{said}");
+    assert_eq!(unverified, true);
+    server.repo.commit_all("Add a configuration");
+    assert_eq!(told().await, (None, json!(false)));
+    server.repo.write(file, "verify_cmds = []\n");
+    let (said, unverified) = told().await;
+    assert!(said.is_some());
+    assert_eq!(unverified, false);
+}

@@ -1,5 +1,7 @@
 //! Every field of a request that names a place: `..`, links and absolute paths lead nowhere but where they may.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -157,4 +159,70 @@ async fn a_workspace_is_one_however_it_is_spelt() {
             "{said}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workspace_whose_path_json_cannot_carry_is_refused_with_what_to_do_also_behind_a_link() {
+    let server = Server::idle().await;
+    let repo = &server.repo;
+    let odd = repo.outside().join(OsStr::from_bytes(b"odd\xff"));
+    let clone = std::process::Command::new("git")
+        .args(["clone", "--quiet"])
+        .args([repo.root.as_os_str(), odd.as_os_str()])
+        .status();
+    assert!(clone.expect("git runs").success());
+    // A linked worktree of a repository whose own path is none of the trouble.
+    let linked = repo.outside().join(OsStr::from_bytes(b"linked\xff"));
+    let add = std::process::Command::new("git")
+        .current_dir(&repo.root)
+        .args(["worktree", "add", "--quiet", "--detach"])
+        .arg(&linked)
+        .status();
+    assert!(add.expect("git runs").success());
+    for (n, odd) in [odd, linked].iter().enumerate() {
+        let link = repo.outside().join(format!("link-{n}"));
+        symlink(odd, &link).expect("a link");
+        let said = refused(&server, "workspace_root", json!(link), false).await;
+        for words in [
+            "workspace_not_utf8",
+            "is not UTF-8",
+            "rename",
+            "symbolic link",
+        ] {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spec_that_is_not_found_is_said_with_where_it_was_looked_for_and_what_was_meant() {
+    let server = Server::idle().await;
+    let root = server.repo.root.display().to_string();
+    let mut body = server.body();
+    body["workspace_root"] = json!(server.repo.root.join("specs"));
+    for (spec, words) in [
+        (
+            "thing.md",
+            [
+                "relative to the top of the work tree",
+                "give specs/thing.md",
+            ],
+        ),
+        (
+            "none.md",
+            ["the spec none.md does not exist in", "relative to"],
+        ),
+        ("specs", ["the spec specs is a directory", "specs/NAME.md"]),
+    ] {
+        body["spec_path"] = json!(spec);
+        let reply = server.post_json("/runs", &body).await;
+        reply.refused(422, "file_missing");
+        let said = reply.json()["error"].to_string();
+        for words in words.into_iter().chain([&*root]) {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+    }
+    // And by what it advises, it works.
+    body["spec_path"] = json!("specs/thing.md");
+    server.post_json("/runs", &body).await.ok();
 }

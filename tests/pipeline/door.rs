@@ -184,3 +184,72 @@ async fn a_spec_that_is_no_file_or_has_no_end_is_refused_and_not_waited_for() {
         assert!(said.contains(why), "{said}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_for_the_files_of_runs_that_cannot_be_made_is_refused_where_it_would_be_used() {
+    let repo = Repository::with_plan(PLAN);
+    repo.write("taken", "a file\n");
+    std::os::unix::fs::symlink("nowhere", repo.root.join("dangling")).expect("a link");
+    let house = House::open(&repo.outside().join("data"), &Options::default()).await;
+    for log_dir in ["taken", "taken/logs", "dangling", "dangling/logs"] {
+        for mode in ["mirror", "workspace"] {
+            let settings = json!({ "log_dir": log_dir, "artifact_mode": mode });
+            let said = house.try_create(request(&repo, None, settings)).await;
+            let said = said.expect_err("it cannot be made");
+            let place = repo.root.join(log_dir.split('/').next().expect("a name"));
+            for words in ["log_dir", "cannot be made", &place.display().to_string()] {
+                assert!(said.contains(words), "{log_dir}, {mode}: {said}");
+            }
+        }
+        let settings = json!({ "log_dir": log_dir, "artifact_mode": "global" });
+        house.create(&repo, None, settings).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_branch_that_is_there_and_in_the_way_is_said_before_there_is_a_run() {
+    for (branch, settings, words) in [
+        (
+            "run",
+            json!({}),
+            "the branch run is in the way of the run's branch run/thing",
+        ),
+        (
+            "mine",
+            json!({ "run_branch_prefix": "mine/deep/", "merge_strategy": "none" }),
+            "the branch mine is in the way of the run's branch mine/deep/thing",
+        ),
+        (
+            "agent",
+            json!({}),
+            "the branch agent is in the way of the merge target agent/thing",
+        ),
+        (
+            "into/deep",
+            json!({ "merge_target_branch": "into" }),
+            "the branch into/deep is in the way of the merge target into",
+        ),
+    ] {
+        let repo = Repository::with_plan(PLAN);
+        let house = House::open(&repo.outside().join("data"), &Options::default()).await;
+        repo.git(&["branch", branch]);
+        let said = house
+            .try_create(request(&repo, None, settings.clone()))
+            .await;
+        let said = said.expect_err("it is in the way");
+        assert!(said.contains(words), "{said}");
+        // Under another name it is in nobody's way.
+        repo.git(&["branch", "--move", branch, "other"]);
+        house.create(&repo, None, settings).await;
+    }
+    // A number at its end is enough where the name itself is taken, and a target that is there is a target.
+    let repo = Repository::with_plan(PLAN);
+    for branch in ["run/thing", "run/thing-2/deep", "agent/thing"] {
+        repo.git(&["branch", branch]);
+    }
+    let house = House::open(&repo.outside().join("data"), &Options::default()).await;
+    let id = house.create(&repo, None, json!({})).await;
+    let run = house.rest(&id).await;
+    let branch = run.facts.worktree.expect("a worktree").run_branch;
+    assert_eq!(branch, "run/thing-3");
+}

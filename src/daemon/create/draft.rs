@@ -56,7 +56,7 @@ impl Draft {
             None => git::default_base(&place.repo).await,
         }
         .map_err(|error| invalid_base(&place, error))?;
-        let config = config_at(&place, defaults, &base.commit, overrides).await?;
+        let (config, aside) = config_at(&place, defaults, &base, overrides).await?;
         let absent = agents::look(&config, &place.root)?;
         // A base that the workspace's own file names: that file was read at the default one.
         let base = match &config.base_branch {
@@ -65,7 +65,7 @@ impl Draft {
                 .map_err(|error| invalid_base(&place, error))?,
             Some(_) | None => base,
         };
-        place.log_dir(&config.log_dir)?;
+        place.log_dir(&config.log_dir, config.artifact_mode)?;
         if config.sandbox == Sandbox::Required {
             sandbox(&place, &config).await?;
         }
@@ -77,7 +77,7 @@ impl Draft {
             ));
         }
         let spec_path = place.inside("spec", &request.spec_path)?;
-        check_branches(&config, request.name.as_deref(), &spec_path)?;
+        check_branches(&place.repo, &config, request.name.as_deref(), &spec_path).await?;
         let plan_given = request
             .plan_path
             .clone()
@@ -112,7 +112,7 @@ impl Draft {
             place,
             base,
             plan,
-            warnings: warnings(&config),
+            warnings: [warnings(&config), aside].concat(),
             absent,
             confined: !is_trusted(&config.worktree_path_template, defaults, overrides),
             named_by_model: request.name.is_none()
@@ -169,12 +169,26 @@ impl Draft {
     }
 }
 
-/// Branches that git cannot have beside each other are refused now, and not when all the work is done.
-fn check_branches(
+/// Branches that git cannot have beside each other, or beside those that are there, are refused now, and not when the run
+/// begins or all the work is done.
+async fn check_branches(
+    repo: &Repo,
     config: &RunConfig,
     name: Option<&str>,
     spec_path: &str,
 ) -> Result<(), CreateError> {
+    let own = name.map_or_else(|| spec_slug(spec_path), slug);
+    let own = format!("{}{own}", config.run_branch_prefix);
+    // What lies at or below its name gives way to a number at its end.
+    if let Some(blocker) = git::in_the_way(repo, &own).await?
+        && own.starts_with(&format!("{blocker}/"))
+    {
+        return Err(invalid(
+            "branches_collide",
+            format!("the branch {blocker} is in the way of the run's branch {own}"),
+            format!("choose another --run-branch-prefix, or rename the branch {blocker}"),
+        ));
+    }
     if config.merge_strategy == MergeStrategy::None {
         return Ok(());
     }
@@ -182,8 +196,16 @@ fn check_branches(
         .merge_target_branch
         .clone()
         .unwrap_or_else(|| format!("agent/{}", spec_slug(spec_path)));
-    let own = name.map_or_else(|| spec_slug(spec_path), slug);
-    let own = format!("{}{own}", config.run_branch_prefix);
+    if let Some(blocker) = git::in_the_way(repo, &target)
+        .await?
+        .filter(|it| *it != target)
+    {
+        return Err(invalid(
+            "branches_collide",
+            format!("the branch {blocker} is in the way of the merge target {target}"),
+            format!("choose another --merge-target, or rename the branch {blocker}"),
+        ));
+    }
     if collide(&own, &target) {
         return Err(invalid(
             "branches_collide",
@@ -213,18 +235,27 @@ async fn sandbox(place: &Place, config: &RunConfig) -> Result<(), CreateError> {
     }
 }
 
-/// The run's configuration, with the workspace's own file as it is at the base commit.
+/// The run's configuration, with the workspace's own file as it is at the base commit; and what of it in the checkout is left
+/// aside for that, in words.
 async fn config_at(
     place: &Place,
     defaults: &RunDefaults,
-    base: &Oid,
+    base: &Base,
     overrides: &serde_json::Map<String, serde_json::Value>,
-) -> Result<RunConfig, CreateError> {
-    let mut files = Vec::new();
+) -> Result<(RunConfig, Vec<String>), CreateError> {
+    let (mut files, mut aside) = (Vec::new(), Vec::new());
     for name in config::WORKSPACE_FILES {
-        if let Some(bytes) = git::show(&place.repo, base, Path::new(name)).await? {
-            files.push((name, bytes));
+        let committed = git::show(&place.repo, &base.commit, Path::new(name)).await?;
+        // One that cannot be read says nothing here: it does not count anyway.
+        if let Ok(Some(present)) = place.read(name)
+            && committed.as_ref() != Some(&present)
+        {
+            aside.push(format!(
+                "{name} in the workspace is not as it is committed on {}, and what is committed there counts; commit it, or pass --config {name}",
+                base.branch
+            ));
         }
+        files.extend(committed.map(|bytes| (name, bytes)));
     }
     let sources: Vec<Source<'_>> = files
         .iter()
@@ -241,7 +272,7 @@ async fn config_at(
     for warning in &resolved.warnings {
         tracing::warn!(workspace = %place.root.display(), "{warning}");
     }
-    Ok(resolved.config)
+    Ok((resolved.config, aside))
 }
 
 /// Whether the template of worktrees is the user's own word, who may lead anywhere: it is the same without the workspace's.
@@ -276,14 +307,7 @@ async fn texts(
         *text = match (present, committed, snapshot) {
             (Some(present), _, true) => present,
             (None, _, true) | (None, None, false) => {
-                return Err(invalid(
-                    "file_missing",
-                    format!(
-                        "the {what} {path} does not exist in {}",
-                        place.root.display()
-                    ),
-                    format!("give the path of an existing {what}, relative to the workspace"),
-                ));
+                return Err(place.missing(what, path));
             }
             (Some(present), Some(committed), false) if present == committed => committed,
             (None, Some(committed), false) => committed,
@@ -365,8 +389,11 @@ fn invalid_base(place: &Place, error: GitError) -> CreateError {
     match error.kind {
         GitErrorKind::Permanent | GitErrorKind::MissingRepo => invalid(
             "base_missing",
-            format!("failed to {error} in {}", place.root.display()),
-            "make a first commit, or name an existing branch with --base-branch",
+            format!("failed to {error}"),
+            format!(
+                "`git -C {} branch --all` shows the branches; name one with --base-branch, or make a first commit where there is none",
+                place.root.display()
+            ),
         ),
         GitErrorKind::Transient
         | GitErrorKind::NoSpace

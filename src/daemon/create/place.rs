@@ -4,6 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::error::{CreateError, invalid, outside};
 use crate::bounded;
+use crate::config::ArtifactMode;
 use crate::effect::git::{self, Git, GitErrorKind, Repo};
 
 /// The workspace, found and checked.
@@ -12,6 +13,8 @@ pub(super) struct Place {
     pub repo: Repo,
     /// The top of the work tree; of a bare repository, the repository.
     pub root: PathBuf,
+    /// The directory that was given, below the top; empty where it is the top.
+    below: PathBuf,
 }
 
 impl Place {
@@ -33,8 +36,14 @@ impl Place {
                     format!("failed to {error}"),
                     "give a directory inside a git repository, or make one with `git init`",
                 ),
+                GitErrorKind::Permanent => invalid(
+                    "git_failed",
+                    format!("failed to {error}"),
+                    format!(
+                        "`git -C {given} status` has to work for the user that loopd runs as; then ask again"
+                    ),
+                ),
                 GitErrorKind::Transient
-                | GitErrorKind::Permanent
                 | GitErrorKind::NoSpace
                 | GitErrorKind::ReadOnly
                 | GitErrorKind::Held => CreateError::Git(error),
@@ -43,27 +52,49 @@ impl Place {
             .toplevel
             .clone()
             .unwrap_or_else(|| repo.common_dir.clone());
-        Ok(Place { repo, root })
+        text_of(&repo.common_dir)?;
+        text_of(&root)?;
+        let real = std::fs::canonicalize(path).unwrap_or_default();
+        let below = real.strip_prefix(&root).unwrap_or(Path::new(""));
+        let below = below.to_owned();
+        Ok(Place { repo, root, below })
     }
 
     /// The repository as the cap sees it.
     pub(super) fn key(&self) -> Result<String, CreateError> {
-        let text = self.repo.common_dir.to_str().map(str::to_owned);
-        text.ok_or_else(|| {
-            invalid(
-                "workspace_not_utf8",
-                format!(
-                    "the path of the repository {} is not UTF-8",
-                    self.repo.common_dir.display()
-                ),
-                "move it to a path that is",
+        text_of(&self.repo.common_dir)
+    }
+
+    /// What to say of a file that is not in the workspace: where it was looked for, and what may have been meant.
+    pub(super) fn missing(&self, what: &str, path: &str) -> CreateError {
+        let root = self.root.display();
+        let (message, hint) = if self.root.join(path).is_dir() {
+            (
+                format!("the {what} {path} is a directory of {root}"),
+                format!("give the path of a file, for example {path}/NAME.md"),
             )
-        })
+        } else {
+            let meant = self.below.join(path);
+            let is_there = meant != Path::new(path) && self.root.join(&meant).is_file();
+            (
+                format!("the {what} {path} does not exist in {root}"),
+                match is_there {
+                    true => format!(
+                        "paths of a request are relative to the top of the work tree, {root}; give {}",
+                        meant.display()
+                    ),
+                    false => format!(
+                        "write and commit it, or give the path of an existing {what}: relative to {root} or, for loopctl, to where you are"
+                    ),
+                },
+            )
+        };
+        invalid("file_missing", message, hint)
     }
 
     /// The folder for the files of runs: one of its own below the top, not git's, without characters that would mean
     /// something else in `info/exclude`, and not a way out of the workspace.
-    pub(super) fn log_dir(&self, given: &str) -> Result<(), CreateError> {
+    pub(super) fn log_dir(&self, given: &str, mode: ArtifactMode) -> Result<(), CreateError> {
         let bad = |why: &str| {
             Err(invalid(
                 "log_dir",
@@ -80,9 +111,17 @@ impl Place {
             return bad("is not a folder below the top of the workspace, or is git's own");
         }
         let mut there = self.root.join(given);
-        while !there.exists() && there.pop() {}
+        while std::fs::symlink_metadata(&there).is_err() && there.pop() {}
+        let is_used = match mode {
+            ArtifactMode::Mirror | ArtifactMode::Workspace => true,
+            ArtifactMode::Global => false,
+        };
         match std::fs::canonicalize(&there) {
             Ok(real) if !real.starts_with(&self.root) => bad("leads out of the workspace"),
+            Ok(real) if is_used && !real.is_dir() => {
+                bad(&format!("cannot be made: {} is no folder", there.display()))
+            }
+            Err(error) if is_used => bad(&format!("cannot be made: {}: {error}", there.display())),
             Ok(_) | Err(_) => Ok(()),
         }
     }
@@ -163,4 +202,15 @@ impl Place {
             }),
         }
     }
+}
+
+/// A path as it is stored and told, which is JSON.
+fn text_of(path: &Path) -> Result<String, CreateError> {
+    path.to_str().map(str::to_owned).ok_or_else(|| {
+        invalid(
+            "workspace_not_utf8",
+            format!("the path of the repository {} is not UTF-8", path.display()),
+            "rename what is not UTF-8 in it, or clone the repository to a path that is UTF-8; a symbolic link to it does not help, because a run is kept by the path that it leads to",
+        )
+    })
 }

@@ -12,7 +12,7 @@ use std::{
 use super::{
     GitError, Oid, Repo, Result, Want,
     admin::{Owner, all},
-    refs::{below, branch_ref, branches, create_all, in_the_way, resolve, valid_branch},
+    refs::{below, blocker, branch_ref, branches, create_all, resolve, valid_branch},
     safe::Safe,
 };
 
@@ -89,7 +89,7 @@ pub(super) async fn claim(
                     start: start.clone(),
                 });
             }
-            Err(error) if in_the_way(&branches(repo).await?, &branch).is_none() => {
+            Err(error) if blocker(&branches(repo).await?, &branch).is_none() => {
                 return Err(error);
             }
             // Somebody was faster.
@@ -121,7 +121,7 @@ async fn first_free(repo: &Repo, want: &Want<'_>, from: u32) -> Result<(u32, Str
             valid_branch(repo, &branch).await?;
         }
         let taken = branches(repo).await?;
-        if let Some(blocker) = in_the_way(&taken, &branch) {
+        if let Some(blocker) = blocker(&taken, &branch) {
             // A directory of the name stays in the way, whatever is added to its end.
             if branch.starts_with(&format!("{blocker}/")) {
                 let said =

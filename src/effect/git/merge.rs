@@ -12,7 +12,7 @@ use super::{
     commit::{Marks, RUN, commit_tree},
     inspect::is_ancestor,
     refs::{
-        Tip, branch_ref, branches, in_the_way, oid, resolve, symbolic, tip, tree_of, valid_branch,
+        Tip, blocker, branch_ref, branches, oid, resolve, symbolic, tip, tree_of, valid_branch,
     },
     safe::Safe,
 };
@@ -173,7 +173,7 @@ pub async fn plan_merge(repo: &Repo, want: &MergeWant<'_>) -> Result<Step> {
         // Asked again afterwards: another run may just have made the target, which then is in nobody's way.
         old = resolve(repo, &target_ref).await?;
         if old.is_none()
-            && let Some(blocker) = in_the_way(&beside, want.target_branch)
+            && let Some(blocker) = blocker(&beside, want.target_branch)
         {
             return held(format!(
                 "{} cannot be made beside the branch {blocker}",

@@ -96,7 +96,7 @@ pub use oid::Oid;
 pub use place::{Place, Prepared, Want, prepare_worktree};
 pub(in crate::effect) use process::drive;
 pub use push::{Pushed, Remote, push_branch, remote_of};
-pub use refs::{Tip, head, tip};
+pub use refs::{Tip, head, in_the_way, tip};
 pub use remove::{Removable, Removal, removable, remove_worktree};
 pub use repo::Repo;
 pub use rescue::rescue_at;

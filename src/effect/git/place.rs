@@ -16,7 +16,7 @@ use super::{
     commit::{Marks, commit_tree, kind_of, parent_of},
     index::{OwnIndex, inside},
     make::{make, take_up},
-    refs::{branch_ref, branches, create_all, in_the_way, resolve, tree_of},
+    refs::{blocker, branch_ref, branches, create_all, resolve, tree_of},
     safe::Safe,
 };
 
@@ -119,7 +119,7 @@ async fn restore(repo: &Repo, known: &Worktree, retired: Option<&Oid>) -> Result
         return Ok(None);
     }
     let name = &known.run_branch;
-    if let Some(blocker) = in_the_way(&branches(repo).await?, name) {
+    if let Some(blocker) = blocker(&branches(repo).await?, name) {
         return Ok(Some(format!(
             "the branch {name} was removed by the clean-up, and {blocker} has taken its place since; `loopctl reset` starts on a new branch (the old one stood at {tip})"
         )));

@@ -199,8 +199,8 @@ pub(super) async fn branches(repo: &Repo) -> Result<BTreeSet<String>> {
         .collect())
 }
 
-/// The branch that stands in the way of `branch`: itself, a directory of it, or something below it.
-pub(super) fn in_the_way<'b>(branches: &'b BTreeSet<String>, branch: &str) -> Option<&'b str> {
+/// The same, of these branches.
+pub(super) fn blocker<'b>(branches: &'b BTreeSet<String>, branch: &str) -> Option<&'b str> {
     let below = format!("{branch}/");
     let above = branch
         .match_indices('/')
@@ -216,6 +216,15 @@ pub(super) fn in_the_way<'b>(branches: &'b BTreeSet<String>, branch: &str) -> Op
         .or(above)
         .or_else(inside)
         .map(String::as_str)
+}
+
+/// The branch of the repository that stands in the way of making `branch`: itself, a directory of it, or something below it.
+///
+/// # Errors
+/// When git cannot list its branches.
+pub async fn in_the_way(repo: &Repo, branch: &str) -> Result<Option<String>> {
+    let branches = branches(repo).await?;
+    Ok(blocker(&branches, branch).map(str::to_owned))
 }
 
 /// Refuses what git does not take as a branch's name.
@@ -246,7 +255,7 @@ mod tests {
             ("run", Some("run/a")),
             ("main", None),
         ] {
-            assert_eq!(in_the_way(&branches, wanted), blocker, "{wanted}");
+            assert_eq!(super::blocker(&branches, wanted), blocker, "{wanted}");
         }
     }
 }
