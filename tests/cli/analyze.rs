@@ -110,3 +110,24 @@ async fn where_nothing_has_ended_it_says_so() {
     assert_eq!(done.code, Some(2));
     assert!(done.err.contains("no run has ended yet"), "{}", done.err);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_analysis_that_a_new_start_has_given_up_is_not_waited_for() {
+    let fake = Fake::start(|seen| match (seen.method.as_str(), seen.uri.as_str()) {
+        ("POST", _) => reply(200, &json!({ "run": ended(false, None) })),
+        (_, uri) if uri.ends_with("/events") => events(event(1, "POSTMORTEM_END", RUN, json!({}))),
+        _ => reply(200, &json!({ "run": run("running", "RUNNING") })),
+    })
+    .await;
+    let user = User::new();
+    let done = user.at(&fake.addr, &["analyze", "login"]);
+    let done = tokio::time::timeout(std::time::Duration::from_secs(60), done);
+    let done = done.await.expect("it ends");
+    assert_eq!(done.code, Some(6), "{}", done.err);
+    assert!(
+        done.err
+            .contains("it is running again, and its analysis was given up"),
+        "{}",
+        done.err
+    );
+}

@@ -135,3 +135,23 @@ async fn tail_in_json_is_one_object_a_line() {
     assert!(ended.out.contains(r#""text":"a\n""#), "{}", ended.out);
     assert_eq!(fake.asked()[0].uri, "/runs/login/output?follow=false");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_a_daemon_closes_is_taken_up_again_while_the_run_goes_on() {
+    let (addr, seen) = raw(vec![
+        health(),
+        stream(&chunk(RUN, 0, "one\n")),
+        ended_run("running", "RUNNING"),
+        stream(&chunk(RUN, 4, "two\n")),
+        ended_run("failed", "FAILED"),
+    ])
+    .await;
+    let ended = User::new().at(&addr, &["tail", "-f", "-q", "login"]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_eq!(ended.out, "one\ntwo\n");
+    let again = &seen.lock().expect("not poisoned")[3];
+    assert!(
+        again.contains(&format!("last-event-id: {RUN}:4\r\n")),
+        "{again}"
+    );
+}

@@ -2,6 +2,7 @@
 
 mod address;
 mod analyze;
+mod broken;
 mod commands;
 mod delay;
 mod fake;
@@ -15,6 +16,7 @@ mod restart;
 mod run;
 mod settings;
 mod sse;
+mod terminal;
 mod token;
 mod unreachable;
 mod wire;

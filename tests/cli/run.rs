@@ -194,6 +194,34 @@ async fn follow_shows_the_output_and_ends_as_the_run_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_last_is_shown_although_the_run_has_ended() {
+    let looked_at = std::sync::Arc::new(tokio::sync::Notify::new());
+    let fake = Fake::start(move |seen| match (seen.method.as_str(), seen.uri.as_str()) {
+        ("POST", "/runs") => reply(201, &created()),
+        (_, uri) if uri.ends_with("/events") => events(event(2, "RUN_FAILED", RUN, json!({}))),
+        (_, uri) if uri.ends_with("/output") => {
+            let looked_at = looked_at.clone();
+            let last = futures_util::stream::once(async move {
+                looked_at.notified().await;
+                let data = json!({ "step_id": RUN, "phase": "review", "offset": 0, "text": "last words\n" });
+                Ok::<_, std::io::Error>(format!("id: {RUN}:11\ndata: {data}\n\n"))
+            });
+            axum::response::Response::new(axum::body::Body::from_stream(last))
+        }
+        _ => {
+            looked_at.notify_one();
+            reply(200, &json!({ "run": run("failed", "FAILED") }))
+        }
+    })
+    .await;
+    let ended = user()
+        .at(&fake.addr, &["run", "specs/login.md", "--follow"])
+        .await;
+    assert_eq!(ended.code, Some(6), "{}", ended.err);
+    assert!(ended.out.contains("last words\n"), "{}", ended.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_request_says_why() {
     let fake = Fake::start(|_| refusal(422, "plan_missing", "there is no plan", "write one")).await;
     let ended = user().at(&fake.addr, &["run", "specs/login.md"]).await;

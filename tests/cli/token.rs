@@ -9,8 +9,11 @@ fn a_given_token_wins_over_the_file() {
     std::fs::write(dir.path().join("token"), "from-file\n").expect("a file");
     let given = TokenSource::new(Some("given"), Some(dir.path()));
     assert_eq!(given.read().expect("readable"), Some("given".to_owned()));
-    let file = TokenSource::new(None, Some(dir.path()));
-    assert_eq!(file.read().expect("readable"), Some("from-file".to_owned()));
+    // A variable that is set to nothing is not given.
+    for nothing in [None, Some("")] {
+        let file = TokenSource::new(nothing, Some(dir.path()));
+        assert_eq!(file.read().expect("readable"), Some("from-file".to_owned()));
+    }
 }
 
 #[test]

@@ -205,6 +205,24 @@ async fn another_service_is_not_loopd() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_health_that_goes_on_and_on_is_not_loopds() {
+    let health = r#"{"service":"loopd","version":"0.1.0"}"#;
+    let long = format!("{health}{}", " ".repeat(1 << 20));
+    let (addr, _) = raw(vec![http("200 OK", &long)]).await;
+    let ended = User::new().at(&addr, &["list"]).await;
+    at_once(&ended, "what listens there is not loopd");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_that_starts_a_daemon_can_be_pasted_into_a_shell() {
+    let ended = User::new()
+        .at("unix:/none/it's here", &["list", "--ready-timeout", "0s"])
+        .await;
+    let hint = r"`loopd --addr 'unix:/none/it'\''s here'`";
+    assert!(ended.err.contains(hint), "{}", ended.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_speaks_first_is_not_loopd() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let addr = format!("http://{}", listener.local_addr().expect("an address"));

@@ -34,8 +34,9 @@ pub struct Follow<'a> {
     ready: VecDeque<Message>,
     /// The server's own wish for the pause before connecting again.
     retry: Duration,
-    /// Attempts since the last message, and since when there has been no open stream.
+    /// Attempts since the last message.
     missed: u32,
+    /// Since when there has been no open stream.
     missed_since: Option<Instant>,
 }
 
@@ -77,7 +78,6 @@ impl<'a> Follow<'a> {
         loop {
             if let Some(message) = self.ready.pop_front() {
                 self.missed = 0;
-                self.missed_since = None;
                 if !message.id.is_empty() {
                     self.last_id = Some(message.id.clone());
                 }

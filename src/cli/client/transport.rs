@@ -110,3 +110,20 @@ pub fn sort(error: &hyper::Error) -> TransportError {
 fn is_break(error: &hyper::Error) -> bool {
     error.is_incomplete_message() || error.is_closed() || error.is_canceled()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Here and not in the suite: root, as whom it may run, is refused nothing.
+    #[test]
+    fn a_socket_that_may_not_be_used_is_told_from_one_that_nobody_listens_at() {
+        let dialled = |kind: io::ErrorKind| dial_error(kind.into());
+        let denied = dialled(io::ErrorKind::PermissionDenied);
+        assert!(matches!(denied, TransportError::Denied(_)), "{denied}");
+        for kind in [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused] {
+            let nobody = dialled(kind);
+            assert!(matches!(nobody, TransportError::Dial(_)), "{nobody}");
+        }
+    }
+}

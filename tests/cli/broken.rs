@@ -1,0 +1,224 @@
+//! Connections that break: what is asked once more and what never, and for how long a stream is waited for.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use agent_loop::cli::client::follow::{Follow, Next};
+use agent_loop::cli::client::request::{Call, Client, Endpoint};
+use agent_loop::cli::client::token::TokenSource;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::time::{pause, resume, timeout};
+
+use super::fake::{RUN, broken_stream, event, http, raw, run};
+use super::loopctl::User;
+
+fn health() -> Vec<u8> {
+    http("200 OK", r#"{"service":"loopd","version":"0.1.0"}"#)
+}
+
+/// The value of a header in the head of a request.
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_is_asked_once_more_and_retries_are_told_once() {
+    let starting = http("503 Service Unavailable", "{}");
+    let list = http("200 OK", r#"{"runs":[],"next_cursor":null}"#);
+    let (addr, seen) = raw(vec![starting, health(), Vec::new(), list]).await;
+    let ended = User::new().at(&addr, &["list"]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.err.contains("asking once more"), "{}", ended.err);
+    let seen = seen.lock().expect("not poisoned");
+    let told: Vec<_> = seen[2..]
+        .iter()
+        .map(|head| header(head, "x-loopd-readiness-retries"))
+        .collect();
+    assert_eq!(told, [Some("1"), Some("0")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_is_never_answered_is_asked_twice() {
+    let (addr, seen) = raw(vec![health(), Vec::new()]).await;
+    let ended = User::new().at(&addr, &["list"]).await;
+    assert_eq!(ended.code, Some(3), "{}", ended.err);
+    assert!(ended.err.contains("2 attempts in"), "{}", ended.err);
+    assert_eq!(seen.lock().expect("not poisoned").len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_asks_of_a_run_is_never_asked_twice() {
+    let (addr, seen) = raw(vec![health(), Vec::new()]).await;
+    let ended = User::new().at(&addr, &["cancel", "login"]).await;
+    assert_eq!(ended.code, Some(3), "{}", ended.err);
+    assert!(ended.err.contains("1 attempt in"), "{}", ended.err);
+    assert_eq!(seen.lock().expect("not poisoned").len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_asked_for_once_more_under_the_same_key() {
+    let made = json!({ "run": run("queued", "PENDING"), "warnings": [],
+        "plan": { "tasks": 1, "done": 0, "blocked": 0, "human": 0, "skipped": [] } });
+    let made = http("201 Created", &made.to_string());
+    let (addr, seen) = raw(vec![health(), Vec::new(), made]).await;
+    let user = User::new();
+    user.file("specs/login.md", "# Login\n");
+    let ended = user.at(&addr, &["run", "specs/login.md"]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let seen = seen.lock().expect("not poisoned");
+    let key = |at: usize| header(&seen[at], "idempotency-key");
+    assert!(key(1).is_some_and(|key| !key.is_empty()), "{}", seen[1]);
+    assert_eq!(key(1), key(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_makes_up_for_the_tries_before_it() {
+    let said = |seq| broken_stream(&event(seq, "STEP_STARTED", RUN, json!({})));
+    let last = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+    let last = format!("{last}{}", event(9, "RUN_COMPLETED", RUN, json!({})));
+    let ended = json!({ "run": run("completed", "COMPLETED") });
+    let (addr, _) = raw(vec![
+        health(),
+        said(1),
+        said(2),
+        said(3),
+        last.into_bytes(),
+        http("200 OK", &ended.to_string()),
+    ])
+    .await;
+    let ended = User::new().at(&addr, &["events", "-f", "login"]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_eq!(ended.err.matches("attempt=0 ").count(), 3, "{}", ended.err);
+}
+
+/// A daemon at a path that comes and goes. Each connection gets one answer, and stays open as long as it is held.
+struct Daemon(UnixListener);
+
+impl Daemon {
+    fn at(path: &Path) -> Self {
+        Daemon(UnixListener::bind(path).expect("a socket"))
+    }
+
+    async fn answers(&self, answer: &[u8]) -> UnixStream {
+        let (stream, _) = self.0.accept().await.expect("a connection");
+        let mut stream = BufReader::new(stream);
+        let mut line = String::new();
+        while line != "\r\n" {
+            line.clear();
+            assert!(stream.read_line(&mut line).await.expect("a head") > 0);
+        }
+        let mut stream = stream.into_inner();
+        stream.write_all(answer).await.expect("answers");
+        stream
+    }
+
+    /// A stream with one message.
+    async fn tells(&self, seq: i64) -> UnixStream {
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+        let message = event(seq, "STEP_STARTED", RUN, json!({}));
+        self.answers(format!("{head}{message}").as_bytes()).await
+    }
+
+    /// It is gone, and nobody listens there.
+    fn goes(self, path: &Path) {
+        drop(self);
+        std::fs::remove_file(path).expect("removed");
+    }
+}
+
+/// A daemon, and a client that has found it.
+async fn found(path: &Path) -> (Daemon, Client) {
+    let daemon = Daemon::at(path);
+    let endpoint = Endpoint {
+        address: format!("unix:{}", path.display()).parse().expect("good"),
+        token: TokenSource::Nowhere,
+        start: "loopd".to_owned(),
+    };
+    let health = health();
+    let (client, _) = tokio::join!(
+        endpoint.ready(Duration::from_secs(60)),
+        daemon.answers(&health)
+    );
+    (daemon, client.map_err(|e| e.to_string()).expect("ready"))
+}
+
+async fn next(follow: &mut Follow<'_>) -> Next {
+    let next = timeout(Duration::from_secs(60), follow.next()).await;
+    next.expect("there is something").expect("a message")
+}
+
+fn number(next: &Next) -> &str {
+    match next {
+        Next::Message(message) => &message.id,
+        Next::Closed => panic!("closed"),
+    }
+}
+
+/// While nobody listens, nothing is under way but pauses: the clock goes from one to the next.
+#[tokio::test]
+async fn a_daemon_may_be_away_for_a_minute_each_time_and_no_longer() {
+    let dir = TempDir::new().expect("a directory");
+    let path = dir.path().join("socket");
+    let (daemon, client) = found(&path).await;
+    let mut follow = Follow::new(&client, Call::get("follow", "/events"));
+    let (first, open) = tokio::join!(next(&mut follow), daemon.tells(1));
+    assert_eq!(number(&first), "1");
+    (drop(open), daemon.goes(&path));
+    assert_eq!(next(&mut follow).await, Next::Closed, "a stream ends");
+
+    pause();
+    let away = timeout(Duration::from_secs(50), follow.next()).await;
+    assert!(away.is_err(), "it is waited for");
+    resume();
+    let daemon = Daemon::at(&path);
+    let (second, open) = tokio::join!(next(&mut follow), daemon.tells(2));
+    assert_eq!(number(&second), "2");
+    (drop(open), daemon.goes(&path));
+    assert_eq!(next(&mut follow).await, Next::Closed, "a stream ends");
+
+    pause();
+    let away = timeout(Duration::from_secs(50), follow.next()).await;
+    assert!(away.is_err(), "what was before does not count");
+    let lost = timeout(Duration::from_secs(30), follow.next()).await;
+    let lost = lost.expect("it is given up").expect_err("nobody is there");
+    let said = lost.to_string();
+    assert!(said.contains("nothing listens there"), "{said}");
+}
+
+#[tokio::test]
+async fn a_stream_that_falls_silent_is_taken_for_broken() {
+    let dir = TempDir::new().expect("a directory");
+    let path = dir.path().join("socket");
+    let (daemon, client) = found(&path).await;
+    let mut follow = Follow::new(&client, Call::get("follow", "/events"));
+    let (first, open) = tokio::join!(next(&mut follow), daemon.tells(1));
+    assert_eq!(number(&first), "1");
+    daemon.goes(&path);
+    pause();
+    let lost = timeout(Duration::from_secs(300), follow.next()).await;
+    let lost = lost.expect("it is given up").expect_err("nobody is there");
+    let said = lost.to_string();
+    assert!(said.contains("nothing listens there"), "{said}");
+    drop(open);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_closes_each_stream_at_once_is_asked_after_pauses() {
+    let dir = TempDir::new().expect("a directory");
+    let path = dir.path().join("socket");
+    let (daemon, client) = found(&path).await;
+    let mut follow = Follow::new(&client, Call::get("follow", "/events"));
+    let begun = Instant::now();
+    for _ in 0..4 {
+        let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+        let closes = async { drop(daemon.answers(head).await) };
+        let (closed, ()) = tokio::join!(next(&mut follow), closes);
+        assert_eq!(closed, Next::Closed);
+    }
+    let pauses = Duration::from_millis(200 + 400 + 800);
+    assert!(begun.elapsed() >= pauses, "{:?}", begun.elapsed());
+}
