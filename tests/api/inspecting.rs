@@ -207,6 +207,23 @@ async fn a_completed_run_has_steps_files_and_a_diff() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_diff_that_is_too_large_is_cut_and_says_so() {
+    let server = Server::with_slots(1).await;
+    let id = server.house.create(&server.repo, None, json!({})).await;
+    server.house.rest(&id).await;
+    let run = server.house.settled(&id).await;
+    let branch = run.facts.worktree.expect("a worktree").run_branch;
+    let line = "much more than anybody reads\n";
+    server
+        .repo
+        .commit_on(&branch, "large", &line.repeat((9 << 20) / line.len()));
+    let diff = server.get(&format!("/runs/{id}/diff")).await.ok();
+    assert_eq!(diff["truncated"], json!(true));
+    let text = diff["diff"].as_str().expect("a diff");
+    assert_eq!(text.len(), 8 << 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_has_no_branch_yet_has_no_diff() {
     let server = Server::idle().await;
     let id = server.create("early").await;

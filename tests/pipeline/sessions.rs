@@ -1,6 +1,7 @@
 //! Agents that are asked again: whether they go on with their session, and what they are told then. Which try goes on
 //! with which session is told by the machine (`design::sessions`); here it reaches the agent.
 
+use agent_loop::config::Shutdown;
 use agent_loop::core::run::{Event, RunId, State};
 use serde_json::json;
 
@@ -140,6 +141,36 @@ async fn a_paused_agent_goes_on_and_hears_what_the_person_says() {
     let prompts = house.prompts(&id, "implementation").await;
     assert!(prompts[1].starts_with("# Go on:"), "{}", prompts[1]);
     assert!(prompts[1].contains("> French first, please."));
+    assert_eq!(
+        (run.facts.usage.input_tokens, run.facts.usage.output_tokens),
+        (70, 7),
+        "what the stopped step used counts"
+    );
+    house.check().await;
+}
+
+#[tokio::test]
+async fn an_agent_that_ends_with_its_daemon_goes_on_under_the_next_one() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let mut stile = Turnstile::new(repo.outside(), "agent");
+    let script = format!(
+        r#"
+        then = "default"
+        [[turn]]
+        steps = [{{ usage = {{ input_tokens = 70, output_tokens = 7 }} }}, {{ sh = "{}" }}]
+        "#,
+        stile.sh()
+    );
+    let id = house.create(&repo, Some(&script), json!({})).await;
+    stile.somebody().await;
+    house.handle.drain(Shutdown::Stop).await;
+    house.die().await;
+    let house = House::over(&repo).await;
+    let run = house.rests(&id, State::Completed).await;
+    let told = sessions(&house, &id, "implementation").await;
+    assert_eq!(told, ["scripted-1", "scripted-1"]);
+    assert_continued(&house, &id, "implementation", &[false, true]).await;
     assert_eq!(
         (run.facts.usage.input_tokens, run.facts.usage.output_tokens),
         (70, 7),

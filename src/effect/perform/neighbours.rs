@@ -106,14 +106,13 @@ async fn at_rest(desk: &Desk<'_>, repo: &Repo) -> Result<Vec<Neighbour>, Trouble
             continue;
         };
         let handover = reader.handover(&id).await?;
-        let idle = match stored.state.kind() {
-            Kind::Waiting | Kind::Held | Kind::Ended => stored.facts.step.is_none(),
-            Kind::Active => false,
+        let life = Life {
+            state: stored.state.kind(),
+            has_step: stored.facts.step.is_some(),
+            handover: handover.as_ref().map(|it| it.state.kind()),
+            has_effects: pending.iter().any(|effect| effect.run_id == id),
         };
-        let handed = handover
-            .as_ref()
-            .is_none_or(|it| it.state.kind() != Kind::Active);
-        if idle && handed && pending.iter().all(|effect| effect.run_id != id) {
+        if life.is_at_rest() {
             found.push(Neighbour {
                 branch,
                 run,
@@ -123,12 +122,116 @@ async fn at_rest(desk: &Desk<'_>, repo: &Repo) -> Result<Vec<Neighbour>, Trouble
             });
         }
     }
-    let tips = git::neighbours(repo, &worktree).await?;
+    Ok(still(found, &git::neighbours(repo, &worktree).await?))
+}
+
+/// What is known of another run's doings.
+#[derive(Clone, Copy, Debug)]
+struct Life {
+    state: Kind,
+    has_step: bool,
+    handover: Option<Kind>,
+    has_effects: bool,
+}
+
+impl Life {
+    /// Whether loopd does nothing for it: whoever moves its branch now is somebody else.
+    fn is_at_rest(self) -> bool {
+        let is_idle = match self.state {
+            Kind::Waiting | Kind::Held | Kind::Ended => !self.has_step,
+            Kind::Active => false,
+        };
+        is_idle && self.handover != Some(Kind::Active) && !self.has_effects
+    }
+}
+
+/// Those that stand at a second look where they stood at the first.
+fn still(mut found: Vec<Neighbour>, tips: &[(String, String, Option<git::Oid>)]) -> Vec<Neighbour> {
     found.retain(|it| {
         tips.iter().any(|(branch, run, tip)| {
             let tip = tip.as_ref().map(ToString::to_string);
             (branch, run, tip) == (&it.branch, &it.run, it.tip.clone())
         })
     });
-    Ok(found)
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT_REST: Life = Life {
+        state: Kind::Ended,
+        has_step: false,
+        handover: None,
+        has_effects: false,
+    };
+
+    #[test]
+    fn a_run_is_at_rest_while_nothing_at_all_is_done_for_it() {
+        for state in [Kind::Waiting, Kind::Held, Kind::Ended] {
+            assert!(Life { state, ..AT_REST }.is_at_rest(), "{state:?}");
+        }
+        let handover = Some(Kind::Ended);
+        assert!(
+            Life {
+                handover,
+                ..AT_REST
+            }
+            .is_at_rest()
+        );
+    }
+
+    #[test]
+    fn a_run_that_works_or_whose_step_handover_or_effect_is_under_way_is_not_at_rest() {
+        let state = Kind::Active;
+        assert!(!Life { state, ..AT_REST }.is_at_rest());
+        let has_step = true;
+        assert!(
+            !Life {
+                has_step,
+                ..AT_REST
+            }
+            .is_at_rest()
+        );
+        let handover = Some(Kind::Active);
+        assert!(
+            !Life {
+                handover,
+                ..AT_REST
+            }
+            .is_at_rest()
+        );
+        let has_effects = true;
+        assert!(
+            !Life {
+                has_effects,
+                ..AT_REST
+            }
+            .is_at_rest()
+        );
+    }
+
+    #[test]
+    fn a_branch_that_moves_between_two_looks_is_left_out() {
+        let oid = |digit: &str| git::Oid::parse(&digit.repeat(40)).expect("a name");
+        let neighbour = |branch: &str, run: &str| Neighbour {
+            branch: branch.to_owned(),
+            run: run.to_owned(),
+            rev: 1,
+            handover_rev: 0,
+            tip: Some(oid("a").to_string()),
+        };
+        let look = |branch: &str, run: &str, digit: &str| {
+            (branch.to_owned(), run.to_owned(), Some(oid(digit)))
+        };
+        let first = ["stays", "moves", "goes", "changes-hands"].map(|it| neighbour(it, "r1"));
+        let second = [
+            look("stays", "r1", "a"),
+            look("moves", "r1", "b"),
+            look("changes-hands", "r2", "a"),
+        ];
+        let found = still(first.to_vec(), &second);
+        assert_eq!(found, [neighbour("stays", "r1")]);
+    }
 }
