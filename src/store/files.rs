@@ -32,7 +32,7 @@ pub struct Artifact {
 pub struct MergeIntent {
     /// Whose merge it is.
     pub run_id: RunId,
-    /// The generation of the merge step.
+    /// The generation of the merge step; 0 of a person's merge of an ended run.
     pub generation: u64,
     /// JSON.
     pub intent: String,

@@ -4,7 +4,7 @@ use agent_loop::core::run::State;
 use serde_json::json;
 
 use super::{ONE_TASK, TWO_TASKS};
-use crate::support::{House, Repository};
+use crate::support::{Disk, House, Options, Repository};
 
 #[tokio::test]
 async fn a_dirty_checkout_on_another_branch_is_as_it_was_to_the_byte() {
@@ -115,7 +115,7 @@ async fn a_completed_run_leaves_its_branch_and_no_worktree() {
 }
 
 #[tokio::test]
-async fn a_git_that_is_killed_in_the_users_checkout_leaves_no_lock_in_the_way() {
+async fn a_git_that_is_killed_in_the_users_checkout_leaves_neither_lock_nor_files_in_the_way() {
     let repo = Repository::with_plan(ONE_TASK);
     repo.write(".gitattributes", "made filter=once\n");
     repo.git(&["add", ".gitattributes"]);
@@ -131,7 +131,13 @@ async fn a_git_that_is_killed_in_the_users_checkout_leaves_no_lock_in_the_way() 
     let house = House::over(&repo).await;
     let script = r#"
         [[turn]]
-        steps = [{ write = { path = "made", text = "made\n" } }, { tick = "next" }, { commit = "Make" }, "complete"]
+        steps = [
+            { write = { path = "before", text = "before\n" } },
+            { write = { path = "made", text = "made\n" } },
+            { tick = "next" },
+            { commit = "Make" },
+            "complete",
+        ]
     "#;
     let settings = json!({ "merge_target_branch": "main", "verify_cmds": ["true"] });
     let id = house.create(&repo, Some(script), settings).await;
@@ -141,5 +147,54 @@ async fn a_git_that_is_killed_in_the_users_checkout_leaves_no_lock_in_the_way() 
     assert_eq!(Some(merged), run.facts.merge_commit);
     assert_eq!(repo.checkout().2, "", "and the checkout is whole");
     assert!(!repo.root.join(".git/index.lock").exists());
+    house.check().await;
+}
+
+#[tokio::test]
+async fn a_full_disk_in_the_midst_of_a_merge_is_waited_for_and_the_checkout_comes_along() {
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let Some(disk) = Disk::at(&elsewhere.path().join("disk"), 32) else {
+        return;
+    };
+    let repo = Repository::in_dir(&disk.0, ONE_TASK);
+    repo.write(".gitattributes", "made filter=fills\n");
+    repo.write("changed", &"old\n".repeat(50_000));
+    repo.commit_all("filter");
+    // The first git that writes the file into the user's checkout finds the disk full from then on.
+    let (filled, filler) = (repo.outside().join("filled"), disk.0.join("filler"));
+    let smudge = format!(
+        "case $PWD in {}) mkdir '{}' 2>/dev/null && head -c 64m /dev/zero > '{}' 2>/dev/null;; esac; cat",
+        repo.root.display(),
+        filled.display(),
+        filler.display()
+    );
+    repo.git(&["config", "filter.fills.smudge", &smudge]);
+    let house = House::open(&elsewhere.path().join("data"), &Options::default()).await;
+    let script = r#"
+        [[turn]]
+        steps = [
+            { write = { path = "changed", text = "new\n" } },
+            { write = { path = "made", text = "made\n" } },
+            { write = { path = "next/one", text = "next\n" } },
+            { tick = "next" },
+            { commit = "Make" },
+            "complete",
+        ]
+    "#;
+    let settings = json!({ "merge_target_branch": "main", "verify_cmds": ["true"] });
+    let id = house.create(&repo, Some(script), settings).await;
+    house
+        .wait(&id, |run| {
+            let trouble = run.facts.last_trouble.as_ref();
+            trouble.is_some_and(|it| it.code == "disk_full")
+        })
+        .await;
+    assert!(filler.exists(), "it was full");
+    std::fs::remove_file(&filler).expect("room");
+    let run = house.rests(&id, State::Completed).await;
+    let merged = repo.git(&["rev-parse", "main"]);
+    assert_eq!(Some(merged), run.facts.merge_commit);
+    assert_eq!(repo.checkout().2, "", "and the checkout is whole");
+    assert_eq!(repo.at("main", "made"), "made");
     house.check().await;
 }

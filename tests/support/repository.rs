@@ -38,6 +38,11 @@ impl Repository {
         )
     }
 
+    /// The same in a directory below this one, where there is a disk of its own.
+    pub fn in_dir(place: &Path, plan: &str) -> Self {
+        Self::with_plan_in(tempfile::tempdir_in(place).expect("a directory"), plan)
+    }
+
     fn with_plan_in(dir: tempfile::TempDir, plan: &str) -> Self {
         Self::with_plan_below(dir, "repo", plan)
     }

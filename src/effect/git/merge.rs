@@ -85,6 +85,11 @@ pub struct BrokenOff {
 }
 
 impl Intent {
+    /// Whether it is known to move a checkout, or to come after a try that did.
+    pub fn is_in_a_checkout(&self) -> bool {
+        self.unlocked_at_ms.is_some() || self.clean_at.is_some() || self.broken_off.is_some()
+    }
+
     /// What a later try has to reckon with, if this one did not get through.
     pub(super) fn breaking_off(&self) -> Option<BrokenOff> {
         let begun = self.clean_at.clone().zip(self.old.clone());
