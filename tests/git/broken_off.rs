@@ -25,78 +25,89 @@ struct Scene {
 
 const LONG: usize = 300_000;
 
+/// The lab's repository with much in it, by a git whose calls with these words can be killed: at the first file that is
+/// filtered, once, where there is a file `armed`.
+pub(super) async fn fitted(lab: &Lab, calls: &str) -> Repo {
+    let place = lab.repo();
+    let filter = lab.at("filter");
+    // The git that writes the checkout is killed at the first file that is filtered, once.
+    executable(
+        &filter,
+        &format!(
+            "#!/bin/sh\nif [ -e '{0}/armed' ]; then rm '{0}/armed'; kill -9 \"$(cat '{0}/pid')\"; sleep 1; fi\nexec cat\n",
+            lab.at("").display()
+        ),
+    );
+    let smudge = filter.display().to_string();
+    lab.sh(&place, &["config", "filter.deadly.smudge", &smudge]);
+    lab.sh(&place, &["config", "filter.deadly.clean", "cat"]);
+    for dir in ["dir", "was-dir"] {
+        fs::create_dir(place.join(dir)).unwrap();
+    }
+    for (name, text) in [
+        (
+            ".gitattributes",
+            "*.deadly filter=deadly\ncrlf.txt eol=crlf\n",
+        ),
+        ("a-long", &"old\n".repeat(LONG / 4)),
+        ("b-gone", "gone\n"),
+        ("c-mode", "mode\n"),
+        ("crlf.txt", "one\ntwo\n"),
+        ("d-link", "no link\n"),
+        ("dir/only", "only\n"),
+        ("e-was-file", "file\n"),
+        ("m.deadly", "old\n"),
+        ("was-dir/x", "x\n"),
+        ("z-last", "old\n"),
+    ] {
+        fs::write(place.join(name), text).unwrap();
+    }
+    lab.commit(&place, "much");
+    // As git writes it.
+    fs::remove_file(place.join("crlf.txt")).unwrap();
+    lab.sh(&place, &["checkout", "-q", "--", "crlf.txt"]);
+    let script = lab.at("tracked");
+    let git = format!(
+        "#!/bin/sh\ncase \" $* \" in *{1}*) echo $$ > '{0}/pid'; [ ! -e '{0}/at-merge' ] || . '{0}/at-merge';; *) rm -f '{0}/pid';; esac\nexec '{0}/git' \"$@\"\n",
+        lab.at("").display(),
+        calls
+    );
+    executable(&script, &git);
+    let limit = Duration::from_secs(60);
+    let git = Git::with(&script, limit, limit).await.unwrap();
+    Repo::open(&git, &place).await.unwrap()
+}
+
+/// Changes what `fitted` made, in every way that a merge can.
+pub(super) fn work(work: &Path) {
+    fs::write(work.join("a-long"), "new\n".repeat(LONG / 4)).unwrap();
+    fs::remove_file(work.join("b-gone")).unwrap();
+    fs::set_permissions(work.join("c-mode"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(work.join("crlf.txt"), "one\r\ntwo\r\nthree\r\n").unwrap();
+    fs::remove_file(work.join("d-link")).unwrap();
+    symlink("a-long", work.join("d-link")).unwrap();
+    fs::remove_file(work.join("dir/only")).unwrap();
+    fs::remove_file(work.join("e-was-file")).unwrap();
+    fs::create_dir_all(work.join("e-was-file/deep")).unwrap();
+    fs::write(work.join("e-was-file/deep/y"), "y\n").unwrap();
+    fs::create_dir_all(work.join("fresh/deep")).unwrap();
+    fs::write(work.join("fresh/deep/added"), "added\n".repeat(LONG / 6)).unwrap();
+    fs::write(work.join("m.deadly"), "new\n").unwrap();
+    fs::remove_dir_all(work.join("was-dir")).unwrap();
+    fs::write(work.join("was-dir"), "a file\n").unwrap();
+    fs::write(work.join("z-last"), "new\n").unwrap();
+}
+
 impl Scene {
     async fn new() -> Scene {
         Scene::of(Lab::new().await).await
     }
 
     async fn of(lab: Lab) -> Scene {
-        let place = lab.repo();
-        let filter = lab.at("filter");
-        // The git that writes the checkout is killed at the first file that is filtered, once.
-        executable(
-            &filter,
-            &format!(
-                "#!/bin/sh\nif [ -e '{0}/armed' ]; then rm '{0}/armed'; kill -9 \"$(cat '{0}/pid')\"; sleep 1; fi\nexec cat\n",
-                lab.at("").display()
-            ),
-        );
-        let smudge = filter.display().to_string();
-        lab.sh(&place, &["config", "filter.deadly.smudge", &smudge]);
-        lab.sh(&place, &["config", "filter.deadly.clean", "cat"]);
-        for dir in ["dir", "was-dir"] {
-            fs::create_dir(place.join(dir)).unwrap();
-        }
-        for (name, text) in [
-            (
-                ".gitattributes",
-                "*.deadly filter=deadly\ncrlf.txt eol=crlf\n",
-            ),
-            ("a-long", &"old\n".repeat(LONG / 4)),
-            ("b-gone", "gone\n"),
-            ("c-mode", "mode\n"),
-            ("crlf.txt", "one\ntwo\n"),
-            ("d-link", "no link\n"),
-            ("dir/only", "only\n"),
-            ("e-was-file", "file\n"),
-            ("m.deadly", "old\n"),
-            ("was-dir/x", "x\n"),
-            ("z-last", "old\n"),
-        ] {
-            fs::write(place.join(name), text).unwrap();
-        }
-        lab.commit(&place, "much");
-        // As git writes it.
-        fs::remove_file(place.join("crlf.txt")).unwrap();
-        lab.sh(&place, &["checkout", "-q", "--", "crlf.txt"]);
-        let script = lab.at("tracked");
-        let git = format!(
-            "#!/bin/sh\ncase \" $* \" in *' merge --ff-only '*) echo $$ > '{0}/pid'; [ ! -e '{0}/at-merge' ] || . '{0}/at-merge';; *) rm -f '{0}/pid';; esac\nexec '{0}/git' \"$@\"\n",
-            lab.at("").display()
-        );
-        executable(&script, &git);
-        let limit = Duration::from_secs(60);
-        let git = Git::with(&script, limit, limit).await.unwrap();
-        let repo = Repo::open(&git, &place).await.unwrap();
+        let repo = fitted(&lab, "' merge --ff-only '").await;
         let worktree = super::ready(prepare_worktree(&repo, &want("r1")).await.unwrap());
-        let work = &worktree.path;
-        fs::write(work.join("a-long"), "new\n".repeat(LONG / 4)).unwrap();
-        fs::remove_file(work.join("b-gone")).unwrap();
-        fs::set_permissions(work.join("c-mode"), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::write(work.join("crlf.txt"), "one\r\ntwo\r\nthree\r\n").unwrap();
-        fs::remove_file(work.join("d-link")).unwrap();
-        symlink("a-long", work.join("d-link")).unwrap();
-        fs::remove_file(work.join("dir/only")).unwrap();
-        fs::remove_file(work.join("e-was-file")).unwrap();
-        fs::create_dir_all(work.join("e-was-file/deep")).unwrap();
-        fs::write(work.join("e-was-file/deep/y"), "y\n").unwrap();
-        fs::create_dir_all(work.join("fresh/deep")).unwrap();
-        fs::write(work.join("fresh/deep/added"), "added\n".repeat(LONG / 6)).unwrap();
-        fs::write(work.join("m.deadly"), "new\n").unwrap();
-        fs::remove_dir_all(work.join("was-dir")).unwrap();
-        fs::write(work.join("was-dir"), "a file\n").unwrap();
-        fs::write(work.join("z-last"), "new\n").unwrap();
-        lab.commit(work, "work");
+        work(&worktree.path);
+        lab.commit(&worktree.path, "work");
         Scene {
             lab,
             repo,
@@ -182,7 +193,8 @@ impl Scene {
     }
 }
 
-fn cut(file: &Path, keep: u64) {
+/// Cuts a file off after so many bytes.
+pub(super) fn cut(file: &Path, keep: u64) {
     let file = fs::File::options().write(true).open(file).unwrap();
     file.set_len(keep).unwrap();
 }
@@ -229,6 +241,33 @@ async fn taking_back_may_itself_be_cut_off() {
     // A try between that came to nothing either does not make it forget.
     let second = scene.stored(Some(&first)).await;
     assert_eq!(second.clean_at, None);
+    let third = scene.stored(Some(&second)).await;
+    scene.merges(&third).await;
+}
+
+#[tokio::test]
+async fn a_directory_without_the_file_that_it_was_made_for_is_taken_back() {
+    let scene = Scene::new().await;
+    let first = scene.abandoned().await;
+    fs::remove_file(scene.top().join("e-was-file/deep/y")).unwrap();
+    let second = scene.stored(Some(&first)).await;
+    scene.merges(&second).await;
+}
+
+#[tokio::test]
+async fn what_a_person_put_into_a_directory_of_the_merges_holds_it_by_name() {
+    let scene = Scene::new().await;
+    let first = scene.abandoned().await;
+    let mine = scene.top().join("e-was-file/deep/mine");
+    fs::write(&mine, "mine\n").unwrap();
+    let before = scene.picture();
+    let second = scene.stored(Some(&first)).await;
+    let Executed::Held { files, message } = scene.go(&second).await.unwrap() else {
+        panic!("not held")
+    };
+    assert_eq!(files, [PathBuf::from("e-was-file/deep/mine")], "{message}");
+    assert!(scene.picture() == before, "{}", scene.status());
+    fs::remove_file(&mine).unwrap();
     let third = scene.stored(Some(&second)).await;
     scene.merges(&third).await;
 }

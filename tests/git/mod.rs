@@ -15,6 +15,7 @@ mod names;
 mod paths;
 mod prepare;
 mod push;
+mod put_back;
 mod remove;
 mod retiring;
 mod run;

@@ -168,3 +168,42 @@ async fn a_protected_path_that_came_with_the_target_was_not_changed_by_the_run()
     house.rests(&id, State::Completed).await;
     assert_eq!(repo.at("agent/thing", "guarded"), "by its owner");
 }
+
+#[tokio::test]
+async fn a_git_that_is_killed_while_a_run_catches_up_holds_nobody_up() {
+    let repo = Repository::with_plan(ONE_TASK);
+    repo.write(".gitattributes", "b-theirs filter=once\n");
+    repo.commit_all("filter");
+    repo.git(&["branch", "agent/thing"]);
+    // The first git that writes the file is killed: that of the run's worktree.
+    let killed = repo.outside().join("killed");
+    let smudge = format!(
+        "mkdir '{}' 2>/dev/null && kill -9 $PPID; cat",
+        killed.display()
+    );
+    repo.git(&["config", "filter.once.smudge", &smudge]);
+    let house = House::over(&repo).await;
+    let mut stile = Turnstile::new(repo.outside(), "agent");
+    let script = waits_then_writes(&stile, "ours", "ours");
+    let settings = json!({ "verify_cmds": ["test -z \"$(git status --porcelain)\""] });
+    let id = house.create(&repo, Some(&script), settings).await;
+    stile.somebody().await;
+    repo.commit_on("agent/thing", "a-theirs", "theirs\n");
+    repo.commit_on("agent/thing", "b-theirs", "theirs\n");
+    assert!(!killed.exists());
+    stile.open();
+    house.rests(&id, State::Completed).await;
+    assert!(killed.exists(), "it was killed");
+    assert_eq!(
+        house.path(&id).await,
+        "queued running verifying watchdog merging verifying watchdog merging completed"
+    );
+    for (file, text) in [
+        ("ours", "ours"),
+        ("a-theirs", "theirs"),
+        ("b-theirs", "theirs"),
+    ] {
+        assert_eq!(repo.at("agent/thing", file), text);
+    }
+    house.check().await;
+}

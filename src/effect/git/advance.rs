@@ -7,6 +7,7 @@ use std::{fs, io, path::PathBuf};
 
 use super::{
     GitError, GitErrorKind, Oid, Result, admin::Admin, diff::paths_between, index::OwnIndex,
+    put_back::Begun,
 };
 
 /// Whether the files of a working tree went from one tree to another.
@@ -22,10 +23,12 @@ pub(super) enum Advanced {
 
 impl OwnIndex<'_> {
     /// Takes the working tree from one tree to another, as a switch of branches does: files that do not differ between
-    /// the two stay, changed or not; a changed or untracked file in the way blocks it.
-    pub(super) async fn advance(&self, from: &Oid, to: &Oid) -> Result<Advanced> {
+    /// the two stay, changed or not; a changed or untracked file in the way blocks it. What it leaves when it breaks off
+    /// is put back by whoever comes next ([`put_back`](super::put_back::put_back)); it is over when the index is installed.
+    pub(super) async fn advance(&self, admin: &Admin, from: &Oid, to: &Oid) -> Result<Advanced> {
         self.load(from).await?;
         let before = self.dirty().await?;
+        let begun = Begun::note(self, admin, &before, from, to).await?;
         let args = ["read-tree", "-m", "-u", from.as_str(), to.as_str()];
         let moved = self.call(args).slow().output().await?;
         if moved.code == 0 {
@@ -56,6 +59,9 @@ impl OwnIndex<'_> {
             .into_iter()
             .filter(|path| changed.contains(path))
             .collect();
+        if let Some(begun) = begun {
+            begun.undo(self.safe, &self.files, admin).await?;
+        }
         Ok(Advanced::Blocked {
             files,
             message: error.said,
@@ -81,6 +87,7 @@ impl OwnIndex<'_> {
             }
             Err(error) => return Err(fail(error)),
         }
-        fs::rename(&lock, admin.dir.join("index")).map_err(fail)
+        fs::rename(&lock, admin.dir.join("index")).map_err(fail)?;
+        Begun::over(admin)
     }
 }

@@ -41,11 +41,11 @@ pub(super) enum TakenBack {
 
 /// A path that a merge touches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Touched {
+pub(super) struct Touched {
     /// There is a file or a link before it.
-    was: bool,
+    pub was: bool,
     /// There is one after it.
-    will: bool,
+    pub will: bool,
 }
 
 /// Whether nothing is changed in the checkout, which stands at `from`, of what a merge of `to` touches.
@@ -74,6 +74,8 @@ pub(super) async fn take_back(
     if found.changed.is_empty() {
         return Ok(TakenBack::Done);
     }
+    let written = touched.iter().filter(|(_, it)| it.will);
+    let written = written.map(|(path, _)| path.clone()).collect();
     let changed: Vec<(PathBuf, Touched)> = touched
         .into_iter()
         .filter(|(path, _)| found.changed.contains(path))
@@ -89,7 +91,7 @@ pub(super) async fn take_back(
         top: checkout.path.clone(),
         rendered: [wrote, has],
         staged: found.staged,
-        will,
+        will: written,
     };
     let paths = changed.into_iter().map(|(path, _)| path).collect();
     let removed = tokio::task::spawn_blocking(move || judge.remove(paths));
@@ -125,7 +127,11 @@ async fn write_again(safe: &Safe<'_>, checkout: &Checkout, files: &[PathBuf]) ->
 }
 
 /// What lies between two commits; submodules, which a merge leaves alone, left out.
-async fn touched(safe: &Safe<'_>, from: &Oid, to: &Oid) -> Result<BTreeMap<PathBuf, Touched>> {
+pub(super) async fn touched(
+    safe: &Safe<'_>,
+    from: &Oid,
+    to: &Oid,
+) -> Result<BTreeMap<PathBuf, Touched>> {
     let args = [
         "diff-tree",
         "-r",

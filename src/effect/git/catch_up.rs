@@ -11,6 +11,7 @@ use super::{
     commit::{Marks, commit_tree},
     index::OwnIndex,
     inspect::is_ancestor,
+    put_back::put_back,
     refs::{Tip, branch_ref, resolve, swap, tip, tree_of},
     repo::{fields, path},
     safe::Safe,
@@ -82,6 +83,7 @@ pub async fn catch_up(repo: &Repo, want: &CatchUpWant<'_>) -> Result<CatchUp> {
         Err(why) => return held(why),
     };
     admin.unlocked()?;
+    put_back(&safe, worktree, &admin, &from.tree).await?;
     let Some(target) = resolve(repo, &branch_ref(want.target_branch)).await? else {
         return Ok(CatchUp::Needless);
     };
@@ -93,7 +95,7 @@ pub async fn catch_up(repo: &Repo, want: &CatchUpWant<'_>) -> Result<CatchUp> {
         Err(outcome) => return Ok(outcome),
     };
     let index = OwnIndex::of(&safe, worktree.path())?;
-    match index.advance(&from.tree, &to.tree).await? {
+    match index.advance(&admin, &from.tree, &to.tree).await? {
         Advanced::Done => {}
         Advanced::Blocked { files, message } => {
             let message = format!(

@@ -14,14 +14,27 @@ use std::{
 use tempfile::TempDir;
 
 use super::{
-    GitError, Oid, Result, broken_off::TakenBack, call::Call, forward::Checkout, index::joined,
+    GitError, Oid, Result,
+    broken_off::TakenBack,
+    call::Call,
+    forward::Checkout,
+    index::{OwnIndex, joined},
     safe::Safe,
 };
 
-/// Some files of a tree, as git writes them into this checkout: with its filters and its line ends. Gone when dropped.
+/// Some files of a tree, as git writes them into a checkout: with its filters and its line ends. Gone when dropped.
 pub(super) struct Rendered(TempDir);
 
 impl Rendered {
+    /// As they are written into a worktree of a run's, whose own configuration is never asked.
+    pub(super) async fn of_run(safe: &Safe<'_>, tree: &Oid, files: &[PathBuf]) -> Result<Rendered> {
+        let index = OwnIndex::without_files(safe)?;
+        index.load(tree).await?;
+        index.write_some(files).await?;
+        Ok(Rendered(index.into_scratch()))
+    }
+
+    /// As they are written into somebody's checkout.
     pub(super) async fn of(
         safe: &Safe<'_>,
         checkout: &Checkout,
@@ -121,8 +134,8 @@ pub(super) struct Judge {
     pub rendered: [Rendered; 2],
     /// What is not in the index as in HEAD.
     pub staged: BTreeSet<PathBuf>,
-    /// The paths that the merge writes.
-    pub will: Vec<PathBuf>,
+    /// All paths that the merge writes.
+    pub will: BTreeSet<PathBuf>,
 }
 
 impl Judge {
@@ -132,6 +145,9 @@ impl Judge {
         for file in paths {
             let fail = |error: io::Error| GitError::io("look at", &self.top.join(&file), &error);
             let it = seen(&self.top, &file).map_err(fail)?;
+            if it == Seen::Directory {
+                theirs.extend(self.strangers(&file).map_err(fail)?);
+            }
             match !self.staged.contains(&file) && self.is_ours(&file, &it).map_err(fail)? {
                 true => ours.push((file, it)),
                 false => theirs.push(file),
@@ -151,15 +167,46 @@ impl Judge {
             }
         }
         for (file, before) in &ours {
-            // Deepest first; one that is not empty ends it.
-            let own = usize::from(!matches!(before, Seen::Directory));
-            for dir in file.ancestors().skip(own) {
-                if dir.as_os_str().is_empty() || fs::remove_dir(self.top.join(dir)).is_err() {
-                    break;
-                }
+            match before {
+                Seen::Directory => self.below(file).for_each(|other| self.prune(other)),
+                Seen::Nothing | Seen::File { .. } | Seen::Link(_) | Seen::Other => self.prune(file),
             }
         }
         Ok(TakenBack::Done)
+    }
+
+    /// Removes the directories that a file lay in, deepest first, until one is not empty.
+    fn prune(&self, file: &Path) {
+        let dirs = file.ancestors().skip(1);
+        for dir in dirs.take_while(|dir| !dir.as_os_str().is_empty()) {
+            match fs::remove_dir(self.top.join(dir)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => break,
+                Ok(()) | Err(_) => {}
+            }
+        }
+    }
+
+    /// What the merge writes below a path.
+    fn below<'a>(&'a self, dir: &'a Path) -> impl Iterator<Item = &'a PathBuf> {
+        self.will.iter().filter(move |other| other.starts_with(dir))
+    }
+
+    /// What lies in a directory and is nothing that the merge writes.
+    fn strangers(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+        let (mut found, mut left) = (Vec::new(), vec![dir.to_owned()]);
+        while let Some(dir) = left.pop() {
+            for entry in fs::read_dir(self.top.join(&dir))? {
+                let entry = entry?;
+                let path = dir.join(entry.file_name());
+                let is_ours = self.below(&path).next().is_some();
+                match (is_ours, entry.file_type()?.is_dir()) {
+                    (false, _) => found.push(path),
+                    (true, true) => left.push(path),
+                    (true, false) => {}
+                }
+            }
+        }
+        Ok(found)
     }
 
     fn is_ours(&self, file: &Path, it: &Seen) -> io::Result<bool> {
@@ -167,7 +214,7 @@ impl Judge {
         Ok(match it {
             Seen::Nothing => true,
             // The merge has made it, for what it writes in there.
-            Seen::Directory => self.will.iter().any(|other| other.starts_with(file)),
+            Seen::Directory => self.below(file).next().is_some(),
             Seen::Other => false,
             Seen::Link(_) => rendered.any(|top| seen(&top, file).is_ok_and(|whole| whole == *it)),
             Seen::File {

@@ -10,6 +10,7 @@ use super::{
     advance::Advanced,
     commit::{Marks, commit_tree},
     index::OwnIndex,
+    put_back::put_back,
     refs::{head, swap},
     safe::Safe,
 };
@@ -49,6 +50,7 @@ pub async fn commit_file(
         Err(why) => return Ok(FileCommit::Held { why }),
     };
     admin.unlocked()?;
+    put_back(&safe, worktree, &admin, &tip.tree).await?;
     let index = OwnIndex::of(&safe, worktree.path())?;
     index.load(&tip.tree).await?;
     index.put(path, content).await?;
@@ -58,7 +60,7 @@ pub async fn commit_file(
         index.install(&admin)?;
         return Ok(FileCommit::Unchanged);
     }
-    match index.advance(&tip.tree, &tree).await? {
+    match index.advance(&admin, &tip.tree, &tree).await? {
         Advanced::Done => {}
         Advanced::Blocked { message, .. } => {
             let why = format!(

@@ -67,6 +67,11 @@ impl<'s> OwnIndex<'s> {
         })
     }
 
+    /// The directory that it lies in; over no files, `files` is in there, too.
+    pub(super) fn into_scratch(self) -> TempDir {
+        self.scratch
+    }
+
     pub(super) fn file(&self) -> PathBuf {
         self.scratch.path().join("index")
     }
@@ -218,11 +223,19 @@ impl<'s> OwnIndex<'s> {
         let (tracked, _) = self.tracked().await?;
         let is_one = |path: &PathBuf| path.file_name().is_some_and(|it| it == ".gitattributes");
         let attributes: Vec<PathBuf> = tracked.into_iter().filter(is_one).collect();
-        if attributes.is_empty() {
+        self.write_some(&attributes).await
+    }
+
+    /// Writes some files of the index where nothing is.
+    ///
+    /// # Errors
+    /// Permanent, when something is at one of the places; the others are written.
+    pub(super) async fn write_some(&self, files: &[PathBuf]) -> Result<()> {
+        if files.is_empty() {
             return Ok(());
         }
         let args = ["checkout-index", "--quiet", "-z", "--stdin"];
-        let call = self.call(args).stdin(joined(&attributes));
+        let call = self.call(args).stdin(joined(files));
         call.slow().ok().await.map(drop)
     }
 

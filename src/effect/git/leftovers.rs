@@ -10,6 +10,7 @@ use super::{
     admin::Admin,
     commit::{Marks, commit_tree},
     index::OwnIndex,
+    put_back::put_back,
     ref_lock,
     refs::{branch_ref, head, resolve, swap},
     safe::Safe,
@@ -61,6 +62,7 @@ pub async fn commit_leftovers(
         Err(why) => return Ok(Leftovers::Held { why }),
     };
     admin.unlocked()?;
+    put_back(&safe, worktree, &admin, &tip.tree).await?;
     let index = OwnIndex::of(&safe, worktree.path())?;
     index.load(&tip.tree).await?;
     let tree = index.take_all(except).await?;

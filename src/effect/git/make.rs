@@ -13,6 +13,7 @@ use super::{
     admin::{Admin, Head, Owner, find, owned},
     claim::{Claimed, free, place},
     index::OwnIndex,
+    put_back::put_back,
     refs::{branch_ref, head, resolve},
     safe::Safe,
     worktrunk,
@@ -182,7 +183,11 @@ pub(super) async fn take_up(repo: &Repo, known: &Worktree) -> Result<Prepared> {
     match admin {
         Some(admin) if !vanished => match known.astray(repo, &admin).await? {
             Some(why) => return held(why),
-            None if admin.complete => return Ok(Prepared::Ready(known.clone())),
+            None if admin.complete => {
+                let safe = Safe::trusting(repo, &known.drivers).await?;
+                put_back(&safe, known, &admin, &head(repo, known).await?.tree).await?;
+                return Ok(Prepared::Ready(known.clone()));
+            }
             // Cut off while it was added again: files that are missing are nobody's deletions.
             None => {
                 let safe = Safe::trusting(repo, &known.drivers).await?;

@@ -15,7 +15,7 @@
 //! | `repo`, `safe` | a repository, its lane, and the overrides that keep its own configuration from being executed |
 //! | `refs`, `ref_lock`, `base`, `claim` | refs by compare-and-swap, locks that a killed git left, the default branch, names that never collide |
 //! | `admin`, `worktree`, `place`, `make`, `worktrunk` | worktrees: made, recognised, taken up again |
-//! | `index`, `nested`, `advance` | an index of our own: what a worktree holds, without running what an agent configured |
+//! | `index`, `nested`, `advance`, `put_back` | an index of our own: what a worktree holds, without running what an agent configured; how its files go from one tree to another |
 //! | `commit`, `leftovers`, `file` | marked commits |
 //! | `writable`, `at_home` | what commits on a run's branch have to write; who has moved a branch that is open with it |
 //! | `author` | an author for the agent's commits, where the machine has none |
@@ -59,6 +59,7 @@ mod place;
 mod process;
 mod proof;
 mod push;
+mod put_back;
 mod ref_lock;
 mod refs;
 mod remove;
