@@ -1,5 +1,6 @@
 //! The git room against real git, in throw-away directories with a throw-away HOME.
 
+mod anew;
 mod broken_off;
 mod catch_up;
 mod commit;
@@ -22,6 +23,7 @@ mod run;
 mod settings;
 mod strangers;
 mod taking_up;
+mod whole;
 
 use std::{
     collections::BTreeMap,
@@ -291,6 +293,7 @@ pub fn merge_want<'a>(
         message: "Build the spec",
         trailers: &[],
         drivers: &worktree.drivers,
+        lenders: worktree.lenders.as_deref(),
     }
 }
 

@@ -25,7 +25,7 @@ pub fn without_signals<T: Send + 'static>(work: impl AsyncFnOnce() -> T + Send +
             .enable_all()
             .build()
             .expect("a runtime");
-        let fence = Fence::around(&[OsText::from("/")]).expect("a fence");
+        let fence = Fence::around(&[OsText::from("/")], &[]).expect("a fence");
         fence.enter().expect("the thread enters");
         runtime.block_on(work())
     });

@@ -146,3 +146,23 @@ async fn a_check_that_takes_too_long_is_ended_and_has_failed() {
     house.settled(&id).await;
     assert_eq!(crate::support::processes_of(&id), []);
 }
+
+#[tokio::test]
+async fn the_checks_see_what_a_checkout_of_the_tip_gives() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    // The tree is the same either way; only whoever checks it out gets the other line ends.
+    let script = r#"
+        [[turn]]
+        steps = [{ tick = "next" }, { write = { path = "a.txt", text = "a\n" } }, { write = { path = ".gitattributes", text = "*.txt eol=crlf\n" } }, { commit = "One" }, "complete"]
+        [[turn]]
+        steps = [{ sh = "git rm -q .gitattributes" }, { write = { path = "a.txt", text = "a\n" } }, { commit = "Two" }, "complete"]
+    "#;
+    let check = "printf 'a\\n' | cmp - a.txt";
+    let settings = json!({ "verify_cmds": [check], "reviewer": false });
+    let id = house.create(&repo, Some(script), settings).await;
+    house.rests(&id, State::Completed).await;
+    let finished = house.told(&id, "VERIFICATION_FINISHED").await;
+    let passed: Vec<bool> = finished.iter().map(|v| v["passed"] == true).collect();
+    assert_eq!(passed, [false, true]);
+}

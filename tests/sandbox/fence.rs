@@ -1,6 +1,7 @@
 //! The fence of a keeper: what its commands can and cannot do, and what is on record of it.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use agent_loop::core::step::Confined;
 use agent_loop::effect::confine::{Fence, Kernel, Sandbox, devices};
@@ -68,6 +69,44 @@ async fn a_command_writes_what_is_open_and_reads_everything() {
     assert_eq!(confinement.level, Confined::Full);
     assert_eq!(confinement.landlock_abi, Kernel::of_this_machine().abi());
     assert_eq!(confinement.lacks, [""; 0]);
+}
+
+#[test]
+fn where_git_keeps_its_files_nothing_else_is_made() {
+    if !landlock() {
+        return;
+    }
+    let dir = tempfile::TempDir::new().expect("a directory");
+    let at = |name: &str| dir.path().join(name);
+    for name in ["open", "plain"] {
+        std::fs::create_dir(at(name)).expect("a directory");
+    }
+    let fence = Fence::around(&[at("open").into()], &[at("plain").into()]).expect("a fence");
+    let run = |script: &str| {
+        let mut child = Command::new("/bin/sh");
+        child.args(["-c", script]).current_dir(dir.path());
+        fence.enclose(&mut child);
+        child.output().expect("a shell").status.success()
+    };
+    let ordinary = "cd plain && mkdir a && echo x > a/x && mv a/x y && ln y z && rm y && mv z a/";
+    assert!(run(ordinary), "{ordinary}");
+    for attempt in ["mkfifo plain/pipe", "ln -s /dev/zero plain/link"] {
+        assert!(!run(attempt), "{attempt}");
+    }
+    for (made, moved) in [
+        (
+            "mkfifo open/pipe",
+            "mv open/pipe plain/ || ln open/pipe plain/hard",
+        ),
+        ("ln -s /dev/zero open/link", "mv open/link plain/"),
+    ] {
+        assert!(run(made), "{made}");
+        // What cannot be moved is not copied into its place either.
+        let _ = run(moved);
+    }
+    let left = std::fs::read_dir(at("plain")).expect("a list").flatten();
+    let left: Vec<_> = left.map(|entry| entry.file_name()).collect();
+    assert_eq!(left, ["a"]);
 }
 
 #[tokio::test]
@@ -175,7 +214,7 @@ fn where_the_kernel_refuses_a_step_is_told_to_be_unconfined_or_is_not_started() 
         let fenced = Fenced::of("echo x > outside/file");
         let everything = [keeper::OsText::from("/")];
         for _ in 0..16 {
-            let fence = Fence::around(&everything).expect("a fence");
+            let fence = Fence::around(&everything, &[]).expect("a fence");
             fence.enter().expect("the thread enters");
         }
         runtime.block_on(async {

@@ -74,12 +74,13 @@ impl Kernel {
 pub struct Fence(OwnedFd);
 
 impl Fence {
-    /// A fence that leaves `writable` open. It is tried out before it is promised.
+    /// A fence that leaves `writable` open, and `plain` for files and directories only: no pipe, socket, device or link is
+    /// made there. It is tried out before it is promised.
     ///
     /// # Errors
     /// A sentence that says why there is none.
-    pub fn around(writable: &[OsText]) -> Result<Self, String> {
-        let fence = Fence(ruleset(writable)?);
+    pub fn around(writable: &[OsText], plain: &[OsText]) -> Result<Self, String> {
+        let fence = Fence(ruleset(writable, plain)?);
         // Only a thread enters it: nested deeper than 16 rulesets, or without a right, the kernel refuses just then.
         let fd = fence.0.as_raw_fd();
         let entered = std::thread::spawn(move || enter(fd)).join();
@@ -122,22 +123,35 @@ fn enter(ruleset: RawFd) -> io::Result<()> {
     }
 }
 
-fn ruleset(writable: &[OsText]) -> Result<OwnedFd, String> {
+fn ruleset(writable: &[OsText], plain: &[OsText]) -> Result<OwnedFd, String> {
     let on_files = AccessFs::from_file(ABI::V3);
     let all = AccessFs::from_write(ABI::V3);
+    let odd = AccessFs::MakeFifo
+        | AccessFs::MakeSock
+        | AccessFs::MakeChar
+        | AccessFs::MakeBlock
+        | AccessFs::MakeSym;
+    let places = writable.iter().map(|path| (path, all));
+    let places: Vec<_> = places
+        .chain(plain.iter().map(|path| (path, all & !odd)))
+        .collect();
     let make = || {
         let mut ruleset = Ruleset::default()
             .set_compatibility(CompatLevel::BestEffort)
             .handle_access(all)?
             .scope(Scope::Signal)?
             .create()?;
-        for path in writable {
+        for (path, rights) in &places {
             // What is gone since it was looked at needs no rule.
             let path = path.as_path();
             let (Ok(fd), Ok(meta)) = (PathFd::new(path), std::fs::metadata(path)) else {
                 continue;
             };
-            let access: BitFlags<AccessFs> = if meta.is_dir() { all } else { all & on_files };
+            let access: BitFlags<AccessFs> = if meta.is_dir() {
+                *rights
+            } else {
+                *rights & on_files
+            };
             ruleset = ruleset.add_rule(PathBeneath::new(fd, access))?;
         }
         Ok(ruleset)

@@ -30,6 +30,10 @@ pub struct Sandbox {
     pub required: bool,
     /// Files, and directories with all that is in them. What does not exist is passed over.
     pub writable: Vec<OsText>,
+    /// The same, but nothing is made there that is neither a file nor a directory. Git keeps nothing else, and a pipe in the
+    /// place of one of its files would hold whoever reads that.
+    #[serde(default)]
+    pub plain: Vec<OsText>,
     /// What the list above lays open that should be closed.
     pub lacks: Vec<String>,
 }
@@ -46,7 +50,7 @@ impl Sandbox {
         let kernel = Kernel::of_this_machine();
         let mut lacks = kernel.lacks();
         let fence = if kernel.is_useful() {
-            let fence = Fence::around(&self.writable);
+            let fence = Fence::around(&self.writable, &self.plain);
             fence.map_err(|why| lacks.push(why)).ok()
         } else {
             None

@@ -70,6 +70,8 @@ const NO_DEVICES: &[&str] = &["mem", "kmem", "port"];
 pub struct Places {
     /// Without these the step cannot work.
     pub needed: Vec<PathBuf>,
+    /// Nor without these, where it makes files and directories and nothing else.
+    pub plain: Vec<PathBuf>,
     /// Temporary directories, caches, what an agent keeps. Only those that exist.
     pub wanted: Vec<PathBuf>,
     /// What must stay closed: what it is, and where.
@@ -85,6 +87,7 @@ impl Places {
         let mut sandbox = Sandbox {
             required,
             writable: self.needed.iter().map(|p| p.as_path().into()).collect(),
+            plain: self.plain.iter().map(|p| p.as_path().into()).collect(),
             lacks: self.lacks.clone(),
         };
         let mut left_out: Vec<PathBuf> = Vec::new();
@@ -176,6 +179,7 @@ mod tests {
         }
         Places {
             needed: vec![dir.join("work")],
+            plain: vec![],
             wanted: vec![
                 dir.join("tmp"),
                 dir.join("cache"),

@@ -12,11 +12,14 @@ use std::{
 };
 
 use super::{GitError, Oid, Repo, Result, call::Call, refs::oid};
+use crate::bounded;
 
 /// The mark of a complete worktree.
 const MARK: &str = "loopd";
 /// What the reason of git's lock starts with.
 const WORDS: &str = "loopd run ";
+/// Bytes of a file that holds one path, or one mark: more is none.
+const MOST: usize = 64 << 10;
 
 /// Whose worktree it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,8 +101,9 @@ impl Admin {
     /// The working tree's `.git` is the file that leads here.
     pub(super) fn linked_from(&self, path: &Path) -> bool {
         let link = path.join(".git");
+        // Whoever works there can put anything into its place.
         let is_file = fs::symlink_metadata(&link).is_ok_and(|meta| meta.is_file());
-        let Ok(text) = fs::read(&link) else {
+        let Ok(text) = bounded::read_regular(&link, MOST) else {
             return false;
         };
         let Some(target) = text.strip_prefix(b"gitdir: ") else {
@@ -170,14 +174,15 @@ pub(super) fn owned(repo: &Repo, owner: &Owner) -> Result<Option<Admin>> {
 }
 
 fn read(dir: PathBuf) -> Option<Admin> {
-    let link = dir.join(bytes_path(&fs::read(dir.join("gitdir")).ok()?));
+    let link = dir.join(bytes_path(
+        &bounded::read_regular(&dir.join("gitdir"), MOST).ok()?,
+    ));
     let parent = link.parent()?;
     // What is gone cannot be made canonical; git wrote it so.
     let path = fs::canonicalize(parent).unwrap_or_else(|_| parent.to_path_buf());
     let said = |name: &str| {
-        fs::read_to_string(dir.join(name))
-            .ok()
-            .and_then(|text| Owner::parse(&text))
+        let text = bounded::read_regular(&dir.join(name), MOST).ok()?;
+        Owner::parse(&String::from_utf8(text).ok()?)
     };
     let mark = said(MARK);
     Some(Admin {

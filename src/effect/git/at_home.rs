@@ -4,13 +4,14 @@
 //! is fenced in can move the branches of other runs, but writes neither into their checkouts nor into those logs: what such
 //! a log tells of was done by a person, or by that run itself.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use super::{
-    Oid, Repo, Result, Worktree,
+    FILE_BYTES, Oid, Repo, Result, Worktree,
     admin::{Head, all},
     refs::{branch_ref, symbolic},
 };
+use crate::bounded;
 
 /// Whether a checkout that is on the branch, and is not `own`, tells that its HEAD went from one commit to the other.
 ///
@@ -42,7 +43,7 @@ pub async fn moved_at_home(
 
 /// Whether the log of this HEAD leads from one commit to the other, entry by entry. One that cannot be read tells nothing.
 fn tells(git_dir: &Path, from: &Oid, to: &Oid) -> bool {
-    let log = fs::read(git_dir.join("logs/HEAD")).unwrap_or_default();
+    let log = bounded::read_regular(&git_dir.join("logs/HEAD"), FILE_BYTES).unwrap_or_default();
     let log = String::from_utf8_lossy(&log);
     let moves = log.lines().filter_map(|line| {
         let mut words = line.split(' ');

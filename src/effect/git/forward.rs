@@ -16,6 +16,7 @@ use super::{
     safe::Safe,
     stale::IndexLock,
 };
+use crate::bounded;
 
 /// Files that a message names; all of them stand beside it.
 const NAMED: usize = 20;
@@ -106,8 +107,8 @@ fn busy(git_dir: &std::path::Path, full: &str) -> Option<String> {
         "BISECT_START",
     ];
     let started = |name: &&str| {
-        let text = std::fs::read_to_string(git_dir.join(name)).unwrap_or_default();
-        text.trim() == full || text.trim() == short
+        let text = bounded::read_regular(&git_dir.join(name), 4096).unwrap_or_default();
+        [full.as_bytes(), short.as_bytes()].contains(&text.trim_ascii())
     };
     let what = names.iter().find(|name| started(name))?;
     let what = if what.starts_with("rebase") {

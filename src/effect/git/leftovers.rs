@@ -15,6 +15,7 @@ use super::{
     refs::{branch_ref, head, resolve, swap},
     safe::Safe,
 };
+use crate::bounded;
 
 /// Files in the admin directory that say what git was in the middle of; over, once everything is committed.
 const UNFINISHED: &[&str] = &[
@@ -103,10 +104,10 @@ pub async fn commit_leftovers(
 /// The other side of a merge that is resolved and not concluded. One with open conflicts is none: recorded as merged,
 /// the conflict would never come up again.
 async fn merged_side(safe: &Safe<'_>, admin: &Admin) -> Result<Option<Oid>> {
-    let Ok(text) = fs::read_to_string(admin.dir.join("MERGE_HEAD")) else {
+    let Ok(text) = bounded::read_regular(&admin.dir.join("MERGE_HEAD"), 1024) else {
         return Ok(None);
     };
-    let Some(other) = Oid::parse(text.trim()) else {
+    let Some(other) = Oid::parse(String::from_utf8_lossy(&text).trim()) else {
         return Ok(None);
     };
     let open = admin

@@ -144,6 +144,7 @@ pub async fn unrecorded(repo: &Repo, run_id: &str, path: &Path) -> Result<Option
         run_branch,
         path: admin.path,
         drivers: Safe::beginning(repo).await?.drivers,
+        lenders: None,
     }))
 }
 
@@ -164,6 +165,7 @@ pub async fn of_run(repo: &Repo, run_id: &str) -> Result<Vec<Worktree>> {
             run_branch,
             path: PathBuf::new(),
             drivers: Drivers::default(),
+            lenders: None,
         });
     }
     Ok(found)

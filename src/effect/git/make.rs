@@ -16,6 +16,7 @@ use super::{
     put_back::put_back,
     refs::{branch_ref, head, resolve},
     safe::Safe,
+    whole::lenders,
     worktrunk,
 };
 
@@ -42,6 +43,7 @@ pub(super) async fn make(
         run_branch: claim.branch,
         path,
         drivers: safe.drivers.clone(),
+        lenders: Some(lenders(repo)?),
     };
     match begun {
         Some(admin) if admin.complete => return take_up(repo, &worktree).await,

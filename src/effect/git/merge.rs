@@ -15,6 +15,7 @@ use super::{
         Tip, blocker, branch_ref, branches, oid, resolve, symbolic, tip, tree_of, valid_branch,
     },
     safe::Safe,
+    whole::lacking,
 };
 
 /// What a merge leaves in the target's history.
@@ -48,6 +49,8 @@ pub struct MergeWant<'a> {
     pub trailers: &'a [(&'a str, &'a str)],
     /// From the run's [`Worktree`](super::Worktree).
     pub drivers: &'a Drivers,
+    /// The same.
+    pub lenders: Option<&'a str>,
 }
 
 /// A planned move of the target. Store it before it is carried out; after a crash, [`settle`](super::settle) it.
@@ -200,6 +203,9 @@ pub async fn plan_merge(repo: &Repo, want: &MergeWant<'_>) -> Result<Step> {
         return Ok(Step::TargetMoved {
             target: below.clone(),
         });
+    }
+    if let Some(why) = lacking(repo, want.lenders, &want.verified.commit, below).await? {
+        return held(why);
     }
     let new = if tree_of(repo, below).await? == want.verified.tree {
         below.clone()

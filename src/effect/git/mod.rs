@@ -31,6 +31,7 @@
 
 mod admin;
 mod advance;
+mod anew;
 mod at_home;
 mod author;
 mod base;
@@ -70,10 +71,12 @@ mod room;
 mod run;
 mod safe;
 mod stale;
+mod whole;
 mod worktree;
 mod worktrunk;
 mod writable;
 
+pub use anew::check_out_anew;
 pub use at_home::moved_at_home;
 pub use author::author_fallback;
 pub use base::{Base, default_base, named_base};

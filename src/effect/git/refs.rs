@@ -4,7 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{GitError, GitErrorKind, Oid, Repo, Result, Worktree, ref_lock, safe::Safe};
+use super::{
+    FILE_BYTES, GitError, GitErrorKind, Oid, Repo, Result, Worktree, ref_lock, safe::Safe,
+};
+use crate::bounded;
 
 /// A commit and what it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +46,7 @@ pub async fn head(repo: &Repo, worktree: &Worktree) -> Result<Tip> {
 /// Where the HEAD of the worktree stood last, by its log. An agent can write that, too: it is a hint for a person.
 fn last_commit(repo: &Repo, worktree: &Worktree) -> Option<String> {
     let log = worktree.admin(repo).ok()?.dir.join("logs/HEAD");
-    let log = std::fs::read(log).ok()?;
+    let log = bounded::read_regular(&log, FILE_BYTES).ok()?;
     let lines = String::from_utf8_lossy(&log).into_owned();
     let commit = lines.lines().last()?.split(' ').nth(1)?;
     let none = commit.bytes().all(|digit| digit == b'0');

@@ -32,6 +32,9 @@ pub struct Worktree {
     pub path: PathBuf,
     /// What the repository's own configuration let git execute when the run began.
     pub drivers: Drivers,
+    /// Where the repository borrowed objects from when the run began; none: that was not recorded yet.
+    #[serde(default)]
+    pub lenders: Option<String>,
 }
 
 impl Worktree {

@@ -38,6 +38,13 @@ pub(super) async fn checks(desk: &Desk<'_>, stop: &CancellationToken) -> Result<
             &dir.join("tip.json"),
             &(tip.commit.as_str(), tip.tree.as_str()),
         )?;
+        // What they pass on is what everybody else gets.
+        let start = oid(&desk.worktree()?.start_commit)?;
+        let anew = git::check_out_anew(&repo, &worktree, &start, &tip).await?;
+        if !anew.is_empty() {
+            let paths = names(&anew).join(", ");
+            tracing::info!(run = %desk.order.run.id, paths, "checked out anew, as attributes convert them");
+        }
         let dirty = git::changed_tracked(&repo, &worktree).await?;
         write_json(&dir.join("dirty.json"), &names(&dirty))?;
         products::note_before(&repo, &worktree, dir).await?;

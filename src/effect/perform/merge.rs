@@ -109,6 +109,7 @@ pub(super) async fn plan_for(
         message: &message,
         trailers: &trailers,
         drivers: &worktree.drivers,
+        lenders: worktree.lenders.as_deref(),
     };
     Ok(git::plan_merge(repo, &want).await?)
 }

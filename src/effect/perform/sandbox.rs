@@ -111,12 +111,13 @@ async fn around(
     let entries = env.entries();
     let home = value(env, "HOME");
     let repo = desk.repo().await?;
+    let mut plain = Vec::new();
     let lacks = match ground {
         Ground::Worktree => {
             let worktree = desk.git_worktree()?;
             let git = git::writable(&repo, &worktree).await?;
             needed.push(worktree.path);
-            needed.extend(git.paths);
+            plain.extend(git.paths);
             git.lacks
         }
         Ground::Scratch(dir) => {
@@ -155,6 +156,7 @@ async fn around(
     closed.extend(home.map(|home| ("the home directory", home)));
     let places = Places {
         needed,
+        plain,
         wanted,
         closed: closed
             .into_iter()

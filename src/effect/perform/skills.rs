@@ -3,11 +3,11 @@
 //! the user's own configuration can name, are read where they are. What cannot be used is told and stops nothing. Which
 //! skills a task gets, and how much of them, is decided in the core.
 
-use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
 use super::desk::Desk;
 use super::prompting::Subject;
+use crate::bounded;
 use crate::core::run::Trouble;
 use crate::core::skills::{
     Asked, Briefing, Chosen, Failed, Limits, Named, Skill, Why, fit, read, select,
@@ -19,7 +19,7 @@ use crate::prompt::{SkillFacts, TaskFacts};
 /// The file that makes a folder a skill.
 const FILE: &str = "SKILL.md";
 /// A longer one is no written know-how.
-const MOST_BYTES: u64 = 256 * 1024;
+const MOST_BYTES: usize = 256 * 1024;
 /// Skills that are read; more of them nobody can keep apart.
 const MOST_SKILLS: usize = 200;
 
@@ -157,7 +157,7 @@ impl Found {
 
     /// Takes the text of a `SKILL.md` in the folder `name`.
     fn take(&mut self, name: &str, path: &str, bytes: Vec<u8>) {
-        if bytes.len() as u64 > MOST_BYTES {
+        if bytes.len() > MOST_BYTES {
             return self.fail(path, format!("it is larger than {MOST_BYTES} bytes"));
         }
         let Ok(text) = String::from_utf8(bytes) else {
@@ -246,11 +246,8 @@ fn on_disk(dir: &str, found: &mut Found) {
             found.fail(shown, "it is not a file");
             continue;
         }
-        let mut bytes = Vec::new();
-        let reading = std::fs::File::open(&file)
-            .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes));
-        match reading {
-            Ok(_) => found.take(name, &shown, bytes),
+        match bounded::read(&file, MOST_BYTES) {
+            Ok(bytes) => found.take(name, &shown, bytes),
             Err(error) => found.fail(shown, format!("failed to read it: {error}")),
         }
     }
