@@ -2,7 +2,9 @@
 
 use std::{ffi::OsString, fs, os::unix::ffi::OsStringExt, path::PathBuf};
 
-use agent_loop::effect::git::{GitErrorKind, Repo, Want, Worktree, exclude_line, prepare_worktree};
+use agent_loop::effect::git::{
+    GitErrorKind, Repo, Want, Worktree, exclude_line, foresee, prepare_worktree,
+};
 
 use super::{Lab, ready, want, with_worktree};
 
@@ -36,6 +38,35 @@ async fn names_never_collide_with_branches_or_directories() {
     assert!(
         error.said.contains("the branch busy is in the way"),
         "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_place_that_is_the_same_for_every_name_gets_a_number_when_it_is_taken() {
+    let lab = Lab::new().await;
+    let repo = lab.open().await;
+    fs::create_dir(lab.at("fixed")).unwrap();
+    let place = |_: &str| Ok(PathBuf::from("../fixed"));
+    let at = |run_id| Want {
+        place: &place,
+        ..want(run_id)
+    };
+    let (branch, path) = foresee(&repo, &at("r1")).await.unwrap();
+    assert_eq!((branch.as_str(), path), ("run/spec", lab.at("fixed-2")));
+    let first = prepared(&repo, &at("r1")).await;
+    assert_eq!(
+        (first.run_branch.as_str(), first.path),
+        ("run/spec", lab.at("fixed-2"))
+    );
+    let second = prepared(&repo, &at("r2")).await;
+    assert_eq!(
+        (second.run_branch.as_str(), second.path),
+        ("run/spec-2", lab.at("fixed-3"))
+    );
+    assert_eq!(
+        fs::read_dir(lab.at("fixed")).unwrap().count(),
+        0,
+        "nobody is in there"
     );
 }
 

@@ -110,17 +110,14 @@ pub async fn foresee(repo: &Repo, want: &Want<'_>) -> Result<(String, PathBuf)> 
 
 /// The first free name from the `from`th on, with its number and its path.
 async fn first_free(repo: &Repo, want: &Want<'_>, from: u32) -> Result<(u32, String, PathBuf)> {
+    let name = |n| match n {
+        1 => format!("{}{}", want.run_branch_prefix, want.slug),
+        n => format!("{}{}-{n}", want.run_branch_prefix, want.slug),
+    };
+    valid_branch(repo, &name(1)).await?;
+    let taken = branches(repo).await?;
     for n in from..=TRIES {
-        let suffix = if n == 1 {
-            String::new()
-        } else {
-            format!("-{n}")
-        };
-        let branch = format!("{}{}{suffix}", want.run_branch_prefix, want.slug);
-        if n == 1 {
-            valid_branch(repo, &branch).await?;
-        }
-        let taken = branches(repo).await?;
+        let branch = name(n);
         if let Some(blocker) = blocker(&taken, &branch) {
             // A directory of the name stays in the way, whatever is added to its end.
             if branch.starts_with(&format!("{blocker}/")) {
@@ -138,8 +135,9 @@ async fn first_free(repo: &Repo, want: &Want<'_>, from: u32) -> Result<(u32, Str
             return Ok((n, branch, PathBuf::new()));
         }
         let path = place(repo, want, &branch).await?;
-        if free(repo, &path)? {
-            return Ok((n, branch, path));
+        // A template without the name of the branch gives the same place for every name: the place gets a number then.
+        if free(repo, &path)? || place(repo, want, &name(n + 1)).await? == path {
+            return Ok((n, branch, beside(repo, path)?));
         }
     }
     let tried = format!("create a branch {}{}", want.run_branch_prefix, want.slug);
@@ -181,8 +179,22 @@ pub(super) async fn place(repo: &Repo, want: &Want<'_>, branch: &str) -> Result<
     Ok(path)
 }
 
+/// The path, or the next free one beside it.
+pub(super) fn beside(repo: &Repo, path: PathBuf) -> Result<PathBuf> {
+    let mut candidate = path.clone();
+    for n in 2.. {
+        if free(repo, &candidate)? {
+            break;
+        }
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!("-{n}"));
+        candidate = path.with_file_name(name);
+    }
+    Ok(candidate)
+}
+
 /// Nothing is there, and git knows of no worktree there.
-pub(super) fn free(repo: &Repo, path: &Path) -> Result<bool> {
+fn free(repo: &Repo, path: &Path) -> Result<bool> {
     Ok(fs::symlink_metadata(path).is_err() && all(repo)?.iter().all(|admin| admin.path != path))
 }
 

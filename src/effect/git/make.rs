@@ -11,7 +11,7 @@ use std::{
 use super::{
     Base, GitError, Prepared, Repo, Result, Want, Worktree,
     admin::{Admin, Head, Owner, find, owned},
-    claim::{Claimed, free, place},
+    claim::{Claimed, beside, place},
     index::OwnIndex,
     put_back::put_back,
     refs::{branch_ref, head, resolve},
@@ -62,20 +62,6 @@ pub(super) async fn make(
         },
     }
     Ok(Prepared::Ready(worktree))
-}
-
-/// The path, or the next free one beside it.
-fn beside(repo: &Repo, path: PathBuf) -> Result<PathBuf> {
-    let mut candidate = path.clone();
-    for n in 2.. {
-        if free(repo, &candidate)? {
-            break;
-        }
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!("-{n}"));
-        candidate = path.with_file_name(name);
-    }
-    Ok(candidate)
 }
 
 /// Adds the worktree of a branch that exists, at a path where nothing is.
