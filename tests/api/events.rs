@@ -191,3 +191,30 @@ async fn a_place_that_is_none_is_refused_and_named() {
         }
     }
 }
+
+/// The place of a run's stream goes on with what others are told; the next event of its own may be the very next one.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_event_of_a_run_after_those_of_others_is_not_passed_over() {
+    let server = Server::idle().await;
+    let id = server.create("quiet").await;
+    noise(&server, "loud", 8).await;
+    // Whoever listens first begins what is shared at the last event there is.
+    let mut all = server.stream("/events?follow=false").await;
+    while all.next().await.is_some() {}
+    let mut own = server.stream(&format!("/runs/{id}/events")).await;
+    let mut heard = Vec::new();
+    // Created, queued, blocked.
+    for _ in 0..3 {
+        heard.push(own.next().await.expect("an event"));
+    }
+    // It has looked at everything: the page behind its own events is empty.
+    let replay = |id: &str| format!("/runs/{id}/events?follow=false");
+    assert_eq!(server.stream(&replay(&id)).await.rest().await, heard);
+    let paused = server.house.operate(&run_id(&id), Event::Pause).await;
+    drop(paused);
+    let stored = server.stream(&replay(&id)).await.rest().await;
+    while numbers(&heard).last() != numbers(&stored).last() {
+        heard.push(own.next().await.expect("an event"));
+    }
+    assert_eq!(numbers(&heard), numbers(&stored));
+}

@@ -91,6 +91,23 @@ async fn a_host_that_is_not_this_daemons_is_refused_even_for_health() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_origin_does_not_hide_behind_our_own() {
+    let server = Server::idle().await;
+    for origins in [
+        ["http://localhost", "http://evil.example"],
+        ["http://evil.example", "http://localhost"],
+    ] {
+        let [first, second] = origins;
+        let head = format!(
+            "GET /health HTTP/1.1\r\nhost: localhost\r\norigin: {first}\r\norigin: {second}\r\nconnection: close\r\n\r\n"
+        );
+        let answer = raw(server.address, head.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+        assert!(answer.contains("origin_forbidden"), "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_sent_twice_counts_for_none() {
     let server = Server::idle().await;
     let right = format!("Bearer {}", server.token);
@@ -192,4 +209,25 @@ async fn retries_that_a_client_had_are_counted_once_and_only_with_the_token() {
         .await
         .ok();
     assert_eq!(count().await, 1003, "one client cannot spoil the count");
+}
+
+/// Refused ones count as well, so that none need be made.
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_that_are_asked_for_without_end_are_slowed_down_and_lists_are_not() {
+    let server = Server::idle().await;
+    let mut asked = 0;
+    let slowed = loop {
+        let reply = server.post("/runs").await;
+        if reply.status != 415 {
+            break reply;
+        }
+        asked += 1;
+        assert!(asked < 20_000, "nobody is slowed down");
+    };
+    slowed.refused(429, "too_fast");
+    assert_eq!(slowed.headers["retry-after"], "1");
+    assert!(asked >= 600, "a burst is served: {asked}");
+    for _ in 0..20 {
+        server.get("/runs").await.ok();
+    }
 }

@@ -115,6 +115,28 @@ async fn why_is_the_schedulers_own_answer_for_a_queued_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_several_gates_hold_tells_the_first_and_that_there_are_more() {
+    let server = Server::idle().await;
+    let first = server.create("first").await;
+    let mut body = server.body();
+    body["after"] = json!(first);
+    let second = server.post_json("/runs", &body).await.ok()["run"].clone();
+    let id = second["id"].as_str().expect("an id");
+    let why = server.get(&format!("/runs/{id}/why")).await.ok();
+    let gates = why["gates"].as_array().expect("gates");
+    assert_eq!(gates.len(), 2, "{why}");
+    let run = server.get(&format!("/runs/{id}")).await.ok()["run"].clone();
+    assert_eq!(run["hold"]["gate"], gates[0]["gate"]);
+    let message = gates[0]["message"].as_str().expect("words");
+    let said = format!("{message}; and 1 more (see why)");
+    assert_eq!(run["hold"]["message"], said);
+    // One gate needs no such word.
+    let alone = server.get(&format!("/runs/{first}")).await.ok()["run"]["hold"].clone();
+    let alone = alone["message"].as_str().expect("words");
+    assert!(!alone.contains("more"), "{alone}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn why_is_the_states_own_reason_for_every_other_run() {
     let server = Server::idle().await;
     for (verb, state) in [("pause", "paused"), ("cancel", "canceled")] {

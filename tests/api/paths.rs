@@ -150,6 +150,11 @@ async fn a_workspace_is_one_however_it_is_spelt() {
         let run = server.post_json("/runs", &body).await.ok()["run"].clone();
         assert_eq!(run["workspace_root"], json!(repo.root), "{spelling:?}");
     }
+    let mut body = server.body();
+    body["workspace_root"] = json!(link);
+    body["spec_path"] = json!(link.join("specs/thing.md"));
+    let run = server.post_json("/runs", &body).await.ok()["run"].clone();
+    assert_eq!(run["spec_path"], "specs/thing.md");
     let dangling = repo.outside().join("dangling");
     symlink("nowhere", &dangling).expect("a link");
     for place in [dangling, repo.outside().to_owned(), "repo/../repo".into()] {

@@ -33,6 +33,7 @@ mod sessions;
 mod skills;
 mod stopping;
 mod strange_paths;
+mod threshold;
 mod trouble;
 mod trust;
 mod verification;
