@@ -184,7 +184,15 @@ async fn a_workspace_whose_path_json_cannot_carry_is_refused_with_what_to_do_als
         .arg(&linked)
         .status();
     assert!(add.expect("git runs").success());
-    for (n, odd) in [odd, linked].iter().enumerate() {
+    // And one that lies well, of a repository that does not.
+    let plain = repo.outside().join("plain");
+    let add = std::process::Command::new("git")
+        .current_dir(&odd)
+        .args(["worktree", "add", "--quiet", "--detach"])
+        .arg(&plain)
+        .status();
+    assert!(add.expect("git runs").success());
+    for (n, odd) in [odd, linked, plain].iter().enumerate() {
         let link = repo.outside().join(format!("link-{n}"));
         symlink(odd, &link).expect("a link");
         let said = refused(&server, "workspace_root", json!(link), false).await;

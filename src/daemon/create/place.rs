@@ -52,7 +52,6 @@ impl Place {
             .toplevel
             .clone()
             .unwrap_or_else(|| repo.common_dir.clone());
-        text_of(&repo.common_dir)?;
         text_of(&root)?;
         let real = std::fs::canonicalize(path).unwrap_or_default();
         let below = real.strip_prefix(&root).unwrap_or(Path::new(""));
