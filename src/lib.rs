@@ -9,7 +9,7 @@
 //! | [`agent`] | drivers (how an agent is called) and stream parsers (what it said) | core, config |
 //! | [`prompt`] | templates of what an agent is told | core, config |
 //! | [`store`] | SQLite; `apply` is the only place that changes a run | core, crash |
-//! | [`effect`] | git, processes, files of a run: an effect in, events out | core, crash, config, agent, prompt, store |
+//! | [`effect`] | git, processes, files of a run: an effect in, events out | core, crash, bounded, config, agent, prompt, store |
 //! | [`daemon`] | the engine: one task that linearises everything | all of the above |
 //! | [`api`] | HTTP: parse, ask the engine, answer | core, config, agent, store's reader, the engine's handle, effect's questions |
 //! | [`cli`] | `loopctl`: arguments, client, rendering | core, bounded, config, the wire types |
