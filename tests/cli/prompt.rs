@@ -221,3 +221,33 @@ async fn as_json_it_comes_with_the_warnings() {
     assert!(text.contains("greet by name"), "{text}");
     assert_eq!(all["warnings"].as_array().map(Vec::len), Some(1), "{all}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipe_gets_it_byte_for_byte_and_a_terminal_nothing_that_would_command_it() {
+    let evil = "\u{1b}]0;owned\u{7}";
+    let repo = Repository::with_plan(&format!("- [ ] greet {evil} by name\n"));
+    let piped = prompt(&repo, &["specs/thing.md"]).await;
+    assert!(piped.out.contains(evil), "{:?}", piped.out);
+    // A terminal of its own, whose other end is written to standard output and to a file.
+    let line = format!("'{}' prompt specs/thing.md", env!("CARGO_BIN_EXE_loopctl"));
+    let mut terminal = tokio::process::Command::new("script");
+    terminal
+        .args(["--quiet", "--return", "--command", &line])
+        .arg(repo.outside().join("typescript"))
+        .current_dir(&repo.root)
+        .env_clear()
+        .env("HOME", repo.outside())
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .stdin(std::process::Stdio::null())
+        .kill_on_drop(true);
+    let ended = match terminal.output().await {
+        Ok(output) => Ended::from(output),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return eprintln!("SKIPPED: there is no `script` on this machine to make a terminal");
+        }
+        Err(error) => panic!("{error}"),
+    };
+    assert_eq!(ended.code, Some(0), "{}", ended.out);
+    assert!(ended.out.contains("> greet  by name"), "{:?}", ended.out);
+    assert!(!ended.out.contains("owned"), "{:?}", ended.out);
+}

@@ -20,7 +20,7 @@ async fn worktrees_are_lines_with_the_reason_why_they_stay() {
     let body = json!({
         "worktrees": [entry("/a", None, true), entry("/b", Some("it holds files that no commit has: x"), false)],
         "strays": [{ "path": "/c", "run_id": RUN, "run_known": true, "branch": null, "on_disk": true }],
-        "problems": ["failed to open the repository at /gone: no such directory"],
+        "problems": ["failed to open the repository at /go\nne: no such directory"],
     });
     let fake = Fake::start(move |_| reply(200, &body)).await;
     let ended = User::new().at(&fake.addr, &["worktrees"]).await;
@@ -39,7 +39,7 @@ async fn worktrees_are_lines_with_the_reason_why_they_stay() {
             "/c 1f09a2c4 - - stray: its run was never told of it; worktree-rm looks at it",
         ]
     );
-    assert!(ended.err.contains("/gone"), "{}", ended.err);
+    assert!(ended.err.contains("/go ne: no such"), "{}", ended.err);
     assert_eq!(fake.asked()[0].uri, "/worktrees");
 }
 
@@ -79,7 +79,7 @@ async fn a_worktree_is_named_by_its_absolute_path_and_a_refusal_ends_with_5() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn gc_tells_what_went_of_each_run_and_what_stays() {
-    let body = |dry_run: bool, days: u32, runs: Value| json!({ "dry_run": dry_run, "retention_days": days, "runs": runs, "problems": [] });
+    let body = |dry_run: bool, days: u32, runs: Value| json!({ "dry_run": dry_run, "retention_days": days, "runs": runs, "problems": ["failed to open /go\nne"] });
     let run = json!([{
         "run_id": RUN, "run_name": "login", "state": "failed", "ended_at": null, "worktrees": ["/w"], "files": true,
         "branches": [{ "name": "run/login", "rescue": "refs/loopd/rescue/x" }, { "name": "run/login-2", "rescue": null }],
@@ -96,6 +96,7 @@ async fn gc_tells_what_went_of_each_run_and_what_stays() {
          1f09a2c4 login: would remove its files\n\
          1f09a2c4 login: kept /v: it holds a file\n"
     );
+    assert!(ended.err.contains("failed to open /go ne"), "{}", ended.err);
     assert_eq!(fake.asked()[0].json(), json!({ "dry_run": true }));
     for (days, words) in [(0, "kept for ever"), (7, "more than 7 days ago")] {
         let nothing = body(false, days, json!([]));

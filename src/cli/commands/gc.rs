@@ -31,7 +31,7 @@ pub async fn execute(arguments: Arguments, context: &mut Context) -> Result<(), 
     }
     let reply = reply.json::<GcReply>()?;
     for problem in &reply.problems {
-        tracing::warn!("{problem}");
+        tracing::warn!("{}", plain(problem));
     }
     for run in &reply.runs {
         for line in lines(run, reply.dry_run) {

@@ -1,12 +1,14 @@
 //! `loopctl prompt [SPEC] [PLAN]`: prints exactly what the agent would be told first, without a daemon, and without making
 //! anything. Who puts the prompt together stands outside of this room ([`super::super::preview`]).
 
+use std::io::IsTerminal as _;
+
 use serde_json::json;
 
 use super::wanted::Wanted;
 use crate::cli::context::Context;
 use crate::cli::error::Error;
-use crate::cli::render::text::plain;
+use crate::cli::render::text::{Pieces, plain};
 use crate::cli::settings;
 
 /// Arguments of `prompt`: those of `run` that decide what the run is.
@@ -18,7 +20,7 @@ pub struct Arguments {
     pub wanted: Wanted,
 }
 
-/// Prints.
+/// Prints; on a terminal without what would command it.
 ///
 /// # Errors
 /// Whatever `run` would be refused for, and a template that cannot be used.
@@ -37,6 +39,9 @@ pub async fn execute(arguments: Arguments, context: &mut Context) -> Result<(), 
     }
     for warning in &shown.warnings {
         tracing::warn!("{}", plain(warning));
+    }
+    if std::io::stdout().is_terminal() {
+        return context.text(&Pieces::default().next(&shown.prompt));
     }
     context.raw(&shown.prompt)
 }

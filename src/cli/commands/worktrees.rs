@@ -4,6 +4,7 @@ use crate::api::wire::WorktreeList;
 use crate::cli::client::request::Call;
 use crate::cli::context::Context;
 use crate::cli::error::Error;
+use crate::cli::render::text::plain;
 use crate::cli::render::worktrees;
 
 /// Arguments of `worktrees`.
@@ -25,7 +26,7 @@ pub async fn execute(Arguments {}: Arguments, context: &mut Context) -> Result<(
     }
     let list = reply.json::<WorktreeList>()?;
     for problem in &list.problems {
-        tracing::warn!("{problem}");
+        tracing::warn!("{}", plain(problem));
     }
     if list.worktrees.is_empty() && list.strays.is_empty() {
         if !context.global.quiet {
