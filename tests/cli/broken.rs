@@ -167,7 +167,8 @@ async fn a_daemon_may_be_away_for_a_minute_each_time_and_no_longer() {
     let mut follow = Follow::new(&client, Call::get("follow", "/events"));
     let (first, open) = tokio::join!(next(&mut follow), daemon.tells(1));
     assert_eq!(number(&first), "1");
-    (drop(open), daemon.goes(&path));
+    drop(open);
+    daemon.goes(&path);
     assert_eq!(next(&mut follow).await, Next::Closed, "a stream ends");
 
     pause();
@@ -177,7 +178,8 @@ async fn a_daemon_may_be_away_for_a_minute_each_time_and_no_longer() {
     let daemon = Daemon::at(&path);
     let (second, open) = tokio::join!(next(&mut follow), daemon.tells(2));
     assert_eq!(number(&second), "2");
-    (drop(open), daemon.goes(&path));
+    drop(open);
+    daemon.goes(&path);
     assert_eq!(next(&mut follow).await, Next::Closed, "a stream ends");
 
     pause();
