@@ -63,7 +63,14 @@ fn find(db: &Connection, reference: &str) -> Result<Found, Fault> {
     let rows = named.query_map([reference], |row| Ok(RunId(row.get(0)?)))?;
     let mut named: Vec<RunId> = rows.collect::<Result<_, _>>()?;
     if let (Some(only), true) = (named.pop(), named.is_empty()) {
-        return Ok(Found::One(only));
+        // But the eight letters that a list shows for another run mean both.
+        let shown = part.len() == 8
+            && db
+                .prepare_cached("SELECT 1 FROM runs WHERE substr(id, -8) = ?1 AND id <> ?2")?
+                .exists([&part, &only.0])?;
+        if !shown {
+            return Ok(Found::One(only));
+        }
     }
     // No LIKE: a reference is not a pattern.
     let mut select = db.prepare_cached(

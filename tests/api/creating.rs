@@ -171,6 +171,11 @@ async fn every_wrong_request_is_refused_with_the_name_of_what_is_wrong() {
             "max_concurrent_runs",
         ),
         ("config_override", json!([]), "config_override"),
+        (
+            "workspace_root",
+            json!(server.repo.root.join(".git")),
+            "git's own directory",
+        ),
     ];
     for (field, value, named) in cases {
         let mut body = server.body();

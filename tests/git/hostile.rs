@@ -3,9 +3,9 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use agent_loop::effect::git::{
-    CatchUpWant, Leftovers, Prepared, Repo, Step, Strategy, Worktree, catch_up, changed_tracked,
-    commit_file, commit_leftovers, execute, head, list_worktrees, plan_merge, prepare_worktree,
-    remove_worktree, show,
+    CatchUpWant, GitErrorKind, Leftovers, Prepared, Repo, Step, Strategy, Worktree, catch_up,
+    changed_tracked, commit_file, commit_leftovers, execute, head, list_worktrees, plan_merge,
+    prepare_worktree, remove_worktree, show, untracked,
 };
 
 use super::{Lab, executable, merge_want, want, with_worktree};
@@ -304,6 +304,15 @@ fn pipes_in_the_places_of_gits_own_files_are_not_waited_for() {
             assert!(matches!(said, Ok(Leftovers::Held { .. })), "{said:?}");
             let _ = prepare_worktree(&repo, &want("r1")).await;
             let _ = remove_worktree(&repo, &worktree).await;
+            let (_lab, repo, worktree) = with_worktree().await;
+            into_a_pipe(&worktree.path.join("new/.gitattributes"));
+            for look in [
+                changed_tracked(&repo, &worktree).await,
+                untracked(&repo, &worktree).await,
+            ] {
+                let error = look.unwrap_err();
+                assert_eq!(error.kind, GitErrorKind::Held, "{error}");
+            }
             done.send(".git").unwrap();
         });
     });

@@ -299,3 +299,47 @@ async fn a_protected_path_holds_the_run_whose_target_is_there_already_too() {
     let why = house.held(&id, "plan_tampered").await;
     assert!(why.contains(".loop/config.toml"), "{why}");
 }
+
+#[tokio::test]
+async fn what_git_cannot_commit_or_would_wait_for_is_shown_to_a_person_and_the_run_goes_on_afterwards()
+ {
+    let odd = [
+        (
+            "mkdir deep; mkfifo deep/.gitignore",
+            "deep/.gitignore is a pipe",
+            "deep",
+        ),
+        ("touch .GIT", "cannot commit", ".GIT"),
+        (
+            "echo '*.u working-tree-encoding=UTF-16' > .gitattributes; echo x > a.u",
+            "cannot commit",
+            "a.u",
+        ),
+    ];
+    for (does, says, gone) in odd {
+        let repo = Repository::with_plan(ONE_TASK);
+        let house = House::over(&repo).await;
+        let script = format!(
+            r#"
+            then = "default"
+            [[turn]]
+            steps = [{{ tick = "next" }}, {{ commit = "Done" }}, {{ sh = "{does}" }}, "complete"]
+            "#
+        );
+        let settings = json!({ "reviewer": false });
+        let id = house.create(&repo, Some(&script), settings).await;
+        let why = house.held(&id, "worktree_held").await;
+        assert!(why.contains(says), "{does}: {why}");
+        let run = house.run(&id).await;
+        let path =
+            std::path::PathBuf::from(run.facts.worktree.expect("a worktree").path).join(gone);
+        if path.is_dir() {
+            std::fs::remove_dir_all(path).expect("removed");
+        } else {
+            std::fs::remove_file(path).expect("removed");
+        }
+        house.resume(&id).await;
+        house.wait(&id, |run| run.state != State::Paused).await;
+        house.rests(&id, State::Completed).await;
+    }
+}

@@ -126,6 +126,26 @@ async fn a_run_is_found_by_its_id_a_prefix_a_suffix_or_its_name() {
         find("11").await,
         several(&[("0191-ac-11", "lexer"), ("0190-aa-11", "parser")])
     );
+    // A name that is what a list shows of another run means both.
+    bench
+        .create_as(NewRun {
+            spec: spec("other"),
+            ..new_run("0192-0000-caa9605f")
+        })
+        .await;
+    bench
+        .create_as(NewRun {
+            spec: spec("caa9605f"),
+            ..new_run("0193-0000-00000001")
+        })
+        .await;
+    assert_eq!(
+        find("caa9605f").await,
+        several(&[
+            ("0193-0000-00000001", "caa9605f"),
+            ("0192-0000-caa9605f", "other")
+        ])
+    );
     for nothing in [
         "",
         "%",

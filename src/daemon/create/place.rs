@@ -48,6 +48,13 @@ impl Place {
                 | GitErrorKind::ReadOnly
                 | GitErrorKind::Held => CreateError::Git(error),
             })?;
+        if repo.toplevel.is_none() && !repo.bare {
+            return Err(invalid(
+                "workspace_not_git",
+                format!("{given} is git's own directory, and no work tree"),
+                "give the directory of the checkout that it belongs to",
+            ));
+        }
         let root = repo
             .toplevel
             .clone()

@@ -6,10 +6,11 @@
 use std::{fs, path::PathBuf};
 
 use super::{
-    GitError, Oid, Repo, Result, Worktree,
+    GitError, GitErrorKind, Oid, Repo, Result, Worktree,
     admin::Admin,
     commit::{Marks, commit_tree},
     index::OwnIndex,
+    pipes,
     put_back::put_back,
     ref_lock,
     refs::{branch_ref, head, resolve, swap},
@@ -63,10 +64,25 @@ pub async fn commit_leftovers(
         Err(why) => return Ok(Leftovers::Held { why }),
     };
     admin.unlocked()?;
+    if let Err(odd) = pipes::none_in(worktree.path()).await {
+        return Ok(Leftovers::Held { why: odd.said });
+    }
     put_back(&safe, worktree, &admin, &tip.tree).await?;
     let index = OwnIndex::of(&safe, worktree.path())?;
     index.load(&tip.tree).await?;
-    let tree = index.take_all(except).await?;
+    let tree = match index.take_all(except).await {
+        Ok(tree) => tree,
+        // A name that no tree may hold, text that is not in the encoding that it is said to be: work, and nobody's failure.
+        Err(error) if error.kind == GitErrorKind::Permanent => {
+            let at = worktree.path.display();
+            let why = format!(
+                "git cannot commit what lies in {at} ({}); put it right there, then `loopctl resume`",
+                error.said
+            );
+            return Ok(Leftovers::Held { why });
+        }
+        Err(error) => return Err(error),
+    };
     let other = merged_side(&safe, &admin).await?;
     if tree == tip.tree && other.is_none() {
         index.install(&admin)?;
@@ -124,9 +140,10 @@ async fn merged_side(safe: &Safe<'_>, admin: &Admin) -> Result<Option<Oid>> {
 /// knows do not count.
 ///
 /// # Errors
-/// Permanent when the branch or the worktree is gone.
+/// Permanent when the branch or the worktree is gone; held, where git would wait for a pipe in the worktree.
 pub async fn changed_tracked(repo: &Repo, worktree: &Worktree) -> Result<Vec<PathBuf>> {
     worktree.admin(repo)?;
+    pipes::none_in(worktree.path()).await?;
     let safe = Safe::trusting(repo, &worktree.drivers).await?;
     let index = OwnIndex::of(&safe, worktree.path())?;
     index.load(&head(repo, worktree).await?.tree).await?;
@@ -136,9 +153,10 @@ pub async fn changed_tracked(repo: &Repo, worktree: &Worktree) -> Result<Vec<Pat
 /// Files in the worktree that are neither in the tip of the run branch nor ignored.
 ///
 /// # Errors
-/// Permanent when the branch or the worktree is gone.
+/// Permanent when the branch or the worktree is gone; held, where git would wait for a pipe in the worktree.
 pub async fn untracked(repo: &Repo, worktree: &Worktree) -> Result<Vec<PathBuf>> {
     worktree.admin(repo)?;
+    pipes::none_in(worktree.path()).await?;
     let safe = Safe::trusting(repo, &worktree.drivers).await?;
     let index = OwnIndex::of(&safe, worktree.path())?;
     index.load(&head(repo, worktree).await?.tree).await?;

@@ -56,6 +56,7 @@ mod make;
 mod merge;
 mod nested;
 mod oid;
+mod pipes;
 mod place;
 mod process;
 mod proof;
