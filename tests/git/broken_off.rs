@@ -10,8 +10,8 @@ use std::{
 };
 
 use agent_loop::effect::git::{
-    Executed, Git, GitError, GitErrorKind, Intent, MergeWant, Repo, Step, Strategy, Worktree,
-    execute, head, plan_merge, prepare_worktree, ready,
+    CatchUp, CatchUpWant, Executed, Git, GitError, GitErrorKind, Intent, MergeWant, Repo, Step,
+    Strategy, Worktree, catch_up, execute, head, plan_merge, prepare_worktree, ready,
 };
 
 use super::{Lab, executable, merge_want, want};
@@ -26,7 +26,7 @@ struct Scene {
 const LONG: usize = 300_000;
 
 /// The lab's repository with much in it, by a git whose calls with these words can be killed: at the first file that is
-/// filtered, once, where there is a file `armed`.
+/// filtered, once, where there is a file `armed`; or fail there, once, where there is a file `fails`.
 pub(super) async fn fitted(lab: &Lab, calls: &str) -> Repo {
     let place = lab.repo();
     let filter = lab.at("filter");
@@ -34,13 +34,14 @@ pub(super) async fn fitted(lab: &Lab, calls: &str) -> Repo {
     executable(
         &filter,
         &format!(
-            "#!/bin/sh\nif [ -e '{0}/armed' ]; then rm '{0}/armed'; kill -9 \"$(cat '{0}/pid')\"; sleep 1; fi\nexec cat\n",
+            "#!/bin/sh\nif [ -e '{0}/armed' ]; then rm '{0}/armed'; kill -9 \"$(cat '{0}/pid')\"; sleep 1; fi\nif [ -e '{0}/fails' ]; then rm '{0}/fails'; exit 1; fi\nexec cat\n",
             lab.at("").display()
         ),
     );
     let smudge = filter.display().to_string();
     lab.sh(&place, &["config", "filter.deadly.smudge", &smudge]);
     lab.sh(&place, &["config", "filter.deadly.clean", "cat"]);
+    lab.sh(&place, &["config", "filter.deadly.required", "true"]);
     for dir in ["dir", "was-dir"] {
         fs::create_dir(place.join(dir)).unwrap();
     }
@@ -249,9 +250,88 @@ async fn taking_back_may_itself_be_cut_off() {
 async fn a_directory_without_the_file_that_it_was_made_for_is_taken_back() {
     let scene = Scene::new().await;
     let first = scene.abandoned().await;
-    fs::remove_file(scene.top().join("e-was-file/deep/y")).unwrap();
+    fs::remove_dir_all(scene.top().join("e-was-file/deep")).unwrap();
     let second = scene.stored(Some(&first)).await;
     scene.merges(&second).await;
+}
+
+#[tokio::test]
+async fn a_mode_that_a_person_has_set_since_is_theirs() {
+    let scene = Scene::new().await;
+    let first = scene.abandoned().await;
+    let file = scene.top().join("a-long");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    let before = scene.picture();
+    let second = scene.stored(Some(&first)).await;
+    let Executed::Held { files, message } = scene.go(&second).await.unwrap() else {
+        panic!("not held")
+    };
+    assert_eq!(files, [PathBuf::from("a-long")], "{message}");
+    assert!(scene.picture() == before, "{}", scene.status());
+}
+
+#[tokio::test]
+async fn where_a_person_has_put_it_right_only_their_own_change_is_spoken_of() {
+    let scene = Scene::new().await;
+    let first = scene.abandoned().await;
+    let top = scene.top();
+    fs::remove_file(scene.repo.common_dir.join("index.lock")).unwrap();
+    scene.lab.sh(&top, &["reset", "-q", "--hard"]);
+    scene.lab.sh(&top, &["clean", "-q", "-f", "-d"]);
+    fs::write(top.join("z-last"), "by a person\n").unwrap();
+    let second = scene.stored(Some(&first)).await;
+    let Executed::Held { files, message } = scene.go(&second).await.unwrap() else {
+        panic!("not held")
+    };
+    assert_eq!(files, [PathBuf::from("z-last")]);
+    assert!(!message.contains("broke off"), "{message}");
+}
+
+#[tokio::test]
+async fn what_broke_off_in_one_checkout_is_not_looked_for_in_another() {
+    let scene = Scene::new().await;
+    let first = scene.abandoned().await;
+    let (lab, top) = (&scene.lab, scene.top());
+    fs::remove_file(scene.repo.common_dir.join("index.lock")).unwrap();
+    lab.sh(&top, &["checkout", "-q", "--force", "-b", "other"]);
+    let linked = lab.at("linked");
+    let place = linked.display().to_string();
+    lab.sh(&top, &["worktree", "add", "-q", &place, "main"]);
+    // In there, it is a person's.
+    fs::write(linked.join("a-long"), "").unwrap();
+    let second = scene.stored(Some(&first)).await;
+    let Executed::Held { files, message } = scene.go(&second).await.unwrap() else {
+        panic!("not held")
+    };
+    assert_eq!(files, [PathBuf::from("a-long")], "{message}");
+    assert_eq!(fs::read(linked.join("a-long")).unwrap(), b"");
+}
+
+#[tokio::test]
+async fn a_file_that_the_broken_off_merge_did_not_touch_is_a_persons_whatever_came_since() {
+    let scene = Scene::new().await;
+    let first = scene.abandoned().await;
+    let top = scene.top();
+    fs::remove_file(scene.repo.common_dir.join("index.lock")).unwrap();
+    fs::write(top.join("f"), "mine\n").unwrap();
+    scene
+        .lab
+        .sh(&top, &["commit", "-q", "-m", "mine", "--", "f"]);
+    let from = head(&scene.repo, &scene.worktree).await.unwrap().commit;
+    let wish = CatchUpWant {
+        worktree: &scene.worktree,
+        from: &from,
+        target_branch: "main",
+    };
+    let caught = catch_up(&scene.repo, &wish).await.unwrap();
+    assert!(matches!(caught, CatchUp::Done(_)), "{caught:?}");
+    fs::write(top.join("f"), "").unwrap();
+    let second = scene.stored(Some(&first)).await;
+    let done = scene.go(&second).await.unwrap();
+    let commit = second.new.clone();
+    assert_eq!(done, Executed::Merged { commit });
+    assert_eq!(scene.status(), " M f");
+    assert_eq!(fs::read(top.join("f")).unwrap(), b"");
 }
 
 #[tokio::test]

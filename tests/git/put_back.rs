@@ -123,6 +123,18 @@ async fn a_catch_up_whose_git_is_killed_is_made_by_the_next_try() {
 }
 
 #[tokio::test]
+async fn a_catch_up_that_fails_in_the_middle_leaves_the_files_as_they_were() {
+    let behind = Behind::new().await;
+    fs::write(behind.lab.at("fails"), "").unwrap();
+    let (_, message) = behind.held().await;
+    assert!(message.contains("filter"), "{message}");
+    assert!(!behind.lab.at("fails").exists(), "it failed elsewhere");
+    assert_eq!(behind.status(), "");
+    assert!(!behind.note().exists());
+    behind.goes_through().await;
+}
+
+#[tokio::test]
 async fn a_target_that_moves_on_before_the_next_try_is_no_reason_to_stop() {
     let behind = Behind::broken().await;
     let place = behind.lab.repo();
@@ -187,6 +199,7 @@ async fn a_file_of_somebodys_in_a_directory_of_the_merges_stays() {
     let (files, message) = behind.held().await;
     assert_eq!(files, [PathBuf::from("e-was-file")], "{message}");
     assert_eq!(behind.read("e-was-file/mine"), "mine\n");
+    assert!(!behind.note().exists(), "nothing of the advance's is left");
     fs::remove_dir_all(behind.at("e-was-file")).unwrap();
     behind.goes_through().await;
 }
