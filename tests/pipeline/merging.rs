@@ -4,7 +4,7 @@ use agent_loop::core::run::State;
 use serde_json::json;
 
 use super::{ONE_TASK, TWO_TASKS};
-use crate::support::{Disk, House, Options, Repository};
+use crate::support::{Disk, House, Options, PATIENCE, Repository};
 
 #[tokio::test]
 async fn a_dirty_checkout_on_another_branch_is_as_it_was_to_the_byte() {
@@ -191,7 +191,13 @@ async fn a_full_disk_in_the_midst_of_a_merge_is_waited_for_and_the_checkout_come
         .await;
     assert!(filler.exists(), "it was full");
     std::fs::remove_file(&filler).expect("room");
-    let run = house.rests(&id, State::Completed).await;
+    // The disk is looked at every half minute.
+    let run = house
+        .until_within(&id, 3 * PATIENCE, async || {
+            let run = house.run(&id).await;
+            (run.state == State::Completed).then_some(run)
+        })
+        .await;
     let merged = repo.git(&["rev-parse", "main"]);
     assert_eq!(Some(merged), run.facts.merge_commit);
     assert_eq!(repo.checkout().2, "", "and the checkout is whole");
