@@ -300,3 +300,21 @@ async fn what_another_daemons_run_has_made_is_listed_and_stays() {
     assert!(why.contains("which this daemon does not know"), "{why}");
     assert!(Path::new(&path).is_dir());
 }
+
+/// Nothing can be proved of it, and the list is given all the same.
+#[tokio::test]
+async fn a_worktree_whose_repository_is_gone_is_listed_and_stays() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let id = failed(&house, &repo, COMMITS_AND_FAILS).await;
+    let path = path_of(&house, &id).await;
+    std::fs::rename(&repo.root, repo.outside().join("elsewhere")).expect("moved");
+    let listing = house.cleaner.list().await.expect("a list");
+    assert_eq!(listing.problems.len(), 1, "{:?}", listing.problems);
+    let listed: Vec<_> = listing.worktrees.iter().collect();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].worktree.path, path);
+    let why = listed[0].why_kept.as_deref();
+    assert_eq!(why, Some("its repository cannot be read"));
+    assert!(Path::new(&path).exists());
+}

@@ -1,6 +1,7 @@
 //! What is refused at the door although each part of it is well-formed: settings that would harm the workspace, or that
 //! could only fail when all the work is done.
 
+use agent_loop::daemon::{CreateError, now};
 use agent_loop::store::{Filter, Idempotency};
 use serde_json::json;
 
@@ -49,6 +50,16 @@ async fn branches_that_cannot_be_beside_each_other_are_refused() {
             "{settings}: {said}"
         );
     }
+    // A run that is given a name has its branch by that.
+    let repo = Repository::with_plan(PLAN);
+    let house = House::open(&repo.outside().join("data"), &Options::caps(0, 1)).await;
+    for (name, is_refused) in [("Mine, again", true), ("yours", false)] {
+        let settings = json!({ "merge_target_branch": "run/mine-again" });
+        let mut request = request(&repo, None, settings);
+        request.name = Some(name.to_owned());
+        let created = house.try_create(request).await;
+        assert_eq!(created.is_err(), is_refused, "{name}: {created:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,6 +75,15 @@ async fn a_plan_in_two_bytes_a_character_is_named_as_such_and_not_as_empty() {
         let said = said.expect_err("it cannot be read");
         assert!(said.contains("thing-plan.md is not UTF-8"), "{said}");
         assert!(said.contains("UTF-16"), "{said}");
+        // Not a byte of this is 0: the mark at its beginning says what it is.
+        let repo = Repository::with_plan(PLAN);
+        let bytes: Vec<u8> = "\u{feff}規格書".encode_utf16().flat_map(order).collect();
+        std::fs::write(repo.root.join("specs/thing.md"), bytes).expect("written");
+        repo.git(&["commit", "--quiet", "--all", "--message=wide"]);
+        let house = House::open(&repo.outside().join("data"), &Options::default()).await;
+        let said = house.try_create(request(&repo, None, json!({}))).await;
+        let said = said.expect_err("it cannot be read");
+        assert!(said.contains("specs/thing.md is not UTF-8"), "{said}");
     }
 }
 
@@ -179,9 +199,14 @@ async fn a_spec_that_is_no_file_or_has_no_end_is_refused_and_not_waited_for() {
         let mut request = request(&repo, None, json!({}));
         request.spec_path = format!("specs/{spec}.md");
         request.plan_path = Some("specs/planning/thing-plan.md".to_owned());
-        let said = house.try_create(request).await;
+        let said = house.creator.create(request, now()).await;
         let said = said.expect_err("it cannot be read");
-        assert!(said.contains(why), "{said}");
+        // The request is wrong, not the daemon.
+        let CreateError::Invalid { code, message, .. } = said else {
+            panic!("{said}");
+        };
+        assert_eq!(code, "file_unusable");
+        assert!(message.contains(why), "{message}");
     }
 }
 

@@ -170,10 +170,19 @@ async fn a_whole_id_means_that_run_even_when_others_are_called_like_it() {
             ..new_run("xyz")
         })
         .await;
-    assert_eq!(
-        bench.reader.find("a").await.expect("readable"),
-        Found::One(RunId("a".to_owned()))
-    );
+    // And a name means its run, whatever ids begin with it.
+    bench
+        .create_as(NewRun {
+            spec: spec("xy"),
+            ..new_run("named")
+        })
+        .await;
+    for (said, meant) in [("a", "a"), ("xy", "named"), ("xyz", "xyz")] {
+        assert_eq!(
+            bench.reader.find(said).await.expect("readable"),
+            Found::One(RunId(meant.to_owned()))
+        );
+    }
 }
 
 #[tokio::test]

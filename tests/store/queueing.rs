@@ -1,6 +1,6 @@
 //! What the scheduler and the timers read: places, slots, gates, and what that costs.
 
-use agent_loop::core::run::{Event, ResultClass, RunId, State};
+use agent_loop::core::run::{Event, ResultClass, RunId, State, Trouble, TroubleKind};
 use agent_loop::core::schedule::{Dependency, DependencyState, Overtaken, Queue, Wait};
 use agent_loop::core::time::Time;
 use agent_loop::store::{Answer, Apply};
@@ -97,6 +97,32 @@ async fn a_limited_run_is_gated_and_holds_its_provider() {
         ("claude", Time(90_000))
     );
     assert_eq!(queue.occupied, [], "the slot is free");
+}
+
+#[tokio::test]
+async fn a_run_waits_for_what_was_in_its_way_and_limits_nobody() {
+    for (kind, why) in [
+        (TroubleKind::NoSpace, Wait::Disk),
+        (TroubleKind::ReadOnly, Wait::ReadOnly),
+    ] {
+        let bench = Bench::new();
+        bench.create("a").await;
+        bench.moves("a", claim()).await;
+        let trouble = Trouble {
+            kind,
+            code: "in_the_way".to_owned(),
+            message: "nothing can be written".to_owned(),
+        };
+        let generation = 1;
+        let failed = Event::EffectFailed {
+            generation,
+            trouble,
+        };
+        bench.moves("a", failed).await;
+        let queue = queue(&bench).await;
+        let gate = queue.waiting[0].not_before.clone().expect("a gate");
+        assert_eq!((gate.why, queue.limited.len()), (why, 0));
+    }
 }
 
 #[tokio::test]
