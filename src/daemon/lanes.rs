@@ -194,10 +194,14 @@ mod tests {
     use crate::core::time::Time;
 
     fn job(id: i64, effect: Effect) -> Job {
+        job_of(1, id, effect)
+    }
+
+    fn job_of(generation: u64, id: i64, effect: Effect) -> Job {
         Job::Run(StoredEffect {
             id: EffectId(id),
             run_id: RunId("a".to_owned()),
-            generation: 1,
+            generation,
             step_id: None,
             effect,
             created_at: Time(0),
@@ -237,5 +241,57 @@ mod tests {
         })
         .collect();
         assert_eq!(order, [4, 1, 3]);
+    }
+
+    #[test]
+    fn one_effect_is_performed_at_a_time_and_only_its_own_report_ends_it() {
+        let run = RunId("a".to_owned());
+        let mut lanes = Lanes::new(CancellationToken::new());
+        lanes.add([job(1, Effect::PrepareWorktree), job(2, Effect::StartAgent)]);
+        let _first = next(&mut lanes).expect("a job");
+        assert!(next(&mut lanes).is_none(), "it is busy");
+        // What is told a second time, of an effect that was performed long ago.
+        lanes.finished(&run, EffectId(7));
+        assert!(next(&mut lanes).is_none(), "it is busy all the same");
+        assert!(!lanes.are_idle());
+        lanes.finished(&run, EffectId(1));
+        assert!(lanes.are_idle());
+        let second = next(&mut lanes).map(|(id, _)| id);
+        assert_eq!(second, Some(2));
+    }
+
+    #[test]
+    fn a_stop_ends_its_own_step_and_no_other() {
+        let mut lanes = Lanes::new(CancellationToken::new());
+        lanes.add([job_of(2, 1, Effect::StartAgent)]);
+        let (_, step) = next(&mut lanes).expect("a job");
+        lanes.add([job_of(1, 2, Effect::StopStep)]);
+        assert!(!step.is_cancelled(), "an earlier step is meant");
+        lanes.add([job_of(2, 3, Effect::StopStep)]);
+        assert!(step.is_cancelled());
+        // One that is stopped before it has begun lets go at once, and so says what became of it.
+        for (stopped, lets_go) in [(1, false), (2, true)] {
+            let mut lanes = Lanes::new(CancellationToken::new());
+            lanes.add([
+                job_of(2, 4, Effect::StartAgent),
+                job_of(stopped, 5, Effect::StopStep),
+            ]);
+            let (_, step) = next(&mut lanes).expect("a job");
+            assert_eq!(step.is_cancelled(), lets_go);
+        }
+    }
+
+    #[test]
+    fn what_the_store_has_dropped_is_not_performed() {
+        let run = RunId("a".to_owned());
+        let mut lanes = Lanes::new(CancellationToken::new());
+        lanes.add([job(1, Effect::StartAgent), job(2, Effect::StopStep)]);
+        lanes.drop_effects(&run, &[EffectId(1)]);
+        let first = next(&mut lanes).map(|(id, _)| id);
+        assert_eq!(first, Some(2));
+        assert!(lanes.runs().contains(&run));
+        lanes.finished(&run, EffectId(2));
+        assert!(next(&mut lanes).is_none());
+        assert_eq!(lanes.runs(), [], "a lane without work does not exist");
     }
 }
