@@ -118,6 +118,33 @@ fn path_with(bin: &Path) -> String {
 }
 
 #[tokio::test]
+async fn a_forge_command_that_a_killed_daemon_left_is_ended_before_another_one_begins() {
+    let yard = Yard::new(&["gh"], Some("")).await;
+    let (id, _) = yard.completed().await;
+    let stray = |of: &str| {
+        let mut sleep = Command::new("sleep");
+        sleep.arg("1000").env("LOOPD_STEP", format!("{id}.{of}"));
+        sleep.spawn().expect("a process")
+    };
+    let (mut left, mut other) = (stray("pull-request"), stray("pull-request-of-another"));
+    let it = yard.house.handed(&id, Event::Pr).await;
+    assert_eq!(it.state, Handover::Proved, "{:?}", it.facts.snag);
+    let ended = left.try_wait().expect("an answer");
+    assert!(
+        ended.is_some(),
+        "it was ended before the pull request was made"
+    );
+    assert!(
+        other.try_wait().expect("an answer").is_none(),
+        "that is nobody of ours"
+    );
+    other.kill().expect("killed");
+    let _ = other.wait();
+    let environment = yard.said("environment");
+    assert!(environment.contains(&format!("LOOPD_STEP={id}.pull-request\n")));
+}
+
+#[tokio::test]
 async fn a_pull_request_pushes_the_branch_and_is_made_once() {
     let yard = Yard::new(&["gh", "glab"], Some("")).await;
     let (id, branch) = yard.completed().await;

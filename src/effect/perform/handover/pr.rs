@@ -1,14 +1,16 @@
 //! Pushes the run branch and makes a pull request of it, or finds the one that it has. Everything that can be found out
 //! before anything leaves the machine is found out first.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use super::forge::{Tool, Wanted};
-use super::{Performed, Table, blocked, failed};
+use super::{Performed, Snag, Table, blocked, failed};
 use crate::core::handover::Event;
-use crate::core::run::State;
+use crate::core::run::{State, Trouble};
 use crate::crash::Place;
 use crate::effect::git::{self, Pushed};
+use crate::effect::keeper;
 use crate::store::StoredRun;
 
 /// Makes the pull request, or says what is missing.
@@ -29,7 +31,8 @@ pub(super) async fn create_pr(table: &Table<'_>) -> Performed {
         return Err(failed("no_remote", message)
             .hint("add one with `git remote add origin URL`, then ask again"));
     };
-    let environment = table.environment()?.entries();
+    let mut environment = table.environment()?.entries();
+    environment.push(alone(table).await?);
     let cwd = Path::new(&table.run.spec.workspace_root);
     let tool = Tool::find(&remote.url, cwd, environment)?;
     // Asked before the push: an account that is not logged in is known before anything leaves the machine.
@@ -78,6 +81,23 @@ pub(super) async fn create_pr(table: &Table<'_>) -> Performed {
         url,
     };
     Ok((event, None))
+}
+
+/// Ends a forge's command that a killed daemon left for this run, which might make the very request that is looked for
+/// next. Gives the variable by which the next daemon would know that of this one.
+async fn alone(table: &Table<'_>) -> Result<(OsString, OsString), Snag> {
+    let of = format!("{}.pull-request", table.run.id);
+    let marker = keeper::marker(&of).into_bytes();
+    let reaped = keeper::end_strays(move |entry| entry == marker).await;
+    let reaped = reaped.map_err(Trouble::from)?;
+    if !reaped.survivors.is_empty() {
+        let message = format!(
+            "a command of an earlier daemon still works for the pull request and cannot be ended: {}",
+            reaped.survivors.join(", ")
+        );
+        return Err(failed("processes_survive", message).hint("end it by hand, then ask again"));
+    }
+    Ok((keeper::MARKER_NAME.into(), of.into()))
 }
 
 fn title(run: &StoredRun) -> String {
