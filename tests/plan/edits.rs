@@ -17,7 +17,15 @@ fn setting_a_mark_changes_one_byte() {
 fn a_mark_is_not_set_in_a_text_that_the_item_was_not_read_from() {
     let list = Checklist::parse("- [ ] a\n");
     let item = &list.items[0];
-    for other in ["", "- [", "- [é] a", "- ( ) a\n", "a\n- [ ] a\n"] {
+    for other in [
+        "",
+        "- [",
+        "- [é] a",
+        "- ( ) a\n",
+        "- [ ) a\n",
+        "- ( ] a\n",
+        "a\n- [ ] a\n",
+    ] {
         assert_eq!(set_mark(other, item, Mark::Blocked), None, "{other:?}");
     }
 }

@@ -163,6 +163,8 @@ fn comments_and_quotations_are_no_tasks() {
         ("said".to_owned(), Skip::Quotation),
     ];
     assert_eq!(skips(plan), skipped);
+    // Other HTML hides nothing.
+    assert_eq!(texts("<div>\n- [ ] inside\n\n</div>\n"), ["inside"]);
 }
 
 #[test]
@@ -189,6 +191,8 @@ fn headings_are_recognised_in_every_spelling() {
         "## VERIFICATION ##",
         "Verification\n---",
         "Final\nverification checklist\n===",
+        "Manual\nqa\n---",
+        "## Release checklist)",
         "## Release Checklist",
         "## Release checklist:",
         "## Release checklist (by hand) [draft]",
@@ -256,6 +260,14 @@ fn lines_offsets_and_depths_are_those_of_the_text() {
         .collect();
     // A lone carriage return ends a line for Markdown and for us.
     assert_eq!(seen, [(6, 0, b' '), (7, 1, b'x'), (8, 0, b'~')]);
+}
+
+#[test]
+fn a_tab_indents_to_the_next_fourth_column() {
+    let plan = "- [ ] a\n\t- [ ] b\n    - [ ] c\n \t- [ ] d\n     - [ ] e\n";
+    let list = Checklist::parse(plan);
+    let depths: Vec<_> = list.tasks().map(|it| it.depth).collect();
+    assert_eq!(depths, [0, 1, 1, 1, 2]);
 }
 
 #[test]
