@@ -245,8 +245,10 @@ fn a_task_that_goes_on_over_lines_is_read_whole() {
     let plan = "- [ ] first\n  goes   on\nand on\n- [ ] second\n\n  a paragraph of its own\n- [ ] third\n  - a note\n";
     assert_eq!(texts(plan), ["first goes on and on", "second", "third"]);
     assert_eq!(
-        texts("- [ ] a\n---\n- [ ] b\n# H\n- [ ] c\n```\nx\n```\n"),
-        ["a", "b", "c"]
+        texts(
+            "- [ ] a\n---\n- [ ] b\n# H\n- [ ] c\n```\nx\n```\n- [ ] d\n> said\n- [ ] e\n~~~\nx\n~~~\n"
+        ),
+        ["a", "b", "c", "d", "e"]
     );
 }
 
