@@ -37,10 +37,15 @@ async fn line_ends_keywords_and_encodings_are_as_a_checkout_gives_them() {
         ("b.id", "$Id$\n"),
         ("plain", "x\n"),
     ];
+    fs::write(worktree.path.join("a.txt"), "").unwrap();
+    let mode = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(worktree.path.join("a.txt"), mode).unwrap();
     let mut written = anew(&lab, &repo, &worktree, &files).await;
     written.sort();
     assert_eq!(written, ["a.txt", "b.id"].map(PathBuf::from));
     assert_eq!(read(&worktree, "a.txt"), "a\r\n");
+    let meta = fs::metadata(worktree.path.join("a.txt")).unwrap();
+    assert_eq!(meta.permissions().mode() & 0o777, 0o755);
     assert!(read(&worktree, "b.id").starts_with("$Id: "));
     assert_eq!(lab.sh(&worktree.path, &["status", "--porcelain"]), "");
     // Git takes files as they were when the attribute came: committed as they are, they come out as others.
@@ -60,8 +65,6 @@ async fn line_ends_keywords_and_encodings_are_as_a_checkout_gives_them() {
 #[tokio::test]
 async fn a_file_that_the_run_never_touched_follows_new_attributes() {
     let (lab, repo, worktree) = with_worktree().await;
-    let mode = fs::Permissions::from_mode(0o755);
-    fs::set_permissions(worktree.path.join("f"), mode).unwrap();
     let written = anew(
         &lab,
         &repo,
@@ -71,8 +74,6 @@ async fn a_file_that_the_run_never_touched_follows_new_attributes() {
     .await;
     assert_eq!(written, [PathBuf::from("f")]);
     assert_eq!(read(&worktree, "f"), "one\r\n");
-    let meta = fs::metadata(worktree.path.join("f")).unwrap();
-    assert_eq!(meta.permissions().mode() & 0o777, 0o755);
     assert_eq!(
         lab.sh(&worktree.path, &["diff-files"]),
         "",

@@ -71,13 +71,13 @@ async fn objects_that_lie_only_where_the_repository_was_told_to_borrow_are_not_m
 #[tokio::test]
 async fn where_the_repository_borrowed_when_the_run_began_it_borrows_on() {
     let lab = Lab::new().await;
-    lab.sh(
-        &lab.at(""),
-        &["clone", "-q", "--shared", "repo", "a \"quoted\" clone"],
-    );
-    let clone = lab.at("a \"quoted\" clone");
-    fs::write(lab.at("repo/g"), "lent\n").unwrap();
-    let lent = lab.commit(&lab.repo(), "lent");
+    // In an environment variable, a colon and quotes have a meaning of their own.
+    let lender = lab.start("a \"quoted\" and:cut lender");
+    let args = ["clone", "-q", "--shared", lender.to_str().unwrap(), "clone"];
+    lab.sh(&lab.at(""), &args);
+    let clone = lab.at("clone");
+    fs::write(lender.join("g"), "lent\n").unwrap();
+    let lent = lab.commit(&lender, "lent");
     let repo = Repo::open(&lab.git, &clone).await.unwrap();
     let prepared = prepare_worktree(&repo, &want("r1")).await;
     let worktree = ready(prepared.unwrap());

@@ -2,7 +2,7 @@
 //! is missing is told before anything leaves the machine.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use agent_loop::core::handover::{Event, State as Handover};
 use agent_loop::core::run::{self, RunId, State};
@@ -124,6 +124,7 @@ async fn a_forge_command_that_a_killed_daemon_left_is_ended_before_another_one_b
     let stray = |of: &str| {
         let mut sleep = Command::new("sleep");
         sleep.arg("1000").env("LOOPD_STEP", format!("{id}.{of}"));
+        sleep.stdout(Stdio::null()).stderr(Stdio::null());
         sleep.spawn().expect("a process")
     };
     let (mut left, mut other) = (stray("pull-request"), stray("pull-request-of-another"));
