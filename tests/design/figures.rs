@@ -224,6 +224,21 @@ fn the_next_prompt_is_told_what_the_watchdog_noted() {
 }
 
 #[test]
+fn prompts_that_were_written_anew_are_counted_over_the_run_and_since_something_was_done() {
+    let mut story = at_work(|terms| terms.limits.max_rewrites = 2);
+    while story.facts.rewrites < 2 {
+        assert_ne!(story.state, State::Paused, "two of them are allowed");
+        let before = story.facts.rewrites;
+        story.iterates(Agent::Nothing);
+        if story.facts.rewrites > before {
+            assert_eq!(story.facts.rewrites, before + 1);
+            assert_eq!(story.facts.ladder.rewrites, story.facts.rewrites);
+            assert_eq!(story.facts.current.rewrite, Some(story.facts.rewrites));
+        }
+    }
+}
+
+#[test]
 fn a_plan_of_which_nothing_but_blocked_tasks_is_left_is_a_persons() {
     let mut story = at_work(|_| {});
     story.iterates(Agent::Blocks);

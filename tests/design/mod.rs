@@ -12,6 +12,7 @@ mod coverage;
 mod figures;
 mod flaws;
 mod handover;
+mod handover_figures;
 mod joint;
 mod laws;
 mod line;
