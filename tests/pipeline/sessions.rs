@@ -114,20 +114,26 @@ async fn a_session_that_the_agent_does_not_know_any_more_costs_no_try() {
     house.check().await;
 }
 
-#[tokio::test]
-async fn a_paused_agent_goes_on_and_hears_what_the_person_says() {
-    let repo = Repository::with_plan(ONE_TASK);
-    let house = House::over(&repo).await;
-    let mut stile = Turnstile::new(repo.outside(), "agent");
-    let script = format!(
+/// An agent that has used something when it waits at the turnstile.
+fn used_and_waits(stile: &Turnstile) -> String {
+    format!(
         r#"
         then = "default"
         [[turn]]
         steps = [{{ usage = {{ input_tokens = 70, output_tokens = 7 }} }}, {{ sh = "{}" }}]
         "#,
         stile.sh()
-    );
-    let id = house.create(&repo, Some(&script), json!({})).await;
+    )
+}
+
+#[tokio::test]
+async fn a_paused_agent_goes_on_and_hears_what_the_person_says() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let mut stile = Turnstile::new(repo.outside(), "agent");
+    let id = house
+        .create(&repo, Some(&used_and_waits(&stile)), json!({}))
+        .await;
     stile.somebody().await;
     let _ = house.operate(&id, Event::Pause).await;
     house.settled(&id).await;
@@ -154,15 +160,9 @@ async fn an_agent_that_ends_with_its_daemon_goes_on_under_the_next_one() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
     let mut stile = Turnstile::new(repo.outside(), "agent");
-    let script = format!(
-        r#"
-        then = "default"
-        [[turn]]
-        steps = [{{ usage = {{ input_tokens = 70, output_tokens = 7 }} }}, {{ sh = "{}" }}]
-        "#,
-        stile.sh()
-    );
-    let id = house.create(&repo, Some(&script), json!({})).await;
+    let id = house
+        .create(&repo, Some(&used_and_waits(&stile)), json!({}))
+        .await;
     stile.somebody().await;
     house.handle.drain(Shutdown::Stop).await;
     house.die().await;
