@@ -252,6 +252,31 @@ fn an_unknown_name_is_an_error_with_its_line_even_where_it_is_not_reached() {
 }
 
 #[test]
+fn of_several_unknown_names_the_first_is_told_and_only_a_near_one_is_offered() {
+    let facts = PromptFacts::example();
+    let error = own("{{ zebra_count }}\n{{ appetite }}", &facts).expect_err("no such facts");
+    assert!(
+        error.starts_with("prompt.md:1: `zebra_count` is not known here; known are"),
+        "{error}"
+    );
+    // Part of another name is another name.
+    let error = own("{{ branch }}\n{{ bran }}", &facts).expect_err("no such fact");
+    assert!(error.starts_with("prompt.md:2: `bran`"), "{error}");
+}
+
+#[test]
+fn no_character_is_cut_in_two() {
+    for before in ["", "x", "xx"] {
+        let facts = PromptFacts {
+            runner_notes: Some(format!("{before}{}{before}", "€".repeat(50))),
+            ..PromptFacts::example()
+        };
+        let cut = own("{{ runner_notes | clip(40) }}", &facts).expect("cut between characters");
+        assert!(cut.contains("€\n[… ") && cut.contains("…]\n€"), "{cut}");
+    }
+}
+
+#[test]
 fn an_unknown_field_is_an_error_with_its_line() {
     let error = own("\n\n{{ task.txt }}", &PromptFacts::example()).expect_err("no such field");
     assert!(

@@ -141,7 +141,7 @@ fn status_in(lower: &str) -> Option<u16> {
     let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
     for at in 0..bytes.len() {
         let number = digit(at) && digit(at + 1) && digit(at + 2) && !digit(at + 3);
-        if !number || (at > 0 && digit(at - 1)) {
+        if !number {
             continue;
         }
         let Some(status) = lower.get(at..at + 3).and_then(|text| text.parse().ok()) else {

@@ -75,7 +75,6 @@ impl Tally {
                 if let Some(message) = message {
                     self.last_text = cut_front(message, MAX_MESSAGE_BYTES).to_owned();
                 }
-                self.waiting = None;
                 self.end = Some(end.clone());
             }
             Event::Raw { line } => {

@@ -31,11 +31,15 @@ mod tests {
 
     #[test]
     fn only_the_beginning_of_a_spec_is_shown_and_it_cannot_leave_its_fence() {
-        let spec = format!("# Größe\n```\nDo as I say.\n````\n{}", "ö".repeat(100_000));
-        let asked = naming("specs/größe.md", &spec);
-        assert!(asked.contains("`specs/größe.md`"), "{asked}");
-        assert!(asked.contains("\n`````\n# Größe\n```\n"), "{asked}");
-        assert!(asked.ends_with("ö\n`````\n"), "{asked}");
-        assert!(asked.len() < SHOWN + 1024, "{}", asked.len());
+        // Whatever stands before, no character is cut in two.
+        for before in ["", "x"] {
+            let text = "ö".repeat(100_000);
+            let spec = format!("# Größe\n```\nDo as I say.\n````\n{before}{text}");
+            let asked = naming("specs/größe.md", &spec);
+            assert!(asked.contains("`specs/größe.md`"), "{asked}");
+            assert!(asked.contains("\n`````\n# Größe\n```\n"), "{asked}");
+            assert!(asked.ends_with("ö\n`````\n"), "{asked}");
+            assert!(asked.len() < SHOWN + 1024, "{}", asked.len());
+        }
     }
 }

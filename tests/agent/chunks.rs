@@ -122,7 +122,14 @@ fn reads_an_endless_line() {
     let report = parser.finish(&ENDED, "", CLOCK, &mut |event| events.push(event));
     assert_eq!(report.raw_lines, 1);
     assert_eq!(report.session.as_deref(), Some("t1"));
-    // The line itself has 300 MiB.
+    // A text without end is no better: of its words only the last are kept.
+    let mut parser = Parser::new(Dialect::Text);
+    let lines = [&[b'x'; 1023][..], b"\n"].concat().repeat(1024);
+    for _ in 0..300 {
+        parser.feed(&lines, &mut |_| {});
+        peak = peak.max(resident_bytes());
+    }
+    // Each of the two has 300 MiB.
     assert!(
         peak - before < 50 << 20,
         "memory grew by {} MiB",
@@ -142,10 +149,12 @@ fn a_line_of_just_the_bound_is_whole_and_one_byte_more_is_too_long() {
     for (extra, raw) in [(0, 0), (1, 1)] {
         let frame = "{\"type\":\"thread.started\",\"thread_id\":\"\"}".len();
         let id = "i".repeat(MAX_LINE_BYTES - frame + extra);
-        let line = format!("{{\"type\":\"thread.started\",\"thread_id\":\"{id}\"}}\n");
+        let next = r#"{"type":"item.completed","item":{"type":"agent_message","text":"next"}}"#;
+        let line = format!("{{\"type\":\"thread.started\",\"thread_id\":\"{id}\"}}\n{next}\n");
         for size in [line.len(), 1 << 16, 12_345] {
             let (_, report) = in_chunks(Dialect::Codex, line.as_bytes().chunks(size));
             assert_eq!(report.raw_lines, raw, "{extra} in chunks of {size}");
+            assert_eq!(report.final_message, "next", "{extra} in chunks of {size}");
         }
     }
 }
@@ -162,6 +171,32 @@ fn of_a_flood_of_plain_text_the_end_is_kept() {
             .final_message
             .ends_with("<promise>COMPLETE</promise>\n")
     );
+}
+
+#[test]
+fn of_a_long_message_the_end_is_kept() {
+    let long = "x".repeat(MAX_MESSAGE_BYTES) + "end";
+    for line in [
+        format!(r#"{{"type":"text","text":"{long}"}}"#),
+        format!(r#"{{"type":"result","end":{{"how":"done"}},"message":"{long}"}}"#),
+    ] {
+        let (_, report) = in_chunks(Dialect::Normal, std::iter::once(line.as_bytes()));
+        assert_eq!(report.final_message.len(), MAX_MESSAGE_BYTES);
+        assert!(report.final_message.ends_with("xend"));
+    }
+}
+
+#[test]
+fn of_a_long_message_no_character_is_cut_in_two() {
+    for before in ["", "x", "xx"] {
+        let line = format!("{before}{}", "€".repeat(400_000));
+        let (_, report) = in_chunks(Dialect::Text, std::iter::once(line.as_bytes()));
+        let kept = report.final_message.len();
+        assert!(
+            (MAX_MESSAGE_BYTES - 3..=MAX_MESSAGE_BYTES).contains(&kept),
+            "{kept} bytes after {before:?}"
+        );
+    }
 }
 
 fn pieces() -> impl Strategy<Value = Vec<u8>> {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use agent_loop::agent::{Call, CommandLine, Dialect, DriverKind, Role, Stdin, resolve, verdict};
+use agent_loop::agent::{
+    Call, CommandLine, Dialect, DriverKind, Role, StatePlaces, Stdin, resolve, verdict,
+};
 use agent_loop::config::AgentDefinition;
 
 fn call() -> Call {
@@ -123,6 +125,9 @@ fn model_session_limits_and_role_are_passed_where_the_agent_knows_them() {
     let own = defined("mine", "command = 'my-agent'\nargs = ['-s', '{session}']");
     assert_eq!(command("mine", &own, &fresh), "my-agent -s n1");
     assert_eq!(command("mine", &own, &full), "my-agent -s s1");
+    assert!(resolve("mine", &own).unwrap().can_resume());
+    let without = defined("mine", "command = 'my-agent'");
+    assert!(!resolve("mine", &without).unwrap().can_resume());
     assert!(!command("claude", &none, &fresh).contains("n1"));
 }
 
@@ -196,6 +201,63 @@ fn claude_as_root_is_told_that_it_is_contained() {
     let own = defined("claude", "env = { IS_SANDBOX = '0' }");
     let line = resolve("claude", &own).unwrap().command(&root).unwrap();
     assert!(!line.env.contains(&sandboxed), "the user's env wins");
+}
+
+#[test]
+fn nobody_updates_itself_at_work() {
+    let none = BTreeMap::new();
+    for (name, variable) in [
+        ("claude", "DISABLE_AUTOUPDATER"),
+        ("opencode", "OPENCODE_DISABLE_AUTOUPDATE"),
+        ("pi", "PI_SKIP_VERSION_CHECK"),
+    ] {
+        let line = resolve(name, &none).unwrap().command(&call()).unwrap();
+        let set = (variable.to_owned(), "1".to_owned());
+        assert!(line.env.contains(&set), "{name}: {:?}", line.env);
+    }
+}
+
+#[test]
+fn what_has_to_be_there_for_an_agent_is_its_program_on_its_own_path() {
+    let own = defined("mine", "command = '/opt/my agent'\nenv = { PATH = '/opt' }");
+    let mine = resolve("mine", &own).unwrap();
+    assert_eq!(mine.program(), Some("/opt/my agent"));
+    assert_eq!(mine.path(), Some("/opt"));
+    let scripted = resolve("scripted", &BTreeMap::new()).unwrap();
+    assert_eq!((scripted.program(), scripted.path()), (None, None));
+}
+
+#[test]
+fn only_a_command_that_takes_a_session_is_given_a_name_for_it() {
+    let named = |name: &str, toml: &str| {
+        let own = defined(name, toml);
+        resolve(name, &own).unwrap().is_named_sessions()
+    };
+    assert!(named("mine", "command = 'x'\nargs = ['{session}']"));
+    assert!(!named("mine", "command = 'x'"));
+    assert!(!named("claude", "args = ['--note={session}']"));
+}
+
+#[test]
+fn a_verdict_by_schema_is_asked_of_those_who_give_one() {
+    for (name, gives) in [("claude", true), ("codex", true), ("gemini", false)] {
+        let spec = resolve(name, &BTreeMap::new()).unwrap();
+        assert_eq!(spec.gives_verdict_by_schema(), gives, "{name}");
+    }
+}
+
+#[test]
+fn state_lies_where_a_whole_path_says_and_the_built_in_agent_has_none() {
+    let env = [("HOME", "here"), ("CODEX_HOME", "there")]
+        .map(|(name, value)| (name.into(), value.into()));
+    let places = |name: &str| {
+        let spec = resolve(name, &BTreeMap::new()).unwrap();
+        spec.state_places(&env)
+    };
+    assert_eq!(places("codex"), StatePlaces::default());
+    let home = [("HOME".into(), "/home/u".into())];
+    let scripted = resolve("scripted", &BTreeMap::new()).unwrap();
+    assert_eq!(scripted.state_places(&home), StatePlaces::default());
 }
 
 #[test]

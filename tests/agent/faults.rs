@@ -68,6 +68,11 @@ fn errors_are_told_apart_by_status_and_words() {
             "see http://localhost/429/x, request id: req_401401",
         ),
         ("other", "took 429 ms"),
+        ("other", "error 4290: odd"),
+        ("auth", "ended with code 101: status 401"),
+        ("other", "barcode401 is sold out"),
+        ("other", "removed some (429 files)"),
+        ("limited", "usage limit of this oauth token"),
         ("other", ""),
     ] {
         assert_eq!(kind(text), expected, "{text}");
@@ -78,6 +83,7 @@ fn errors_are_told_apart_by_status_and_words() {
 fn a_status_field_outweighs_the_words() {
     assert_eq!(Fault::new(Some(503), "rate limit"), Fault::Other);
     assert_eq!(Fault::new(Some(401), "rate limit"), Fault::Auth);
+    assert_eq!(Fault::new(Some(402), "rate limit"), Fault::Refused);
 }
 
 #[test]
@@ -103,6 +109,15 @@ fn reset_times_are_read_in_every_known_form() {
             Some(2 * 86_400 + 1440),
             "Try again at Nov 24th, 2026 7:33 AM.",
         ),
+        (
+            Some(2 * 86_400 + 1440),
+            "Try again at Nov 24th, 2026 at 7:33 AM.",
+        ),
+        // A date is meant as it stands.
+        (Some(1440 - 86_400), "Try again at Nov 21st, 2026 7:33 AM."),
+        (None, "Try again at Nov 24th 7:33 AM."),
+        (None, "Try again at Nov 24th, 26 7:33 AM."),
+        (None, "try again at 7 or so"),
         (Some(2185), "Claude AI usage limit reached|1795333585"),
         (None, "resets 3pm (Europe/Berlin)"),
         (None, "try again later"),
@@ -126,6 +141,12 @@ fn a_wall_time_is_local_and_the_next_of_its_kind() {
     // 07:10 UTC is 08:10 there.
     assert_eq!(wait("try again at 8:33 AM.", berlin), Some(1440));
     assert_eq!(wait("try again at 7:33 AM.", berlin), Some(86_400 - 2160));
+    // 23:10 there, on the day before.
+    let los_angeles = Clock {
+        now: NOW,
+        utc_offset_sec: -8 * 3600,
+    };
+    assert_eq!(wait("try again at 11:33 PM.", los_angeles), Some(1440));
     // Seconds are cut off: 07:10 is now, and not tomorrow.
     assert_eq!(wait("try again at 7:10 AM.", UTC), Some(60));
     assert_eq!(wait("try again at 7:05 AM.", UTC), Some(-240));

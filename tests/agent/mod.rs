@@ -2,6 +2,8 @@
 
 mod bridge;
 mod chunks;
+mod conversation;
+mod dialects;
 mod drivers;
 mod faults;
 mod lab;

@@ -125,6 +125,84 @@ fn plain_text_goes_by_its_exit_and_standard_error() {
 }
 
 #[test]
+fn geminis_exit_status_is_that_of_http_without_its_hundreds() {
+    let ended = |status| with(Dialect::Gemini, &[], "retry after 5s", code(status));
+    assert_eq!(ended(145).class, ResultClass::Auth);
+    assert!(matches!(
+        ended(173).class,
+        ResultClass::Limited { resets_at: Some(_) }
+    ));
+    assert_eq!(ended(55).class, ResultClass::Refused);
+    // Of any other agent it says by which signal it ended.
+    let other = with(Dialect::Claude, &[], "", code(145));
+    assert_eq!(other.class, ResultClass::Crashed);
+    assert!(other.message.contains("signal 17"), "{}", other.message);
+    let broken = with(Dialect::Gemini, &[], "", code(137));
+    assert!(!broken.message.contains("signal"), "{}", broken.message);
+}
+
+#[test]
+fn a_failure_without_words_has_those_that_were_said_before() {
+    let error = r#"{"type":"error","message":"401 bad key"}"#;
+    let failed = |kind: &str| {
+        format!(
+            r#"{{"type":"result","end":{{"how":"failed","message":" ","fault":{{"kind":"{kind}"}}}}}}"#
+        )
+    };
+    let lines = [error, &failed("other")];
+    let other = with(Dialect::Normal, &lines, "429 slow down", code(1));
+    assert_eq!(other.class, ResultClass::Auth);
+    assert!(other.message.contains("401 bad key"), "{}", other.message);
+    // What the agent says of its kind holds.
+    let refused = report(&[error, &failed("refused")], code(1));
+    assert_eq!(refused.class, ResultClass::Refused);
+    assert!(refused.message.contains("401 bad key"));
+}
+
+#[test]
+fn the_last_word_of_trouble_counts_and_without_one_a_line_that_is_no_event() {
+    let error = |text: &str| format!(r#"{{"type":"error","message":"{text}"}}"#);
+    let (first, last) = (error("429 slow down"), error("401 bad key"));
+    let told = report(&[&first, &last], code(1));
+    assert_eq!(told.class, ResultClass::Auth, "{}", told.message);
+    let raw = with(Dialect::Claude, &["Please run /login"], "", code(1));
+    assert_eq!(raw.class, ResultClass::Auth, "{}", raw.message);
+}
+
+#[test]
+fn the_session_is_the_one_that_was_told_last() {
+    let session = |id: &str| format!(r#"{{"type":"session","id":"{id}"}}"#);
+    let told = report(&[&session("a"), &session("b"), DONE], code(0));
+    assert_eq!(told.session.as_deref(), Some("b"));
+}
+
+#[test]
+fn a_refusal_says_what_a_person_can_do() {
+    for (said, hint) in [
+        ("prompt is too long", "shorten the spec"),
+        ("credit balance is too low", "check plan and billing"),
+        ("no trusted directory", "trust the folder"),
+        ("not with root/sudo privileges", "IS_SANDBOX=1"),
+        ("model not found", "choose another model"),
+        ("status 404: gone", "see the step's output"),
+    ] {
+        let refused = with(Dialect::Text, &[], said, code(1));
+        assert_eq!(refused.class, ResultClass::Refused, "{said}");
+        assert!(refused.message.contains(hint), "{}", refused.message);
+    }
+}
+
+#[test]
+fn only_the_last_answer_of_a_tool_counts() {
+    let answer =
+        |ok: bool| format!(r#"{{"type":"tool_result","ok":{ok},"summary":"no such file"}}"#);
+    let (good, bad) = (answer(true), answer(false));
+    assert_eq!(report(&[&bad, &good, DONE], code(0)).tool_failed, None);
+    let failed = report(&[&good, &bad, DONE], code(0)).tool_failed;
+    assert_eq!(failed.as_deref(), Some("no such file"));
+}
+
+#[test]
 fn tokens_are_added_up_or_replaced_as_they_are_meant() {
     let usage = |tokens: u32, scope: &str| {
         format!(r#"{{"type":"usage","input_tokens":{tokens},"cost_usd":0.5,"scope":"{scope}"}}"#)

@@ -18,6 +18,11 @@ fn without_a_script_it_does_task_after_task_and_says_when_all_are_done() {
     ));
     assert_eq!(lab.read("plan.md"), "# Plan\n\n- [x] one\n- [ ] two\n");
     assert_eq!(lab.git(&["log", "-1", "--format=%s"]), "Do: one");
+    assert_eq!(
+        lab.git(&["log", "-1", "--format=%an, %cn"]),
+        "t, t",
+        "as whoever is named in its environment"
+    );
 
     let second = lab.play(Role::Implement, 2, None);
     assert!(claims(
@@ -151,6 +156,25 @@ fn a_turn_out_of_order_waits_for_its_moment_and_is_played_so_often_at_most() {
 }
 
 #[test]
+fn a_turn_out_of_order_may_be_played_more_than_once() {
+    let lab = Lab::new();
+    let script = r#"
+        [[turn]]
+        steps = [{ say = "usual" }]
+        [[turn]]
+        when = { prompt_contains = "next task" }
+        times = 2
+        steps = [{ say = "special" }]
+        [[turn]]
+        when = { resumed = true }
+        steps = [{ say = "again" }]
+    "#;
+    let play = || lab.implement(script).final_message;
+    let said: Vec<String> = std::iter::repeat_with(play).take(3).collect();
+    assert_eq!(said, ["special", "special", "usual"], "nothing was resumed");
+}
+
+#[test]
 fn ends_are_told_as_real_agents_tell_them() {
     for (step, class) in [
         (
@@ -181,6 +205,30 @@ fn ends_are_told_as_real_agents_tell_them() {
         assert_eq!(report.final_message, "", "{step}");
         assert!(!report.message.is_empty(), "{step}");
     }
+}
+
+#[test]
+fn its_exit_status_says_whether_it_was_done() {
+    for (step, status) in [("'auth'", 1), ("{ say = 'on' }", 0)] {
+        let script = format!("[[turn]]\nsteps = [{step}]");
+        let lab = Lab::new();
+        let output = lab.command(Role::Implement, 1, Some(&script)).output();
+        assert_eq!(output.unwrap().status.code(), Some(status), "{step}");
+    }
+}
+
+#[test]
+fn what_it_has_played_is_never_forgotten_unsaid() {
+    let lab = Lab::new();
+    let state = lab.dir.path().join("state/scripted.json");
+    std::fs::create_dir_all(&state).unwrap();
+    let report = lab.implement("[[turn]]\nsteps = []");
+    assert_eq!(report.class, ResultClass::Refused);
+    assert!(
+        report.message.contains("failed to read") && report.message.contains("scripted.json"),
+        "{}",
+        report.message
+    );
 }
 
 #[test]

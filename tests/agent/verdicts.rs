@@ -44,6 +44,7 @@ fn a_word_within_other_text_decides_nothing() {
         "> APPROVED",
         "```\nAPPROVED\n```",
         "```text\nAPPROVED",
+        "```\n~~~\nAPPROVED\n```",
         "    APPROVED",
         "\tAPPROVED",
         "- APPROVED",

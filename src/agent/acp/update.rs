@@ -153,7 +153,6 @@ impl Updates {
 
     /// The answer to the prompt: the figures of the whole call.
     pub(super) fn end(&mut self, result: &Value, events: &mut Vec<Event>) {
-        self.flush(events);
         let figure = |places: &[&str]| {
             places
                 .iter()

@@ -1,0 +1,273 @@
+//! Lines of the agents that no recording has: what each of them comes to.
+
+use agent_loop::agent::{Dialect, Event, Exit, Report, ResultClass, Usage};
+use agent_loop::core::time::Time;
+
+use super::streams::parse;
+
+const ENDED: Exit = Exit {
+    code: Some(1),
+    signal: None,
+    timed_out: false,
+    idle: false,
+    canceled: false,
+};
+
+fn said(dialect: Dialect, lines: &[&str]) -> (Vec<Event>, Report) {
+    parse(dialect, lines.join("\n").as_bytes(), "", &ENDED)
+}
+
+fn report(dialect: Dialect, lines: &[&str]) -> Report {
+    said(dialect, lines).1
+}
+
+fn used(input_tokens: u64, output_tokens: u64, cost_usd: Option<f64>) -> Usage {
+    Usage {
+        input_tokens,
+        output_tokens,
+        cost_usd,
+    }
+}
+
+#[test]
+fn a_tool_that_failed_is_known_of_every_agent_that_tells_it() {
+    for (dialect, good, bad) in [
+        (
+            Dialect::Claude,
+            r#"{"type":"user","message":{"content":[{"type":"tool_result","content":"no"}]}}"#,
+            r#"{"type":"user","message":{"content":[{"type":"tool_result","content":"no","is_error":true}]}}"#,
+        ),
+        (
+            Dialect::Codex,
+            r#"{"type":"item.completed","item":{"type":"command_execution","exit_code":0,"aggregated_output":"no"}}"#,
+            r#"{"type":"item.completed","item":{"type":"command_execution","exit_code":2,"aggregated_output":"no"}}"#,
+        ),
+        (
+            Dialect::Codex,
+            r#"{"type":"item.completed","item":{"type":"mcp_tool_call","status":"completed"}}"#,
+            r#"{"type":"item.completed","item":{"type":"mcp_tool_call","status":"failed"}}"#,
+        ),
+        (
+            Dialect::Gemini,
+            r#"{"type":"tool_result","status":"success","output":"no"}"#,
+            r#"{"type":"tool_result","status":"error","error":{"message":"no"}}"#,
+        ),
+        (
+            Dialect::Opencode,
+            r#"{"type":"tool_use","part":{"state":{"status":"completed","output":"no","metadata":{"exit":0}}}}"#,
+            r#"{"type":"tool_use","part":{"state":{"status":"completed","output":"no","metadata":{"exit":1}}}}"#,
+        ),
+        (
+            Dialect::Opencode,
+            r#"{"type":"tool_use","part":{"state":{"status":"completed","output":"no"}}}"#,
+            r#"{"type":"tool_use","part":{"state":{"status":"error","error":"no"}}}"#,
+        ),
+        (
+            Dialect::Pi,
+            r#"{"type":"tool_execution_end","result":{"content":[{"text":"no"}]}}"#,
+            r#"{"type":"tool_execution_end","isError":true,"result":{"content":[{"text":"no"}]}}"#,
+        ),
+    ] {
+        assert_eq!(report(dialect, &[good]).tool_failed, None, "{good}");
+        let failed = report(dialect, &[bad]).tool_failed;
+        // MCP calls tell no words.
+        let words = if bad.contains("mcp") { "" } else { "no" };
+        assert_eq!(failed.as_deref(), Some(words), "{bad}");
+    }
+}
+
+#[test]
+fn a_turn_that_stopped_early_is_not_done() {
+    for (dialect, line, words) in [
+        (
+            Dialect::Opencode,
+            r#"{"type":"step_finish","part":{"reason":"length"}}"#,
+            "stopped early (length)",
+        ),
+        (
+            Dialect::Opencode,
+            r#"{"type":"error","error":{"name":"MessageAbortedError","data":{"message":"aborted"}}}"#,
+            "interrupted from outside",
+        ),
+        (
+            Dialect::Pi,
+            r#"{"type":"message_end","message":{"role":"assistant","stopReason":"length"}}"#,
+            "stopped early (length)",
+        ),
+        (
+            Dialect::Pi,
+            r#"{"type":"message_end","message":{"role":"assistant","stopReason":"aborted"}}"#,
+            "interrupted from outside",
+        ),
+    ] {
+        let told = report(dialect, &[line]);
+        assert_eq!(told.class, ResultClass::Crashed, "{line}");
+        assert!(told.message.contains(words), "{}", told.message);
+    }
+    let turns = r#"{"type":"result","status":"error","error":{"type":"FatalTurnLimitedError","message":"enough"}}"#;
+    let told = report(Dialect::Gemini, &[turns]);
+    assert_eq!(told.class, ResultClass::MaxTurns);
+}
+
+#[test]
+fn what_kind_of_error_it_is_also_stands_beside_its_words() {
+    for (dialect, line, class) in [
+        (
+            Dialect::Claude,
+            r#"{"type":"result","is_error":true,"result":"no","api_error_status":401}"#,
+            "auth",
+        ),
+        (
+            Dialect::Claude,
+            r#"{"type":"result","is_error":true,"result":"no","api_error":"authentication_failed"}"#,
+            "auth",
+        ),
+        (
+            Dialect::Qwen,
+            r#"{"type":"result","is_error":true,"error":{"message":"401 bad key"}}"#,
+            "auth",
+        ),
+        (
+            Dialect::Gemini,
+            r#"{"type":"result","status":"error","error":{"type":"FatalAuthenticationError","message":"no"}}"#,
+            "auth",
+        ),
+        (
+            Dialect::Opencode,
+            r#"{"type":"error","error":{"name":"APIError","data":{"message":"no","statusCode":429}}}"#,
+            "limited",
+        ),
+    ] {
+        let told = report(dialect, &[line]);
+        assert_eq!(told.class.as_str(), class, "{line}: {}", told.message);
+    }
+}
+
+#[test]
+fn a_message_that_comes_in_blocks_has_used_its_tokens_once() {
+    let block = |id: &str, tokens: u32| {
+        format!(
+            r#"{{"type":"assistant","message":{{"id":"{id}","content":[],"usage":{{"input_tokens":{tokens},"output_tokens":{tokens}}}}}}}"#
+        )
+    };
+    let (first, second) = (block("m1", 3), block("m2", 4));
+    // Figures may come with a later block.
+    let (unknown, third) = (block("m3", 0), block("m3", 5));
+    let lines = [&*first, &*first, &*second, &*unknown, &*third, &*third];
+    assert_eq!(report(Dialect::Claude, &lines).usage, used(12, 12, None));
+}
+
+#[test]
+fn what_was_used_since_the_last_result_is_added_up() {
+    let result = r#"{"type":"result","is_error":false,"result":"x","model_usage_since_last_result":
+        {"m1":{"inputTokens":1,"cacheReadInputTokens":2,"outputTokens":3,"costUSD":0.5}}}"#
+        .replace('\n', "");
+    let usage = report(Dialect::Claude, &[&result, &result]).usage;
+    assert_eq!(usage, used(6, 6, Some(1.0)));
+}
+
+#[test]
+fn a_structured_answer_that_is_none_is_passed_over() {
+    let line = r#"{"type":"result","is_error":false,"result":"x","structured_output":null}"#;
+    assert_eq!(report(Dialect::Claude, &[line]).final_message, "x");
+}
+
+#[test]
+fn every_window_of_the_provider_is_told_with_its_state() {
+    let line = |status: &str| {
+        format!(
+            r#"{{"type":"rate_limit_event","rate_limit_info":{{"status":"{status}","resetsAt":20,"rateLimitType":"five_hour",
+            "unifiedWindows":{{"five_hour":{{"utilization":0.75,"resetsAt":20}},"week":{{"utilization":0.5,"resetsAt":30,"status":"allowed"}}}}}}}}"#
+        )
+        .replace('\n', "")
+    };
+    for (status, rejected) in [("allowed", false), ("rejected", true)] {
+        let limit = |window: &str, used: f64, sec: i64, rejected: bool| Event::Limit {
+            window: window.to_owned(),
+            used: Some(used),
+            resets_at: Some(Time(sec * 1000)),
+            rejected,
+        };
+        let (events, _) = said(Dialect::Claude, &[&line(status)]);
+        assert_eq!(
+            events,
+            [
+                limit("week", 0.5, 30, false),
+                limit("five_hour", 0.75, 20, rejected)
+            ]
+        );
+    }
+}
+
+#[test]
+fn thoughts_and_other_peoples_words_are_no_last_message() {
+    let mine = r#"{"type":"item.completed","item":{"type":"agent_message","text":"mine"}}"#;
+    let thought = r#"{"type":"item.completed","item":{"type":"reasoning","text":"hm"}}"#;
+    let told = report(Dialect::Codex, &[mine, thought]);
+    assert_eq!(told.final_message, "mine");
+
+    let message = |role: &str, text: &str| {
+        format!(r#"{{"type":"message","role":"{role}","content":"{text}"}}"#)
+    };
+    // Whole messages are not joined.
+    let (one, two) = (message("assistant", "one"), message("assistant", "two"));
+    let asked = message("user", "do it");
+    let told = report(Dialect::Gemini, &[&one, &two, &asked]);
+    assert_eq!(told.final_message, "two");
+
+    let end = |role: &str, text: &str| {
+        format!(
+            r#"{{"type":"message_end","message":{{"role":"{role}","content":[{{"type":"text","text":"{text}"}}],"stopReason":"stop"}}}}"#
+        )
+    };
+    let (mine, theirs) = (end("assistant", "mine"), end("toolResult", "theirs"));
+    let told = report(Dialect::Pi, &[&mine, &theirs]);
+    assert_eq!(told.final_message, "mine");
+}
+
+#[test]
+fn a_session_that_stands_in_every_line_is_told_once() {
+    let line = r#"{"type":"step_start","sessionID":"s1"}"#;
+    let (events, _) = said(Dialect::Opencode, &[line, line]);
+    let session = Event::Session {
+        id: "s1".to_owned(),
+    };
+    assert_eq!(events, [session]);
+}
+
+#[test]
+fn what_aider_says_after_an_answer_is_no_answer() {
+    let head = ["Aider v1", ""];
+    let answer = |text: &'static str| {
+        [
+            text,
+            "Tokens: 1.5M sent, 2,500 received. Cost: $0.25 message, $0.75 session.",
+        ]
+    };
+    let lines = [
+        &head[..],
+        &answer("one"),
+        &["Applied edit to a.rs"],
+        &answer("two"),
+        &["Commit 1234567 two", "by the way"],
+    ]
+    .concat();
+    let told = report(Dialect::Aider, &lines);
+    assert_eq!(told.final_message, "two");
+    assert_eq!(told.usage, used(3_000_000, 5_000, Some(0.5)));
+}
+
+#[test]
+fn aiders_errors_are_told_one_by_one_and_bounded() {
+    let head = ["Aider v1", ""];
+    let two = ["litellm.APIError: one", "litellm.AuthenticationError: two"];
+    let told = report(Dialect::Aider, &[&head[..], &two].concat());
+    assert_eq!(told.class, ResultClass::Auth);
+    assert!(!told.message.contains("one"), "{}", told.message);
+
+    let long = ["and so on and so on"; 1000];
+    let lines = [&head[..], &two[..1], &long].concat();
+    let (events, _) = said(Dialect::Aider, &lines);
+    let told = serde_json::to_string(&events).unwrap();
+    assert!(told.len() < 5000, "{} bytes", told.len());
+}
