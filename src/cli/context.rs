@@ -13,6 +13,7 @@ use super::client::request::{Client, Endpoint, Reply};
 use super::client::token::TokenSource;
 use super::error::Error;
 use super::preview::Preview;
+use super::render::text::escaped;
 use crate::config::paths;
 use crate::core::step::Confinement;
 
@@ -108,6 +109,14 @@ impl Context {
         Ok(out.flush()?)
     }
 
+    /// Writes JSON as a line.
+    ///
+    /// # Errors
+    /// Standard output is gone or full.
+    pub fn data(&mut self, json: impl AsRef<str>) -> Result<(), Error> {
+        self.line(escaped(json.as_ref()))
+    }
+
     /// With `--json`, writes the reply as it came and returns true.
     ///
     /// # Errors
@@ -115,7 +124,7 @@ impl Context {
     pub fn json(&mut self, reply: &Reply) -> Result<bool, Error> {
         if self.global.json {
             let body = String::from_utf8_lossy(&reply.body);
-            self.line(body.trim_end_matches('\n'))?;
+            self.data(body.trim_end_matches('\n'))?;
         }
         Ok(self.global.json)
     }

@@ -145,10 +145,8 @@ impl Engine {
             // A daemon that ends begins nothing any more that was planned.
             return self.retry_at;
         }
-        self.wake_at.map(|at| {
-            let ms = at.ms_since(clock::now());
-            Instant::now() + Duration::from_millis(ms.min(MAX_SLEEP_MS))
-        })
+        self.wake_at
+            .map(|at| Instant::now() + sleep_towards(at, clock::now()))
     }
 
     async fn handle(&mut self, message: Message) {
@@ -271,9 +269,29 @@ impl Engine {
     }
 }
 
+/// How long to sleep towards a time of day.
+fn sleep_towards(at: Time, now: Time) -> Duration {
+    Duration::from_millis(at.ms_since(now).min(MAX_SLEEP_MS))
+}
+
 /// Sleeps until the deadline; the caller asks only when there is one.
 async fn sleep_until(deadline: Option<Instant>) {
     if let Some(deadline) = deadline {
         tokio::time::sleep_until(deadline).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_jumps_is_noticed_within_a_minute() {
+        let (now, hour) = (Time(1_000_000), 3_600_000);
+        for (ahead, slept) in [(0, 0), (1_500, 1_500), (60_000, 60_000), (hour, 60_000)] {
+            let sleep = sleep_towards(now.plus_ms(ahead), now);
+            assert_eq!(sleep, Duration::from_millis(slept), "{ahead} ms ahead");
+        }
+        assert_eq!(sleep_towards(Time(0), now), Duration::ZERO, "it is over");
     }
 }

@@ -19,3 +19,29 @@ impl Unstored {
         self.runs.as_ref().is_none_or(|runs| runs.contains(run))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::schedule::Unwritable;
+    use crate::core::time::Time;
+
+    #[test]
+    fn a_report_that_waits_holds_its_own_run_and_a_full_disk_every_one() {
+        let [ours, other] = ["a", "b"].map(|id| RunId(id.to_owned()));
+        let held_by = |runs: Option<Vec<RunId>>| {
+            let unwritable = Unwritable {
+                until: Time(0),
+                message: "it is full".to_owned(),
+            };
+            let unstored = Unstored {
+                gate: unwritable.into(),
+                runs,
+            };
+            [&ours, &other].map(|run| unstored.holds(run))
+        };
+        assert_eq!(held_by(Some(vec![ours.clone()])), [true, false]);
+        assert_eq!(held_by(Some(Vec::new())), [false, false]);
+        assert_eq!(held_by(None), [true, true]);
+    }
+}

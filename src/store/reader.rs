@@ -119,6 +119,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_question_sees_one_moment_whatever_is_written_meanwhile() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (_writer, reader) = super::super::open(dir.path(), Default::default()).expect("opens");
+        let other = Connection::open(super::super::file(dir.path())).expect("opens");
+        let tables = |db: &Connection| -> Result<u32, Fault> {
+            Ok(db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?)
+        };
+        let looked = reader.ask("look twice", move |db| {
+            let before = tables(db)?;
+            other.execute_batch("CREATE TABLE meanwhile (x)")?;
+            Ok((before, tables(db)?))
+        });
+        let (before, after) = looked.await.expect("answered");
+        assert_eq!(before, after);
+        let now = reader.ask("look again", tables).await.expect("answered");
+        assert_eq!(now, before + 1);
+    }
+
+    #[tokio::test]
     async fn a_connection_that_met_an_error_is_not_lent_again() {
         let dir = tempfile::tempdir().expect("a directory");
         let (_writer, reader) = super::super::open(dir.path(), Default::default()).expect("opens");

@@ -218,6 +218,26 @@ async fn every_wrong_request_is_refused_with_the_name_of_what_is_wrong() {
             .refused(422, "invalid_body");
         assert!(said.contains("after: it"), "{said}");
     }
+    // Said twice: nobody can say which one counts.
+    let good = server.body().to_string();
+    for (twice, named) in [
+        (r#""spec_path":"a""#, "duplicate field `spec_path`"),
+        (
+            r#""config_override":{"verify_cmds":["true"],"verify_cmds":[]}"#,
+            "config_override: duplicate field `verify_cmds`",
+        ),
+        (
+            r#""config_override":{"agents":{"a":{"env":{"A":"1","B":"2","A":"3"}}}}"#,
+            "duplicate field `A`",
+        ),
+    ] {
+        let ask = server
+            .ask(Method::POST, "/runs")
+            .header("content-type", "application/json")
+            .body(format!("{{{twice},{}", &good[1..]));
+        let said = ask.send().await.refused(422, "invalid_body");
+        assert!(said.contains(named), "{twice}: {said}");
+    }
     let ask = server
         .ask(Method::POST, "/runs")
         .header("content-type", "application/json")

@@ -1,10 +1,12 @@
 //! Merge, scrap and pull request over HTTP: the reply waits for what becomes of it, and says what was in the way; what the
 //! tables refuse is refused in their words.
 
+use agent_loop::core::run::State;
+use hyper::Method;
 use serde_json::{Value, json};
 
 use super::server::{Server, run_id};
-use agent_loop::core::run::State;
+use crate::support::Turnstile;
 
 /// A completed run that was not to merge; its id.
 async fn proved(server: &Server) -> String {
@@ -38,10 +40,19 @@ async fn a_merge_is_answered_when_it_is_made_and_a_repeat_is_no_error() {
         let tip = server.repo.git(&["rev-parse", "agent/thing"]);
         assert_eq!(merged["merge_commit"], tip);
         assert_eq!(merged["review_status"], "merged");
+        let handover = &merged["handover"];
         assert_eq!(
-            merged["handover"],
-            json!({ "state": "merged", "message": null })
+            (&handover["state"], &handover["message"]),
+            (&json!("merged"), &Value::Null)
         );
+        // What a person does with a run is no write to the run: whoever looks for news has a count of its own.
+        assert_eq!(merged["rev"], before["rev"]);
+        let told = server
+            .house
+            .told(&run_id(&id), "HANDOVER_STATE_CHANGED")
+            .await;
+        assert_eq!(handover["rev"], told.last().expect("told")["rev"]);
+        assert!(handover["rev"].as_u64() > before["handover"]["rev"].as_u64());
     }
     let listed = server.get("/runs").await.ok();
     assert_eq!(listed["runs"][0], run(&server, &id).await);
@@ -56,6 +67,58 @@ async fn a_merge_is_answered_when_it_is_made_and_a_repeat_is_no_error() {
         said.contains("the work is merged already") && said.contains("pr, scrap"),
         "{said}"
     );
+}
+
+/// Writes a file that git passes through a filter wherever it is checked out.
+const FILTERED: &str = r#"
+    [[turn]]
+    steps = [{ write = { path = "waits", text = "made\n" } }, { tick = "next" }, { commit = "Make" }, "complete"]
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_while_a_merge_goes_on_waits_for_what_becomes_of_it() {
+    let server = Server::with_slots(1).await;
+    let repo = &server.repo;
+    let mut stile = Turnstile::new(repo.outside(), "smudge");
+    let armed = repo.outside().join("armed");
+    let filter = format!(
+        "case $PWD in {}) if [ -e '{}' ]; then {}; fi;; esac; cat",
+        repo.root.display(),
+        armed.display(),
+        stile.sh()
+    );
+    repo.git(&["config", "filter.wait.smudge", &filter]);
+    repo.write(".gitattributes", "waits filter=wait\n");
+    repo.commit_all("A file with a filter");
+    let settings =
+        json!({ "merge_strategy": "none", "merge_target_branch": "main", "verify_cmds": ["true"] });
+    let id = server.house.create(repo, Some(FILTERED), settings).await;
+    server.house.rests(&id, State::Completed).await;
+    server.house.settled(&id).await;
+    // The target is checked out: git waits where it writes the file there.
+    std::fs::write(&armed, "").expect("a file");
+    let path = format!("/runs/{id}/merge");
+    let first = tokio::spawn(server.ask(Method::POST, &path).send());
+    stile.somebody().await;
+    let second = tokio::spawn(server.ask(Method::POST, &path).send());
+    // Asked after it, and answered one after the other.
+    for _ in 0..50 {
+        let shown = run(&server, &id.0).await;
+        assert_eq!(shown["review_status"], "merging");
+    }
+    assert!(
+        !second.is_finished(),
+        "it was answered before there was an answer"
+    );
+    std::fs::remove_file(&armed).expect("a file");
+    stile.open();
+    for reply in [first, second] {
+        let merged = reply.await.expect("answered").ok()["run"].clone();
+        assert_eq!(merged["review_status"], "merged");
+        assert_eq!(merged["merge_commit"], repo.git(&["rev-parse", "main"]));
+    }
+    assert_eq!(repo.at("main", "waits"), "made");
+    server.house.check().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

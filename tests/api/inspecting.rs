@@ -137,6 +137,22 @@ async fn a_run_that_several_gates_hold_tells_the_first_and_that_there_are_more()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_step_is_tried_again_later_says_when() {
+    let server = Server::with_slots(1).await;
+    let script = "[[turn]]\nsteps = [{ exit = 3 }]\n";
+    let settings = json!({ "agent_retry_backoff_sec": 100, "reviewer": false });
+    let id = server
+        .house
+        .create(&server.repo, Some(script), settings)
+        .await;
+    server.house.wait(&id, |run| run.facts.due.is_some()).await;
+    let why = server.get(&format!("/runs/{id}/why")).await.ok();
+    assert_eq!(why["gates"][0]["gate"], "backoff", "{why}");
+    assert!(why["wake_at"].is_string(), "{why}");
+    assert_eq!(why["gates"][0]["until"], why["wake_at"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn why_is_the_states_own_reason_for_every_other_run() {
     let server = Server::idle().await;
     for (verb, state) in [("pause", "paused"), ("cancel", "canceled")] {

@@ -27,7 +27,8 @@ async fn daemon(user: &User, failure: Option<&'static str>) -> Fake {
             "kind": "analysis", "location": "global", "path": dir.join(name), "sha256": null
         })
     };
-    let reports = json!({ "artifacts": [report("summary.md"), report("report.md")] });
+    let log = json!({ "kind": "log", "location": "global", "path": "/v/iter-01-impl.log", "sha256": null });
+    let reports = json!({ "artifacts": [log, report("summary.md"), report("report.md")] });
     let other = run("failed", "FAILED");
     Fake::start(
         move |seen| match (seen.method.as_str(), seen.uri.as_str()) {
@@ -74,10 +75,15 @@ async fn without_a_run_it_takes_the_one_that_ended_last_and_prints_what_there_is
     ] {
         assert!(done.out.contains(part), "{part}: {}", done.out);
     }
+    assert!(!done.out.contains("iter-01"), "{}", done.out);
     let json = user.at(&fake.addr, &["analyze", "login", "--json"]).await;
     let json: Value = serde_json::from_str(&json.out).expect("JSON");
     assert_eq!(json["run"]["postmortem"]["written"], true);
     assert_eq!(json["reports"].as_array().map(Vec::len), Some(2));
+    // Named once: what the name means later is not asked.
+    let asked = fake.asked().into_iter().map(|seen| seen.uri);
+    let by_name: Vec<String> = asked.filter(|uri| uri.contains("login")).collect();
+    assert_eq!(by_name, ["/runs/login/postmortem"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

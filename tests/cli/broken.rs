@@ -224,3 +224,35 @@ async fn a_daemon_that_closes_each_stream_at_once_is_asked_after_pauses() {
     let pauses = Duration::from_millis(200 + 400 + 800);
     assert!(begun.elapsed() >= pauses, "{:?}", begun.elapsed());
 }
+
+/// How long the pause is after a stream that said so, and was closed twice.
+async fn pause_after(wish: &str) -> Duration {
+    let dir = TempDir::new().expect("a directory");
+    let path = dir.path().join("socket");
+    let (daemon, client) = found(&path).await;
+    let mut follow = Follow::new(&client, Call::get("follow", "/events"));
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+    let message = event(1, "STEP_STARTED", RUN, json!({}));
+    let told = format!("{head}retry: {wish}\n{message}");
+    let closes = async { drop(daemon.answers(told.as_bytes()).await) };
+    let (first, ()) = tokio::join!(next(&mut follow), closes);
+    assert_eq!(number(&first), "1");
+    assert_eq!(next(&mut follow).await, Next::Closed);
+    // After a message it is asked at once, and then after a pause.
+    let closes = async { drop(daemon.answers(head.as_bytes()).await) };
+    let (closed, ()) = tokio::join!(next(&mut follow), closes);
+    assert_eq!(closed, Next::Closed);
+    let begun = Instant::now();
+    let closes = async { drop(daemon.answers(head.as_bytes()).await) };
+    let (closed, ()) = tokio::join!(next(&mut follow), closes);
+    assert_eq!(closed, Next::Closed);
+    begun.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pause_that_a_daemon_wishes_is_made_but_for_one_without_end() {
+    let wished = pause_after("1000").await;
+    assert!(wished >= Duration::from_secs(1), "{wished:?}");
+    // An hour, of which five seconds are made: `next` is given a minute.
+    pause_after("3600000").await;
+}

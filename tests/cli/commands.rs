@@ -60,6 +60,25 @@ async fn list_goes_on_to_the_next_page_until_the_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_is_as_long_as_the_daemon_gives_it_and_one_without_runs_is_the_last() {
+    // A daemon that has nothing more, and always another place to go on from.
+    let fake = Fake::start(|seen| {
+        let left = if seen.uri.contains("cursor=c3") {
+            Value::Null
+        } else {
+            json!("c3")
+        };
+        reply(200, &json!({ "runs": [], "next_cursor": left }))
+    });
+    let fake = fake.await;
+    let asked = ["list", "--limit", "500"];
+    let ended = User::new().at(&fake.addr, &asked).await;
+    assert_eq!(ended.out, "no runs\n");
+    let uris: Vec<String> = fake.asked().into_iter().map(|seen| seen.uri).collect();
+    assert_eq!(uris, ["/runs?limit=200"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_empty_list_says_so() {
     let fake = answering(200, json!({ "runs": [], "next_cursor": null })).await;
     let user = User::new();

@@ -91,6 +91,32 @@ async fn a_refused_stream_is_not_tried_again() {
     assert_eq!(fake.asked().len(), 1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_stream_is_not_taken_for_one() {
+    let fake = Fake::start(|_| reply(202, &json!({ "accepted": true }))).await;
+    let ended = User::new().at(&fake.addr, &["events"]).await;
+    assert_eq!(ended.code, Some(3), "{}", ended.err);
+    let said = "it answers 202 Accepted to a request for events";
+    assert!(ended.err.contains(said), "{}", ended.err);
+    assert_eq!(fake.asked().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_closed_behind_the_end_of_its_run_is_the_end() {
+    // The end itself was told before the place from which the events were asked for.
+    let late = event(9, "WORKTREE_REMOVED", RUN, json!({ "path": "/w" }));
+    let fake = Fake::start(move |seen| match seen.uri.contains("/events") {
+        true if seen.header("last-event-id").is_some() => refusal(404, "not_found", "again", ""),
+        true => events(late.clone()),
+        false => reply(200, &json!({ "run": run("completed", "COMPLETED") })),
+    });
+    let fake = fake.await;
+    let asked = ["events", "-f", "login", "--after", "8"];
+    let ended = User::new().at(&fake.addr, &asked).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.out.contains("WORKTREE_REMOVED"), "{}", ended.out);
+}
+
 fn chunk(step: &str, offset: u64, text: &str) -> String {
     let data = json!({ "step_id": step, "phase": "review", "offset": offset, "text": text });
     let end = offset + text.len() as u64;

@@ -96,7 +96,8 @@ async fn what_is_wrong_in_a_config_file_is_said_before_the_daemon_is_asked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn doctor_reads_the_configuration() {
     let user = User::new();
-    user.file("tool", "#!/bin/sh\n");
+    // A command of one's own might do anything: it is not asked for its version.
+    user.file("tool", "#!/bin/sh\ntouch \"$HOME/asked\"\n");
     let tool = user.home.path().join("tool");
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(&tool, mode).expect("chmod");
@@ -113,10 +114,39 @@ async fn doctor_reads_the_configuration() {
         "{}",
         ended.out
     );
+    assert!(!user.home.path().join("asked").exists());
     user.file(".config/loopd/config.toml", "modle = 1\n");
     let ended = user.at(&addr, &["doctor"]).await;
     assert_eq!(ended.code, Some(1), "{}", ended.out);
     assert!(ended.out.contains("did you mean `model`?"), "{}", ended.out);
+    // One that cannot be read is not as good as none.
+    let user = User::new();
+    user.file(".config/loopd/config.toml/is-a-directory", "");
+    let ended = user.at(&addr, &["doctor"]).await;
+    assert_eq!(ended.code, Some(1), "{}", ended.out);
+    let said = "config.toml: is a directory";
+    assert!(ended.out.to_lowercase().contains(said), "{}", ended.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_names_a_git_that_is_too_old() {
+    let user = User::new();
+    let path = std::env::var("PATH").expect("text");
+    let path = format!("{}:{path}", user.home.path().display());
+    for (version, code, said) in [
+        ("2.37.9", 1, "is too old"),
+        ("2.38.0", 0, "git version 2.38.0"),
+        ("3.0", 0, "git version 3.0"),
+    ] {
+        user.file("git", &format!("#!/bin/sh\necho git version {version}\n"));
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(user.home.path().join("git"), mode).expect("chmod");
+        let mut doctor = user.command(&["doctor", "--addr", "unix:/none.sock"]);
+        let output = doctor.env("PATH", &path).output().await;
+        let ended = super::loopctl::Ended::from(output.expect("loopctl starts"));
+        assert_eq!(ended.code, Some(code), "{version}: {}", ended.out);
+        assert!(ended.out.contains(said), "{version}: {}", ended.out);
+    }
 }
 
 #[test]

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::fake::{Fake, RUN, Seen, event, events, http, raw, refusal, reply, run};
 use super::loopctl::{Ended, User};
 
-/// Sets the title of a window, and goes a step back.
-const EVIL: &str = "\u{1b}]0;owned\u{7}\u{8}";
+/// Sets the title of a window, goes a step back, and clears the screen by the short forms that JSON does not escape.
+const EVIL: &str = "\u{1b}]0;owned\u{7}\u{8}\u{9b}2J\u{7f}";
 /// What is left of it.
 const HARMLESS: char = '\u{fffd}';
 
@@ -116,35 +116,66 @@ fn is_harmless(what: &str, ended: &Ended) {
     assert!(said.contains(HARMLESS), "{what} shows it: {said:?}");
     // The log has a spelling of its own for it.
     assert!(!ended.out.contains("owned"), "{what}: {}", ended.out);
-    for control in ["\u{1b}]", "\u{7}", "\u{8}"] {
+    for control in ["\u{1b}]", "\u{7}", "\u{8}", "\u{9b}", "\u{7f}"] {
         assert!(!said.contains(control), "{what}: {said:?}");
     }
 }
+
+/// Every kind of answer, shown.
+const COMMANDS: [&[&str]; 14] = [
+    &["run", "specs/login.md", "--wait"],
+    &["run", "specs/login.md", "--follow"],
+    &["list"],
+    &["inspect", "login"],
+    &["why", "login"],
+    &["queue"],
+    &["events", "login"],
+    &["tail", "login"],
+    &["cancel", "login"],
+    &["merge", "login"],
+    &["analyze", "login"],
+    &["worktrees"],
+    &["worktree-rm", "/w"],
+    &["gc"],
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_command_passes_on_what_would_command_the_terminal() {
     let fake = Fake::start(answer).await;
     let user = User::new();
     user.file("specs/login.md", "# Login\n");
-    for command in [
-        &["run", "specs/login.md", "--wait"][..],
-        &["run", "specs/login.md", "--follow"],
-        &["list"],
-        &["inspect", "login"],
-        &["why", "login"],
-        &["queue"],
-        &["events", "login"],
-        &["tail", "login"],
-        &["cancel", "login"],
-        &["merge", "login"],
-        &["analyze", "login"],
-        &["worktrees"],
-        &["worktree-rm", "/w"],
-        &["gc"],
-    ] {
+    for command in COMMANDS {
         let coloured = [command, &["--color", "always"]].concat();
         let ended = user.at(&fake.addr, &coloured).await;
         is_harmless(command[0], &ended);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn json_is_all_that_was_said_and_no_terminal_is_commanded_by_it() {
+    let fake = Fake::start(answer).await;
+    let user = User::new();
+    user.file("specs/login.md", "# Login\n");
+    for command in COMMANDS {
+        let asked = [command, &["--json", "--color", "always"]].concat();
+        let ended = user.at(&fake.addr, &asked).await;
+        let what = command.join(" ");
+        assert!(!ended.out.is_empty(), "{what}: {}", ended.err);
+        for line in ended.out.lines() {
+            assert!(!line.contains(char::is_control), "{what}: {line:?}");
+            let whole: Value = serde_json::from_str(line).expect("JSON");
+            assert!(has(&whole, EVIL), "{what} has lost it: {line}");
+        }
+    }
+}
+
+/// Whether a text in there ends so.
+fn has(value: &Value, end: &str) -> bool {
+    match value {
+        Value::String(text) => text.ends_with(end),
+        Value::Array(items) => items.iter().any(|item| has(item, end)),
+        Value::Object(fields) => fields.values().any(|field| has(field, end)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

@@ -79,6 +79,14 @@ fn a_key_set_twice_is_an_error_whichever_of_its_names_was_used() {
 }
 
 #[test]
+fn a_file_is_read_as_toml_by_the_end_of_its_name_in_either_case() {
+    for name in ["run.toml", "RUN.TOML"] {
+        let resolved = workspace(name, "verify_cmds = [\"a | b\", \"c\"]\n").expect("TOML");
+        assert_eq!(resolved.config.verify_cmds, ["a | b", "c"], "{name}");
+    }
+}
+
+#[test]
 fn an_earlier_name_works_and_a_warning_gives_the_present_one() {
     let resolved = workspace(".loop/config.toml", "claude_timeout_sec = 60").expect("an alias");
     assert_eq!(resolved.config.agent_timeout_sec, 60);
@@ -158,6 +166,7 @@ fn texts_have_to_look_like_what_they_are() {
         ("run_branch_prefix = \"a~\"", "git does not accept it"),
         ("specs_dir = \"../specs\"", "leads out of the workspace"),
         ("specs_dir = \"/specs\"", "it is absolute"),
+        ("global_log_dir = \"logs\"", "it is not absolute"),
         ("log_dir = \"~/logs\"", "`~` is not expanded"),
         ("log_dir = \"a\\nb\"", "control character"),
         ("log_dir = \" \"", "it is empty"),
@@ -165,6 +174,7 @@ fn texts_have_to_look_like_what_they_are() {
         ("model = \"--yolo\"", "as only an option does"),
         ("protected_paths = [\"a[\"]", "it is no glob"),
         ("env_pass = [\"A-B\"]", "no name of a variable"),
+        ("env_pass = [\"1A\"]", "no name of a variable"),
         ("env_pass = [\"LOOPD_TOKEN\"]", "loopd's own variables"),
         ("verify_cmds = [\"\"]", "it is empty"),
         ("verify_cmds = [\"a\\u0000b\"]", "control character"),

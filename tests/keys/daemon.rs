@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::loopd::Loopd;
-use crate::support::{Repository, Turnstile, eventually, processes_of};
+use crate::support::{Disk, Repository, Turnstile, eventually, processes_of};
 
 const PLAN: &str = "# Plan\n\n- [ ] first thing\n";
 /// An agent that does its work.
@@ -116,6 +116,26 @@ async fn nothing_starts_while_the_disk_has_less_room_than_wanted() {
     let loopd = Loopd::with(&repo, "never-mind", "min_free_disk_mb = 0\n").await;
     let id = loopd.run(&repo, WORK, "").await;
     loopd.wait(&id, |run| run.state == State::Completed).await;
+    loopd.end().await;
+}
+
+#[tokio::test]
+async fn every_disk_that_a_run_writes_to_is_looked_at() {
+    let repo = Repository::with_plan(PLAN);
+    let Some(disk) = Disk::at(&repo.outside().join("files"), 8) else {
+        return;
+    };
+    let config = format!("global_log_dir = {:?}\nmin_free_disk_mb = ", disk.0);
+    let loopd = Loopd::with(&repo, "small", &format!("{config}16\n")).await;
+    let id = loopd.run(&repo, WORK, "").await;
+    assert_eq!(loopd.gates(&id).await, ["low_disk"]);
+    loopd.end().await;
+    let loopd = Loopd::with(&repo, "read-only", &format!("{config}1\n")).await;
+    let mut mount = std::process::Command::new("mount");
+    let remounted = mount.args(["-o", "remount,ro"]).arg(&disk.0).status();
+    assert!(remounted.expect("mount runs").success());
+    let id = loopd.run(&repo, WORK, "").await;
+    assert_eq!(loopd.gates(&id).await, ["unwritable"]);
     loopd.end().await;
 }
 

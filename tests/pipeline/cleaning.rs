@@ -7,6 +7,7 @@ use agent_loop::daemon::CleanError;
 use serde_json::json;
 
 use super::ONE_TASK;
+use super::collecting::collect;
 use super::operator::{RETRY, moved};
 use crate::support::{House, Repository, Turnstile};
 
@@ -205,6 +206,32 @@ async fn only_what_loopd_made_is_removed_by_whatever_path_it_is_named() {
     // Named by where it was, through the link, although nothing is there any more.
     let again = house.cleaner.remove(&format!("{top}/link/{name}")).await;
     assert_eq!(again.expect("it is gone").removal.path, path);
+    house.check().await;
+}
+
+#[tokio::test]
+async fn a_path_that_has_served_two_runs_is_the_worktree_of_the_one_that_has_it_now() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let settings = json!({ "worktree_cleanup": false });
+    let first = house.create(&repo, Some(COMMITS_AND_FAILS), settings).await;
+    house.failed(&first, "agent_auth").await;
+    house.settled(&first).await;
+    let path = path_of(&house, &first).await;
+    assert!(collect(&house, false).await.files);
+    let second = failed(&house, &repo, COMMITS_AND_FAILS).await;
+    assert_eq!(path_of(&house, &second).await, path);
+    assert!(collect(&house, false).await.files);
+    // The older one comes back to where it was.
+    moved(&house, &first, RETRY, State::Queued).await;
+    house.wait(&first, |run| run.state != State::Failed).await;
+    house.rests(&first, State::Completed).await;
+    house.settled(&first).await;
+    assert_eq!(path_of(&house, &first).await, path);
+    assert!(Path::new(&path).is_dir());
+    let removed = house.cleaner.remove(&path).await.expect("it goes");
+    assert_eq!(removed.run.id, first);
+    assert!(!Path::new(&path).exists());
     house.check().await;
 }
 

@@ -6,6 +6,7 @@ use agent_loop::core::run::{Event, RunId, State};
 use agent_loop::core::time::Time;
 use agent_loop::crash::{Crash, CrashPoint, Death, Place};
 use agent_loop::daemon::{self, Cleaner, Collected, Collection};
+use agent_loop::effect::git::Git;
 use agent_loop::store::{self, Answer, Apply};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -170,6 +171,81 @@ async fn the_runs_of_one_repository_take_nothing_of_each_other() {
     assert!(notes.is_file() && has(&repo, "run/thing-2"));
     std::fs::remove_file(&notes).expect("removed");
     assert!(collect(&house, false).await.files);
+    house.check().await;
+}
+
+#[tokio::test]
+async fn a_step_that_is_not_known_to_be_gone_keeps_everything_of_its_run() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let mut stile = Turnstile::new(repo.outside(), "agent");
+    let script = format!(
+        "[[turn]]\nsteps = [\"ignore_term\", {{ sh = \"trap '' TERM; {}\" }}]\n",
+        stile.sh()
+    );
+    let settings = json!({ "stop_grace_sec": 60 });
+    let id = house.create(&repo, Some(&script), settings).await;
+    stile.somebody().await;
+    moved(&house, &id, Event::Cancel, State::Canceled).await;
+    for dry_run in [true, false] {
+        let it = collect(&house, dry_run).await;
+        assert!(it.worktrees.is_empty() && it.branches.is_empty() && !it.files);
+        assert_eq!(it.kept, ["a step of the run is not known to be gone"]);
+    }
+    assert!(has(&repo, "run/thing") && house.dir(&id).is_dir());
+    stile.open();
+    house.settled(&id).await;
+    assert!(collect(&house, false).await.files);
+    house.check().await;
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_be_looked_at_is_told_and_the_others_are_cleaned_up() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let mut ids = Vec::new();
+    for prefix in ["one/", "two/"] {
+        let settings = json!({ "run_branch_prefix": prefix });
+        let id = house.create(&repo, Some(COMMITS_AND_FAILS), settings).await;
+        house.failed(&id, "agent_auth").await;
+        house.settled(&id).await;
+        ids.push(id);
+    }
+    let dir = repo.outside().join("mortal");
+    std::fs::create_dir(&dir).expect("a directory");
+    let script = crate::git::mortal_git(&dir, "git".as_ref());
+    let limit = std::time::Duration::from_secs(60);
+    let mut cleaner = later(&house, 30);
+    cleaner.git = Git::with(&script, limit, limit).await.expect("git");
+    std::fs::write(dir.join("dies-at"), "one/thing").expect("a file");
+    let all = cleaner.collect(true).await.expect("a clean-up");
+    let [problem] = all.problems.as_slice() else {
+        panic!("{all:?}");
+    };
+    assert!(
+        problem.contains(&ids[0].0) && problem.contains("killed by signal 9"),
+        "{problem}"
+    );
+    assert_eq!(all.runs.len(), 1, "{all:?}");
+    assert_eq!(all.runs[0].run.id, ids[1]);
+}
+
+#[tokio::test]
+async fn what_others_have_taken_is_told_of_by_nobody_and_looked_for_once() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let id = failed(&house, &repo, COMMITS_AND_FAILS).await;
+    let path = house.run(&id).await.facts.worktree.expect("made").path;
+    house.cleaner.remove(&path).await.expect("it goes");
+    repo.git(&["branch", "--quiet", "-D", "run/thing"]);
+    std::fs::remove_dir_all(house.dir(&id)).expect("removed");
+    for looked_at in [true, false] {
+        let before = house.run(&id).await.rev;
+        nothing_is_due(&later(&house, 30)).await;
+        let run = house.settled(&id).await;
+        assert!(run.facts.nothing_left);
+        assert_eq!(run.rev > before, looked_at, "{:?}", run.facts);
+    }
     house.check().await;
 }
 
@@ -342,8 +418,10 @@ async fn a_branch_that_somebody_has_checked_out_stays_and_goes_later() {
     );
     assert!(has(&repo, "run/thing"));
     repo.git(&["switch", "--quiet", "main"]);
+    // Of what went before nothing is told again.
     let it = collect(&house, false).await;
     assert_eq!((it.branches.len(), it.kept.len()), (1, 0));
+    assert!(!it.files && it.worktrees.is_empty(), "{it:?}");
     house.check().await;
 }
 
@@ -361,12 +439,20 @@ async fn every_branch_and_worktree_that_a_reset_left_goes_too() {
     house.wait(&id, |run| run.state != State::Failed).await;
     house.rests(&id, State::Completed).await;
     house.settled(&id).await;
+    let mine = repo.outside().join("mine").display().to_string();
+    repo.git(&["worktree", "add", "--quiet", &mine, "run/thing-2"]);
     let it = collect(&house, false).await;
     assert_eq!(
         (it.worktrees.len(), it.branches.len(), it.files),
-        (1, 2, true),
+        (1, 1, true),
         "{it:?}"
     );
+    assert_eq!(it.kept.len(), 1, "{it:?}");
+    repo.git(&["worktree", "remove", &mine]);
+    let it = collect(&house, false).await;
+    assert_eq!((it.worktrees.len(), it.files), (0, false), "{it:?}");
+    let gone: Vec<&str> = it.branches.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(gone, ["run/thing-2"]);
     assert!(it.kept.is_empty(), "{it:?}");
     house.check().await;
 }

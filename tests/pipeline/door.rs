@@ -278,3 +278,18 @@ async fn a_branch_that_is_there_and_in_the_way_is_said_before_there_is_a_run() {
     let branch = run.facts.worktree.expect("a worktree").run_branch;
     assert_eq!(branch, "run/thing-3");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spec_that_only_the_base_has_counts_and_no_snapshot_is_made_of_it() {
+    let repo = Repository::with_plan(PLAN);
+    let house = House::open(&repo.outside().join("data"), &Options::caps(0, 1)).await;
+    std::fs::remove_file(repo.root.join("specs/thing.md")).expect("removed");
+    // A folder may be written with a slash at its end.
+    let mut ask = request(&repo, None, json!({ "plans_dir": "specs/planning/" }));
+    let id = house.try_create(ask.clone()).await.expect("a run");
+    let spec = house.run(&id).await.spec;
+    assert_eq!(spec.plan_path, "specs/planning/thing-plan.md");
+    ask.snapshot = true;
+    let said = house.try_create(ask).await.expect_err("there is none");
+    assert!(said.contains("specs/thing.md does not exist"), "{said}");
+}

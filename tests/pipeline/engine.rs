@@ -3,12 +3,13 @@
 
 use agent_loop::core::run::{Event, RunId, State};
 use agent_loop::core::schedule::Gate;
+use agent_loop::crash::{Crash, CrashPoint, Death, Place};
 use agent_loop::store;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::ONE_TASK;
-use crate::support::{House, PATIENCE, Repository, Turnstile, eventually};
+use crate::support::{House, Options, PATIENCE, Repository, Turnstile, eventually};
 
 #[tokio::test]
 async fn a_wait_that_is_over_is_not_starved_by_an_inbox_that_is_never_empty() {
@@ -129,5 +130,51 @@ async fn a_step_that_begins_while_a_stranger_holds_the_database_goes_on_and_is_r
     let steps = house.steps(&id, "implementation").await;
     let states: Vec<&str> = steps.iter().map(|it| it.state.as_str()).collect();
     assert_eq!(states, ["succeeded"], "{}", house.story(&id).await);
+    house.check().await;
+}
+
+/// The database without its guards, so that anything can be written into it.
+fn tampering(data: &std::path::Path) -> rusqlite::Connection {
+    let raw = rusqlite::Connection::open(store::file(data)).expect("opens");
+    raw.busy_timeout(PATIENCE).expect("patience");
+    raw.execute_batch(
+        "DROP TRIGGER IF EXISTS run_update; DROP TRIGGER IF EXISTS runs_change_with_rev;",
+    )
+    .expect("tampers");
+    raw
+}
+
+#[tokio::test]
+async fn what_is_to_be_performed_waits_until_its_run_can_be_read() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let data = repo.outside().join("data");
+    let crash = Crash::at(CrashPoint {
+        place: Place::Begun,
+        name: Some("prepare_worktree".to_owned()),
+        nth: 1,
+        death: Death::Quit,
+    });
+    let options = Options {
+        crash: crash.clone(),
+        ..Options::default()
+    };
+    let house = House::open(&data, &options).await;
+    let id = house.create(&repo, None, json!({})).await;
+    crash.died().await;
+    house.die().await;
+    let raw = tampering(&data);
+    let select = "SELECT facts FROM runs";
+    let facts: String = raw.query_row(select, [], |row| row.get(0)).expect("facts");
+    raw.execute("UPDATE runs SET facts = '{}'", [])
+        .expect("tampers");
+    drop(raw);
+    let house = House::over(&repo).await;
+    // It answers when it has tried everything once.
+    house.handle.explain().await.expect("a schedule");
+    assert!(house.reader.run(&id).await.is_err(), "it can be read");
+    let raw = tampering(&data);
+    raw.execute("UPDATE runs SET facts = ?1", [facts])
+        .expect("mends");
+    house.rests(&id, State::Completed).await;
     house.check().await;
 }

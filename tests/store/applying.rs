@@ -16,6 +16,8 @@ async fn a_run_goes_from_the_queue_to_completion_and_every_write_raises_its_rev_
         let made = bench.moves("a", event).await;
         rev += 1;
         assert_eq!(made.run.rev, rev);
+        let (created, updated) = (made.run.created_at, made.run.updated_at);
+        assert_eq!((created, updated), (Time(1_000), Time(2_000)));
         assert_eq!(
             made.run,
             bench.run("a").await,

@@ -121,3 +121,30 @@ async fn of_workspace(app: &App, given: &str, filter: &mut Filter) -> Result<(),
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_is_found_by_its_own_word_and_by_one_of_the_earlier_system() {
+        let words = [
+            "PENDING",
+            "RUNNING",
+            "PAUSED",
+            "COMPLETED",
+            "FAILED",
+            "CANCELED",
+        ];
+        for state in RunState::ALL {
+            let own = states(state.as_str()).expect("a state");
+            assert_eq!(own, [*state]);
+            let earlier = words.iter().filter(|word| {
+                let meant = states(word).expect("a word");
+                meant.contains(state)
+            });
+            assert_eq!(earlier.count(), 1, "{state}");
+        }
+        assert!(states("Running").is_err());
+    }
+}

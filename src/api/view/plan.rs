@@ -38,3 +38,19 @@ pub(crate) fn summary(plan: &Checklist) -> PlanSummary {
     }
     summary
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_that_is_not_the_agents_is_told_once_with_all_its_boxes() {
+        let plan = "- [x] one\n- [ ]? a look\n\n## Manual QA\n\n- [ ] a\n- [x] b\n\n\
+                    ## Release checklist\n\n- [ ] c\n";
+        let summary = summary(&Checklist::parse(plan));
+        let skipped = summary.skipped.iter();
+        let skipped: Vec<_> = skipped.map(|it| (it.heading.as_str(), it.boxes)).collect();
+        assert_eq!(skipped, [("Manual QA", 2), ("Release checklist", 1)]);
+        assert_eq!((summary.tasks, summary.done, summary.human), (1, 1, 1));
+    }
+}

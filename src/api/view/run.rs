@@ -86,6 +86,7 @@ fn handover(handed: &StoredHandover) -> Option<wire::Handover> {
             Some(hint) => format!("{}; {hint}", snag.message),
             None => snag.message.clone(),
         }),
+        rev: handed.rev,
     })
 }
 
@@ -182,5 +183,36 @@ fn name_source(stored: &StoredRun) -> Result<wire::NameSource, Unreadable> {
             what: format!("where the name of run {} comes from", stored.id),
             value: other.to_owned(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::handover::Facts;
+
+    #[test]
+    fn what_is_merged_is_told_so_whatever_was_asked_for_beside_it() {
+        let handed = |state, merged: bool, requested: bool| StoredHandover {
+            run_id: RunId("run".to_owned()),
+            state,
+            rev: 1,
+            facts: Facts {
+                merge_commit: merged.then(|| "c0ffee".to_owned()),
+                pr_url: requested.then(|| "https://forge.example/1".to_owned()),
+                ..Facts::default()
+            },
+        };
+        for (state, merged, requested, told) in [
+            (State::Proved, false, false, None),
+            (State::Proved, false, true, Some("pr_created")),
+            (State::Merged, true, false, Some("merged")),
+            (State::Merged, true, true, Some("merged")),
+            (State::Requesting, true, true, Some("requesting")),
+            (State::Scrapped, false, true, Some("scrapped")),
+        ] {
+            let handed = handed(state, merged, requested);
+            assert_eq!(review_status(&handed), told, "{handed:?}");
+        }
     }
 }

@@ -5,6 +5,7 @@
 mod error;
 mod event;
 mod gc;
+mod once;
 mod query;
 mod request;
 mod run;

@@ -103,10 +103,11 @@ pub struct Run {
     /// When it ended; set exactly while it has ended.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub ended_at: Option<Timestamp>,
-    /// When it was written for the last time.
+    /// When the run itself was written for the last time.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
-    /// Rises with every write.
+    /// Rises with every write to the run itself. What a person does with it after its end has a `rev` of its own, in
+    /// `handover`; a gate in `hold` comes and goes without any.
     pub rev: u64,
 }
 
@@ -171,6 +172,9 @@ pub struct Handover {
     pub state: String,
     /// What was in the way of what was asked for last; `null` when nothing was.
     pub message: Option<String>,
+    /// Rises with every write to the handover, as `HANDOVER_STATE_CHANGED` tells it; the run's own `rev` does not.
+    #[serde(default)]
+    pub rev: u64,
 }
 
 /// What a run has used over all its steps.

@@ -58,7 +58,7 @@ pub async fn execute(arguments: Arguments, context: &mut Context) -> Result<(), 
     if context.global.json {
         let run = serde_json::to_value(&run).map_err(|e| Error::local("print the run", e))?;
         let all: Value = json!({ "run": run, "reports": reports });
-        context.line(all.to_string())?;
+        context.data(all.to_string())?;
     } else {
         show(&reports, &postmortem, context)?;
     }

@@ -58,7 +58,7 @@ pub async fn execute(arguments: Arguments, context: &mut Context) -> Result<(), 
         };
         let event = event(&message)?;
         if context.global.json {
-            context.line(&message.data)?;
+            context.data(&message.data)?;
         } else {
             context.line(render::event::line(&event))?;
         }

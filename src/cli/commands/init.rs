@@ -50,7 +50,7 @@ pub fn execute(arguments: Arguments, context: &mut Context) -> Result<(), Error>
         cause: error.to_string(),
     })?;
     if context.global.json {
-        return context.line(serde_json::json!({ "path": shown }).to_string());
+        return context.data(serde_json::json!({ "path": shown }).to_string());
     }
     context.line(shown)
 }

@@ -41,7 +41,7 @@ pub async fn execute(arguments: Arguments, context: &mut Context) -> Result<(), 
             let mut part: Value = reply.json()?;
             all[key] = part[key].take();
         }
-        return context.line(all.to_string());
+        return context.data(all.to_string());
     }
     let now = Timestamp::now();
     for line in whole(&run, now) {

@@ -44,7 +44,7 @@ pub fn execute(arguments: Arguments, context: &mut Context) -> Result<(), Error>
     };
     if context.global.json {
         let all = json!({ "version": version, "markdown": markdown, "mermaid": mermaid });
-        return context.line(all.to_string());
+        return context.data(all.to_string());
     }
     context.text(if arguments.diagram { mermaid } else { markdown })
 }

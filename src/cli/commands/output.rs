@@ -33,7 +33,7 @@ pub async fn output(
             Next::Closed => continue,
         };
         if context.global.json {
-            context.line(&message.data)?;
+            context.data(&message.data)?;
             continue;
         }
         let chunk: OutputChunk = serde_json::from_str(&message.data)

@@ -35,7 +35,7 @@ pub async fn execute(arguments: Arguments, context: &mut Context) -> Result<(), 
     })?;
     if context.global.json {
         let all = json!({ "prompt": shown.prompt, "warnings": shown.warnings });
-        return context.line(all.to_string());
+        return context.data(all.to_string());
     }
     for warning in &shown.warnings {
         tracing::warn!("{}", plain(warning));

@@ -118,7 +118,7 @@ async fn attend(
     };
     if context.global.json {
         let reply = serde_json::to_string(&RunReply { run: run.clone() });
-        context.line(reply.map_err(|e| Error::local("show the run", e))?)?;
+        context.data(reply.map_err(|e| Error::local("show the run", e))?)?;
     } else if !context.global.quiet {
         context.line(render::run::line(&run))?;
     }

@@ -2,6 +2,7 @@
 //! cursor, set the title or fill the clipboard. By hand, because pieces of a stream are cut anywhere, also in the middle
 //! of a sequence, and the crate in use forgets where it was at the end of each piece.
 
+use std::borrow::Cow;
 use std::mem;
 
 /// Where in a sequence the next character is.
@@ -65,6 +66,27 @@ impl Pieces {
 /// One line of harmless text: as [`Pieces`], with line ends and tabs as spaces.
 pub fn plain(text: &str) -> String {
     Pieces::default().next(text).replace(['\n', '\t'], " ")
+}
+
+/// JSON with the control characters escaped that JSON itself lets stand (DEL and C1): it means the same, and a terminal
+/// takes none of them for a command.
+pub fn escaped(json: &str) -> Cow<'_, str> {
+    if !json.contains(stands_in_json) {
+        return Cow::Borrowed(json);
+    }
+    let mut text = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        match c {
+            // Outside of strings there is none in JSON.
+            c if stands_in_json(c) => text.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => text.push(c),
+        }
+    }
+    Cow::Owned(text)
+}
+
+fn stands_in_json(c: char) -> bool {
+    c >= '\u{7f}' && c.is_control()
 }
 
 /// The last eight characters of an id: the head of a UUIDv7 is the time, its tail tells runs apart.

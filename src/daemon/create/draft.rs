@@ -349,7 +349,7 @@ fn default_plan(config: &RunConfig, spec_path: &str) -> String {
     let stem = Path::new(spec_path)
         .file_stem()
         .map_or_else(String::new, |s| s.to_string_lossy().into_owned());
-    format!("{}/{stem}-plan.md", config.plans_dir.trim_end_matches('/'))
+    format!("{}/{stem}-plan.md", config.plans_dir)
 }
 
 fn terms(config: &RunConfig, named_by_model: bool) -> Terms {

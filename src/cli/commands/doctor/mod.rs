@@ -71,7 +71,7 @@ pub async fn execute(Arguments {}: Arguments, context: &mut Context) -> Result<(
     findings.push(daemon::daemon(context).await?);
     if context.global.json {
         let all = serde_json::json!({ "findings": findings });
-        context.line(all.to_string())?;
+        context.data(all.to_string())?;
     } else {
         for finding in &findings {
             let style = match finding.level {
