@@ -275,6 +275,7 @@ async fn run(
         policy,
         token: Token::load_or_create(dir)?,
         allowed_hosts: daemon.allowed_hosts.clone(),
+        callers_are_told_apart: tell_callers(),
         data_dir: dir.to_owned(),
         now: daemon::now,
         shutdown: shutdown.clone(),
@@ -304,6 +305,17 @@ fn tell_confinement(found: &Confinement) {
         Confined::Partial => tracing::warn!(landlock_abi, lacks, "steps can be confined in part"),
         Confined::None | Confined::Off => tracing::warn!(lacks, "steps cannot be confined"),
     }
+}
+
+/// Whether commands from within a step can be told from others, and says so where they cannot.
+fn tell_callers() -> bool {
+    let told = crate::effect::caller::are_told_apart();
+    if !told {
+        tracing::warn!(
+            "this machine does not tell which process asks over TCP, so that a step can command loopd; listen at unix:PATH"
+        );
+    }
+    told
 }
 
 /// Waits for a signal. An engine that ends by itself is a failure of the daemon.

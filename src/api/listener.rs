@@ -1,5 +1,5 @@
 //! Where the daemon listens: `http://HOST:PORT` or `unix:PATH`. Binding and accepting only; who may speak here, and what
-//! is answered, is not known.
+//! is answered, is decided elsewhere.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -7,6 +7,8 @@ use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+
+use crate::effect::caller::Caller;
 
 /// A bound place.
 #[derive(Debug)]
@@ -96,15 +98,20 @@ impl Listener {
         }
     }
 
-    pub(super) async fn accept(&self) -> io::Result<Stream> {
+    pub(super) async fn accept(&self) -> io::Result<(Stream, Caller)> {
         match self {
             Listener::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
+                let (stream, theirs) = listener.accept().await?;
                 // Small replies and events go out at once; without it they are only slower.
                 let _ = stream.set_nodelay(true);
-                Ok(Stream::Tcp(stream))
+                let caller = Caller::of_tcp(&stream, theirs);
+                Ok((Stream::Tcp(stream), caller))
             }
-            Listener::Unix(listener, _) => Ok(Stream::Unix(listener.accept().await?.0)),
+            Listener::Unix(listener, _) => {
+                let (stream, _) = listener.accept().await?;
+                let caller = Caller::of_unix(&stream);
+                Ok((Stream::Unix(stream), caller))
+            }
         }
     }
 }

@@ -1,11 +1,15 @@
 //! Serving: accepts connections, gives each to the router, and ends in good order. HTTP/1 only, with bounds on what a
 //! client may send before it is known; by hand instead of `axum::serve`, which sets none of them.
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::response::Response;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -14,7 +18,9 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::{Service, ServiceExt as _};
 
+use super::guard::Asker;
 use super::limits::Limits;
 use super::listener::{Listener, Stream};
 
@@ -68,8 +74,8 @@ async fn serve_within(
             () = shutdown.cancelled() => break Ok(()),
             next = next => next,
         };
-        let stream = match accepted {
-            Ok(stream) => stream,
+        let (stream, caller) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) if is_of_one_connection(&error) => continue,
             Err(error) if is_exhaustion(&error) => {
                 tracing::warn!(%error, "failed to accept a connection");
@@ -78,12 +84,19 @@ async fn serve_within(
             }
             Err(error) => break Err(error),
         };
-        let (router, stop, abandon) = (router.clone(), stop.clone(), abandon.clone());
+        let asker = Asker::new(caller);
+        let service = router
+            .clone()
+            .map_request(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(asker.clone());
+                request
+            });
+        let (stop, abandon) = (stop.clone(), abandon.clone());
         connections.spawn(async move {
             let _slot = slot;
             match stream {
-                Stream::Tcp(stream) => converse(stream, router, stop, abandon).await,
-                Stream::Unix(stream) => converse(stream, router, stop, abandon).await,
+                Stream::Tcp(stream) => converse(stream, service, stop, abandon).await,
+                Stream::Unix(stream) => converse(stream, service, stop, abandon).await,
             }
         });
     };
@@ -102,16 +115,17 @@ async fn serve_within(
 }
 
 /// One connection, from its first request to its last.
-async fn converse<S>(stream: S, router: Router, stop: CancellationToken, abandon: CancellationToken)
+async fn converse<S, R>(stream: S, service: R, stop: CancellationToken, abandon: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    R: Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone,
 {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD_BYTES)
         .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -36,6 +36,9 @@ pub struct ApiState {
     pub token: Token,
     /// Names besides loopback that a request's `Host` may carry.
     pub allowed_hosts: Vec<String>,
+    /// Whether this machine tells who is at the other end of a TCP connection. Where it does not, a command of somebody
+    /// unknown is taken.
+    pub callers_are_told_apart: bool,
     /// The data directory, absolute: the output of steps is below it.
     pub data_dir: PathBuf,
     /// The wall clock.

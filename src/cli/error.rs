@@ -20,7 +20,7 @@ pub enum Exit {
     Unreachable = 3,
     /// No such run.
     NotFound = 4,
-    /// The machine refuses it in this state.
+    /// The machine refuses it in this state, or the daemon refuses it to whoever asks.
     Refused = 5,
     /// The run that was waited for did not complete.
     NotCompleted = 6,
@@ -113,6 +113,7 @@ impl Error {
             Error::Unreachable(_) => Exit::Unreachable,
             Error::Refused { status, detail, .. } => match status {
                 404 => Exit::NotFound,
+                403 => Exit::Refused,
                 // An ambiguous name is the person's mistake, not the machine's refusal.
                 409 if !detail.code.starts_with("ambiguous") => Exit::Refused,
                 _ => Exit::Failed,

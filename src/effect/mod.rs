@@ -8,8 +8,10 @@
 //! | [`confine`] | what the processes of a step may write |
 //! | [`git`] | branches, worktrees, marked commits, merges |
 //! | `files` | prompts, logs, report and summary of a run |
+//! | [`caller`] | whether somebody who asks the daemon is inside of a step |
 //! | [`notify()`] | a command that tells a person |
 
+pub mod caller;
 pub mod confine;
 mod descriptors;
 pub(crate) mod files;

@@ -3,10 +3,10 @@
 //! Not here: who ought to be ended and why.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 
 use rustix::process::{Pid, PidfdFlags};
@@ -91,17 +91,17 @@ fn parse_stat(bytes: &[u8]) -> Option<Stat> {
 /// # Errors
 /// When `/proc` itself cannot be listed.
 pub fn all() -> io::Result<Vec<Stat>> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc")? {
-        let name = entry?.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else {
-            continue;
-        };
-        if let Ok(stat) = stat(pid) {
-            found.push(stat);
-        }
-    }
-    Ok(found)
+    Ok(pids()?.filter_map(|pid| stat(pid).ok()).collect())
+}
+
+/// The pids of all processes that can be seen, in no order that is promised.
+///
+/// # Errors
+/// When `/proc` itself cannot be listed.
+pub fn pids() -> io::Result<impl Iterator<Item = i32>> {
+    let entries = std::fs::read_dir("/proc")?.collect::<io::Result<Vec<_>>>()?;
+    let names = entries.into_iter().map(|entry| entry.file_name());
+    Ok(names.filter_map(|name| name.to_str()?.parse().ok()))
 }
 
 /// The pids below `roots` in the tree, without the roots and without everything below (and including) `spared`.
@@ -136,10 +136,27 @@ pub fn any_env(pid: i32, wanted: impl Fn(&[u8]) -> bool) -> bool {
         .is_ok_and(|environ| environ.split(|b| *b == 0).any(wanted))
 }
 
+/// The value of that name in the environment that the process was started with. `None` also when that cannot be read.
+pub fn env_entry(pid: i32, name: &OsStr) -> Option<OsString> {
+    let environ = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let mut entries = environ.split(|b| *b == 0);
+    let value =
+        entries.find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
+    Some(OsString::from_vec(value.to_vec()))
+}
+
 /// Whether the first argument of the process is this word.
 pub fn is_called(pid: i32, word: &str) -> bool {
-    std::fs::read(format!("/proc/{pid}/cmdline"))
-        .is_ok_and(|line| line.split(|b| *b == 0).nth(1) == Some(word.as_bytes()))
+    argument_after(pid, word).is_some()
+}
+
+/// The second argument of a process whose first argument is this word; empty when it has none.
+pub fn argument_after(pid: i32, word: &str) -> Option<OsString> {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let mut arguments = line.split(|b| *b == 0).skip(1);
+    let first = arguments.next()?;
+    (first == word.as_bytes())
+        .then(|| OsString::from_vec(arguments.next().unwrap_or_default().to_vec()))
 }
 
 /// Whether the process runs under our effective user.

@@ -18,4 +18,5 @@ mod repeating;
 mod server;
 mod shapes;
 mod token;
+mod within;
 mod worktrees;

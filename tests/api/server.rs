@@ -25,6 +25,8 @@ pub struct Server {
     pub address: SocketAddr,
     pub token: String,
     pub shutdown: CancellationToken,
+    /// For another listener.
+    pub state_of_the_api: ApiState,
     serving: JoinHandle<std::io::Result<()>>,
 }
 
@@ -65,12 +67,14 @@ impl Server {
             policy: options.policy,
             token: Token::load_or_create(&data).expect("a token"),
             allowed_hosts: vec!["box.example".to_owned()],
+            callers_are_told_apart: true,
             data_dir: data.clone(),
             now: daemon::now,
             shutdown: shutdown.clone(),
         };
         let token = std::fs::read_to_string(data.join(api::TOKEN_FILE)).expect("a token file");
-        let serving = tokio::spawn(api::serve(listener, api::router(state), shutdown.clone()));
+        let router = api::router(state.clone());
+        let serving = tokio::spawn(api::serve(listener, router, shutdown.clone()));
         let place = address.strip_prefix("http://").expect("TCP");
         Server {
             repo,
@@ -78,6 +82,7 @@ impl Server {
             address: place.parse().expect("an address"),
             token: token.trim().to_owned(),
             shutdown,
+            state_of_the_api: state,
             serving,
         }
     }

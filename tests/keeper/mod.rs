@@ -1,5 +1,6 @@
 //! The keeper and its commands: real processes, no fakes. Moments are met by way of named pipes and pidfds.
 
+mod above;
 mod adopting;
 mod ending;
 mod inheriting;

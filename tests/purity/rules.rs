@@ -31,10 +31,10 @@ fn part(words: &str) -> Option<Part> {
             only: &[],
             not: &[],
         }),
-        // Nothing that performs: what a repository holds, and where the files of a run are.
+        // Nothing that performs: what a repository holds, where the files of a run are, and who asks.
         "effect's questions" => Some(Part {
             room: "effect",
-            only: &["git", "step_dir", "spec_slug"],
+            only: &["git", "step_dir", "spec_slug", "caller"],
             not: &[
                 "execute",
                 "catch_up",

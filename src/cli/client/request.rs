@@ -289,11 +289,7 @@ impl Client {
             }
         };
         Err(match status.as_u16() {
-            401 | 403 => Failed::Miss(Miss::Token(format!(
-                "{}: {}",
-                status.as_u16(),
-                detail.message
-            ))),
+            401 => Failed::Miss(Miss::Token(format!("401: {}", detail.message))),
             status => Failed::Refused(Error::Refused {
                 doing: call.doing.clone(),
                 status,

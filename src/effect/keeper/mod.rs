@@ -20,6 +20,7 @@
 //! it. Not here: what the output means, whether a step is tried again, what a step may write. Under systemd a unit needs
 //! `KillMode=process`, or the keepers are killed with their daemon.
 
+mod above;
 mod clearing;
 mod ending;
 mod error;
@@ -39,6 +40,7 @@ mod tree;
 mod waiting;
 mod watch;
 
+pub use above::step_around;
 pub use error::KeeperError;
 pub use handle::{Ended, Found, Handle, SELF_EXE, STOP_MARGIN, find, start};
 pub use job::{Command, Job, MARKER_NAME, Stderr, Stdin, marker};
