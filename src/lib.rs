@@ -13,9 +13,9 @@
 //! | [`daemon`] | the engine: one task that linearises everything | all of the above |
 //! | [`api`] | HTTP: parse, ask the engine, answer | core, config, agent, store's reader, the engine's handle, effect's questions |
 //! | [`cli`] | `loopctl`: arguments, client, rendering | core, bounded, config, the wire types |
+//! | [`serve`] | `loopd` put together: where they all meet | all of the above |
 //!
-//! [`serve`] is where they all meet: `loopd` put together; so is [`preview`], for `loopctl prompt`. `core` knows nothing of
-//! any other room; no room reaches up.
+//! [`preview`] is where some of them meet for `loopctl prompt`. `core` knows nothing of any other room; no room reaches up.
 
 pub mod agent;
 pub mod api;

@@ -9,7 +9,8 @@ use clap::ColorChoice;
 
 use super::args::{DEFAULT_ADDR, Global};
 use super::client::address::{Address, BadAddress};
-use super::client::request::{Client, Endpoint, Reply};
+use super::client::call::Reply;
+use super::client::request::{Client, Endpoint};
 use super::client::token::TokenSource;
 use super::error::Error;
 use super::preview::Preview;

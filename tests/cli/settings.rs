@@ -138,7 +138,7 @@ async fn doctor_names_a_git_that_is_too_old() {
         ("2.38.0", 0, "git version 2.38.0"),
         ("3.0", 0, "git version 3.0"),
     ] {
-        user.file("git", &format!("#!/bin/sh\necho git version {version}\n"));
+        user.file("git", format!("#!/bin/sh\necho git version {version}\n"));
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(user.home.path().join("git"), mode).expect("chmod");
         let mut doctor = user.command(&["doctor", "--addr", "unix:/none.sock"]);

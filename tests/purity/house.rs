@@ -126,7 +126,7 @@ fn what_stands_beside_the_rooms_is_known_to_the_rules() {
         .map(|it| module(&it))
         .collect();
     names.sort();
-    assert_eq!(names, [["lib"], ["preview"], ["serve"]]);
+    assert_eq!(names, [["lib"], ["preview"]]);
 }
 
 #[test]

@@ -9,9 +9,10 @@ use hyper::StatusCode;
 use hyper::body::{Bytes, Incoming};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::call::Call;
 use super::delay::delay;
 use super::readiness::Miss;
-use super::request::{Call, Client, Failed};
+use super::request::{Client, Failed};
 use super::sse::{Message, Parser};
 use super::transport::sort;
 use crate::cli::error::Error;

@@ -2,6 +2,7 @@
 //! no proxy, no redirects, no TLS.
 
 pub mod address;
+pub mod call;
 pub mod delay;
 pub mod follow;
 pub mod readiness;

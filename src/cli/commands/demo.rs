@@ -7,8 +7,9 @@ use serde_json::json;
 
 use super::wait::{event, fetch, verdict};
 use crate::api::wire::{CreateRun, CreatedRun, EventRecord, Status};
+use crate::cli::client::call::Call;
 use crate::cli::client::follow::{Follow, Next};
-use crate::cli::client::request::{Call, Client};
+use crate::cli::client::request::Client;
 use crate::cli::client::uri::run_path;
 use crate::cli::context::Context;
 use crate::cli::demo::private::PrivateDaemon;

@@ -5,7 +5,7 @@ use clap::builder::NonEmptyStringValueParser;
 use std::io::IsTerminal as _;
 
 use crate::api::wire::DiffReply;
-use crate::cli::client::request::Call;
+use crate::cli::client::call::Call;
 use crate::cli::client::uri::run_path;
 use crate::cli::context::Context;
 use crate::cli::error::Error;

@@ -1,8 +1,8 @@
 //! `loopctl events [RUN]`: what has happened, of all runs or of one. `-f` goes on: for one run until it has ended, for
 //! all of them until it is interrupted; it resumes by itself after a broken connection, without gap or repeat.
 
+use crate::cli::client::call::Call;
 use crate::cli::client::follow::{Follow, Next};
-use crate::cli::client::request::Call;
 use crate::cli::client::uri::{run_path, with_query};
 use crate::cli::context::Context;
 use crate::cli::error::Error;

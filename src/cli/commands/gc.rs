@@ -2,7 +2,7 @@
 //! once a day.
 
 use crate::api::wire::{GcReply, GcRequest, GcRun};
-use crate::cli::client::request::Call;
+use crate::cli::client::call::Call;
 use crate::cli::context::Context;
 use crate::cli::error::Error;
 use crate::cli::render::text::{plain, tail};

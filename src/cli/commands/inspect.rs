@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::api::wire::{ArtifactList, RunReply, StepList};
-use crate::cli::client::request::Call;
+use crate::cli::client::call::Call;
 use crate::cli::client::uri::run_path;
 use crate::cli::context::Context;
 use crate::cli::error::Error;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use crate::api::wire::RunList;
-use crate::cli::client::request::Call;
+use crate::cli::client::call::Call;
 use crate::cli::client::uri::with_query;
 use crate::cli::context::Context;
 use crate::cli::error::Error;

@@ -1,7 +1,7 @@
 //! What the operator commands have in common: one POST about one run, answered with the run.
 
 use crate::api::wire::RunReply;
-use crate::cli::client::request::Call;
+use crate::cli::client::call::Call;
 use crate::cli::client::uri::run_path;
 use crate::cli::context::Context;
 use crate::cli::error::Error;

@@ -1,8 +1,9 @@
 //! Following the output of a run: its pieces, with a heading where another step begins.
 
 use crate::api::wire::OutputChunk;
+use crate::cli::client::call::Call;
 use crate::cli::client::follow::{Follow, Next};
-use crate::cli::client::request::{Call, Client};
+use crate::cli::client::request::Client;
 use crate::cli::client::uri::{run_path, with_query};
 use crate::cli::context::Context;
 use crate::cli::error::Error;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::api::wire::QueueReply;
-use crate::cli::client::request::Call;
+use crate::cli::client::call::Call;
 use crate::cli::context::Context;
 use crate::cli::error::Error;
 use crate::cli::render::gates;

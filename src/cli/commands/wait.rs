@@ -2,8 +2,9 @@
 //! so, because a replayed one may belong to an earlier life of the run.
 
 use crate::api::wire::{EventRecord, Run, RunReply, Status};
+use crate::cli::client::call::Call;
 use crate::cli::client::follow::{Follow, Next};
-use crate::cli::client::request::{Call, Client};
+use crate::cli::client::request::Client;
 use crate::cli::client::sse::Message;
 use crate::cli::client::uri::run_path;
 use crate::cli::error::Error;

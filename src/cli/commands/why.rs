@@ -4,7 +4,7 @@ use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
 
 use crate::api::wire::WhyReply;
-use crate::cli::client::request::Call;
+use crate::cli::client::call::Call;
 use crate::cli::client::uri::run_path;
 use crate::cli::context::Context;
 use crate::cli::error::Error;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::api::wire::RemovedWorktree;
-use crate::cli::client::request::Call;
+use crate::cli::client::call::Call;
 use crate::cli::client::uri::with_query;
 use crate::cli::context::Context;
 use crate::cli::error::Error;

@@ -1,7 +1,7 @@
 //! `loopctl worktrees`: what loopd made for runs, whose it is, and whether it could be removed now.
 
 use crate::api::wire::WorktreeList;
-use crate::cli::client::request::Call;
+use crate::cli::client::call::Call;
 use crate::cli::context::Context;
 use crate::cli::error::Error;
 use crate::cli::render::text::plain;

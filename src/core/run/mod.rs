@@ -6,6 +6,7 @@ mod data;
 mod facts;
 mod machine;
 mod naming;
+mod parts;
 mod public;
 pub mod rules;
 mod spec;
@@ -17,12 +18,13 @@ pub use data::{
     AgentReport, CheckFailure, ChecksReport, Evidence, Left, Naming, PostmortemReport, Removal,
     RetiredBranch, ReviewReport, Trouble, TroubleKind, Verdict, Worktree,
 };
-pub use facts::{
-    Current, Facts, Failure, Hold, LiveStep, Mode, Notes, Postmortem, PostmortemEnd, Session,
-    Stage, Totals, Wait, WaitWhy,
-};
+pub use facts::Facts;
 pub use machine::*;
 pub use naming::name_in;
+pub use parts::{
+    Current, Failure, Hold, LiveStep, Mode, Notes, Postmortem, PostmortemEnd, Session, Stage,
+    Totals, Wait, WaitWhy,
+};
 pub use public::PublicEvent;
 pub use spec::{MergeStrategy, OnUsageLimit, RunId, Spec, StepId, Terms};
 pub use telling::{briefing_events, public_events};

@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::facts::{BY_PERSON, Hold};
 use super::machine::State;
+use super::parts::{BY_PERSON, Hold};
 use super::spec::{MergeStrategy, StepId};
 use crate::core::handover;
 use crate::core::schedule::Gate;

@@ -1,21 +1,17 @@
 //! A request, checked: the repository looked at as the run will see it (at the base commit), the configuration settled,
 //! spec and plan read. Nothing is stored and no engine is asked, so that `loopctl prompt` looks at the same draft.
 
-use std::path::Path;
-
-use uuid::Uuid;
-
 use super::error::{CreateError, invalid};
 use super::place::Place;
+use super::settled::{config_at, default_plan, is_trusted, terms, text_of, warnings};
+use super::texts::{check_encoding, texts};
 use super::{Request, agents};
-use crate::config::{
-    self, RunConfig, RunDefaults, RunNamingMode, RunSources, Sandbox, Source, WorktreeProvider,
-};
+use crate::config::{RunConfig, RunDefaults, RunNamingMode, Sandbox, WorktreeProvider};
 use crate::core::plan::Checklist;
-use crate::core::run::{Facts, MergeStrategy, RunId, Spec, Terms};
+use crate::core::run::{Facts, MergeStrategy, RunId, Spec};
 use crate::core::time::Time;
 use crate::effect::confine::trial;
-use crate::effect::git::{self, Base, Git, GitError, GitErrorKind, Oid, Repo};
+use crate::effect::git::{self, Base, Git, GitError, GitErrorKind, Repo};
 use crate::effect::{collide, slug, spec_slug, try_templates};
 
 /// A run as it would be created.
@@ -233,156 +229,6 @@ async fn sandbox(place: &Place, config: &RunConfig) -> Result<(), CreateError> {
         Some(why) => refused(why, "or choose sandbox = \"guard\""),
         None => Ok(()),
     }
-}
-
-/// The run's configuration, with the workspace's own file as it is at the base commit; and what of it in the checkout is left
-/// aside for that, in words.
-async fn config_at(
-    place: &Place,
-    defaults: &RunDefaults,
-    base: &Base,
-    overrides: &serde_json::Map<String, serde_json::Value>,
-) -> Result<(RunConfig, Vec<String>), CreateError> {
-    let (mut files, mut aside) = (Vec::new(), Vec::new());
-    for name in config::WORKSPACE_FILES {
-        let committed = git::show(&place.repo, &base.commit, Path::new(name)).await?;
-        // One that cannot be read says nothing here: it does not count anyway.
-        if let Ok(Some(present)) = place.read(name)
-            && committed.as_ref() != Some(&present)
-        {
-            aside.push(format!(
-                "{name} in the workspace is not as it is committed on {}, and what is committed there counts; commit it, or pass --config {name}",
-                base.branch
-            ));
-        }
-        files.extend(committed.map(|bytes| (name, bytes)));
-    }
-    let sources: Vec<Source<'_>> = files
-        .iter()
-        .map(|(name, bytes)| Source { name, bytes })
-        .collect();
-    let resolved = config::resolve_run(
-        defaults,
-        &RunSources {
-            workspace: &sources,
-            explicit: None,
-            overrides: Some(("config_override", overrides)),
-        },
-    )?;
-    for warning in &resolved.warnings {
-        tracing::warn!(workspace = %place.root.display(), "{warning}");
-    }
-    Ok((resolved.config, aside))
-}
-
-/// Whether the template of worktrees is the user's own word, who may lead anywhere: it is the same without the workspace's.
-fn is_trusted(
-    template: &str,
-    defaults: &RunDefaults,
-    overrides: &serde_json::Map<String, serde_json::Value>,
-) -> bool {
-    let without = config::resolve_run(
-        defaults,
-        &RunSources {
-            workspace: &[],
-            explicit: None,
-            overrides: Some(("config_override", overrides)),
-        },
-    );
-    without.is_ok_and(|it| it.config.worktree_path_template == template)
-}
-
-/// Spec and plan: at the base, where they have to be as they are in the workspace, or as they are now.
-async fn texts(
-    place: &Place,
-    base: &Oid,
-    branch: &str,
-    paths: [&String; 2],
-    snapshot: bool,
-) -> Result<[Vec<u8>; 2], CreateError> {
-    let mut texts = [Vec::new(), Vec::new()];
-    for ((what, path), text) in ["spec", "plan"].into_iter().zip(paths).zip(&mut texts) {
-        let present = place.read(path)?;
-        let committed = git::show(&place.repo, base, Path::new(path)).await?;
-        *text = match (present, committed, snapshot) {
-            (Some(present), _, true) => present,
-            (None, _, true) | (None, None, false) => {
-                return Err(place.missing(what, path));
-            }
-            (Some(present), Some(committed), false) if present == committed => committed,
-            (None, Some(committed), false) => committed,
-            (Some(_), Some(_), false) => {
-                return Err(invalid(
-                    "file_differs",
-                    format!("the {what} {path} differs from what is committed on {branch}"),
-                    "commit it, or pass --snapshot to start from its present content",
-                ));
-            }
-            (Some(_), None, false) => {
-                return Err(invalid(
-                    "file_not_committed",
-                    format!("the {what} {path} is not committed on {branch}"),
-                    "commit it, or pass --snapshot to start from its present content",
-                ));
-            }
-        };
-    }
-    Ok(texts)
-}
-
-/// Text in two or four bytes a character reads as nothing at all, which would be told of the plan as having no task.
-fn check_encoding(what: &str, path: &str, text: &[u8]) -> Result<(), CreateError> {
-    let wide = text.starts_with(&[0xff, 0xfe])
-        || text.starts_with(&[0xfe, 0xff])
-        || text.iter().take(4096).any(|byte| *byte == 0);
-    if !wide {
-        return Ok(());
-    }
-    Err(invalid(
-        "encoding",
-        format!("the {what} {path} is not UTF-8: it looks like UTF-16, or is no text at all"),
-        format!("save it as UTF-8, for example with `iconv -f UTF-16 -t UTF-8 {path}`"),
-    ))
-}
-
-fn default_plan(config: &RunConfig, spec_path: &str) -> String {
-    let stem = Path::new(spec_path)
-        .file_stem()
-        .map_or_else(String::new, |s| s.to_string_lossy().into_owned());
-    format!("{}/{stem}-plan.md", config.plans_dir)
-}
-
-fn terms(config: &RunConfig, named_by_model: bool) -> Terms {
-    Terms {
-        limits: config.limits(),
-        reviewer: config.reviewer,
-        has_checks: !config.verify_cmds.is_empty(),
-        merge_strategy: config.merge_strategy,
-        agent_retries: config.agent_retries,
-        agent_retry_backoff_sec: config.agent_retry_backoff_sec,
-        on_usage_limit: config.on_usage_limit,
-        fallback_agent: config.fallback_agent.clone(),
-        named_by_model,
-        postmortem: config.postmortem,
-        jitter_seed: Uuid::new_v4().as_u64_pair().0,
-    }
-}
-
-fn warnings(config: &RunConfig) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if config.verify_cmds.is_empty() {
-        warnings.push(
-            "no verify_cmds: nothing but the review proves the work, and it will be marked as unverified".to_owned(),
-        );
-    }
-    warnings
-}
-
-fn text_of(overrides: &serde_json::Map<String, serde_json::Value>, key: &str) -> Option<String> {
-    overrides
-        .get(key)
-        .and_then(|v| v.as_str())
-        .map(str::to_owned)
 }
 
 fn invalid_base(place: &Place, error: GitError) -> CreateError {

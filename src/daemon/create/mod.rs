@@ -6,6 +6,8 @@ mod agents;
 mod draft;
 mod error;
 mod place;
+mod settled;
+mod texts;
 
 use std::path::{Path, PathBuf};
 

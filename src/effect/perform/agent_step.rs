@@ -12,6 +12,7 @@ use super::desk::Desk;
 use super::hearing::hear;
 use super::note::{read_json, write_json};
 use super::step::{self, Outcome};
+use super::step_rest;
 use super::trouble::io_trouble;
 use crate::agent::{self, AgentSpec, Report, Role};
 use crate::core::run::{Event, ResultClass, Trouble};
@@ -110,7 +111,7 @@ pub(super) async fn call(
             resumes: begin.called.resumes.clone(),
             new_session: begin.named.clone(),
             cwd: PathBuf::from(&desk.worktree()?.path),
-            marker: step::marker(desk),
+            marker: step_rest::marker(desk),
             lock: desk.files.worktree_lock(),
         };
         let (job, version) = job(desk, &spec, scene, dir, prompt_file).await?;

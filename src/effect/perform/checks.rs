@@ -13,6 +13,8 @@ use super::note::{read_json, write_json};
 use super::products;
 use super::sandbox;
 use super::step::{self, Outcome};
+use super::step_news;
+use super::step_rest;
 use super::trouble::io_trouble;
 use crate::core::run::{CheckFailure, ChecksReport, Event, Trouble};
 use crate::effect::files::{Row, RowKind};
@@ -28,7 +30,7 @@ pub(super) async fn checks(desk: &Desk<'_>, stop: &CancellationToken) -> Result<
     let repo = desk.repo().await?;
     let worktree = desk.git_worktree()?;
     if desk.config.verify_cmds.is_empty() {
-        step::begun(desk).await?;
+        step_news::begun(desk).await?;
         let tip = git::head(&repo, &worktree).await?;
         return Ok(report(desk, &tip, Vec::new(), Vec::new(), 0).await);
     }
@@ -58,8 +60,8 @@ pub(super) async fn checks(desk: &Desk<'_>, stop: &CancellationToken) -> Result<
     .await?;
     let record = match outcome {
         Outcome::Exited(record) => record,
-        Outcome::Lost => return Ok(step::lost(desk, None)),
-        Outcome::LetGo => return Ok(step::let_go(desk).await),
+        Outcome::Lost => return Ok(step_news::lost(desk, None)),
+        Outcome::LetGo => return Ok(step_news::let_go(desk).await),
     };
     settle(desk, &repo, &worktree, &record).await
 }
@@ -89,7 +91,7 @@ async fn job(desk: &Desk<'_>, dir: &Path) -> Result<Job, Trouble> {
         });
     }
     Ok(Job {
-        marker: step::marker(desk),
+        marker: step_rest::marker(desk),
         commands,
         stop_on_failure: false,
         grace_ms: desk.config.stop_grace_sec.saturating_mul(1000),

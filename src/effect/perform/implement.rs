@@ -10,10 +10,9 @@ use super::agent_step::{self, Calling, Heard, Opening};
 use super::desk::Desk;
 use super::neighbours;
 use super::note::{read_json, write_json};
-use super::step;
 use super::tampering;
 use super::trouble::trouble;
-use super::{products, prompting, session};
+use super::{products, prompting, session, step_news};
 use crate::agent::{Report, Role};
 use crate::core::plan::{self, Next, TOKEN};
 use crate::core::run::{AgentReport, Event, Mode, Trouble, TroubleKind};
@@ -32,8 +31,8 @@ pub(super) async fn implement(desk: &Desk<'_>, stop: &CancellationToken) -> Resu
     .await?;
     match called {
         Calling::Heard(heard) => settle(desk, &repo, *heard).await,
-        Calling::Lost => Ok(step::lost(desk, session::left(desk).await)),
-        Calling::LetGo => Ok(step::let_go(desk).await),
+        Calling::Lost => Ok(step_news::lost(desk, session::left(desk).await)),
+        Calling::LetGo => Ok(step_news::let_go(desk).await),
     }
 }
 

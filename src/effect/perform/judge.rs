@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::Done;
 use super::desk::Desk;
-use super::{step, tampering};
+use super::step_news;
+use super::tampering;
 use crate::core::run::{Event, Evidence, Trouble};
 use crate::core::step::Event as Step;
 use crate::effect::git;
@@ -16,7 +17,7 @@ const COMPARED: usize = 256 * 1024;
 
 /// Gathers the evidence.
 pub(super) async fn judge(desk: &Desk<'_>) -> Result<Done, Trouble> {
-    step::begun(desk).await?;
+    step_news::begun(desk).await?;
     let repo = desk.repo().await?;
     let worktree = desk.git_worktree()?;
     let tip = git::head(&repo, &worktree).await?;

@@ -1,9 +1,10 @@
 //! Moves the merge target to the verified tree. The intent is stored before the ref moves, so that after a crash the ref
 //! itself says whether it has; a target that has moved on is merged into the run branch first, and the run verifies again.
 
+use super::Done;
 use super::desk::{Desk, oid};
+use super::step_news;
 use super::trouble::trouble;
-use super::{Done, step};
 use crate::core::run::{Event, MergeStrategy, Trouble, TroubleKind, Worktree};
 use crate::core::step::Event as StepEvent;
 use crate::effect::git::{
@@ -13,7 +14,7 @@ use crate::store::{MergeIntent, StoredRun};
 
 /// Merges, catches up, or says what is in the way.
 pub(super) async fn merge(desk: &Desk<'_>) -> Result<Done, Trouble> {
-    step::begun(desk).await?;
+    step_news::begun(desk).await?;
     let repo = desk.repo().await?;
     let worktree = desk.git_worktree()?;
     let generation = desk.generation();

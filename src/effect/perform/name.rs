@@ -10,7 +10,7 @@ use super::desk::Desk;
 use super::step::{self, Outcome};
 use super::trouble::{io_trouble, trouble};
 use super::worktree::{collide, merge_target, snapshot_files};
-use super::{Done, Order, agent_job, agent_step, hearing, sandbox};
+use super::{Done, Order, agent_job, agent_step, hearing, sandbox, step_rest};
 use crate::agent::{AgentSpec, Call, Report, Role};
 use crate::core::run::{
     Event, MergeStrategy, Naming, ResultClass, Trouble, TroubleKind, Usage, name_in,
@@ -140,7 +140,7 @@ async fn job(desk: &Desk<'_>, spec: &AgentSpec, dir: &Path) -> Result<Job, Troub
     let argv = std::iter::once(line.program).chain(line.args);
     let patience = PATIENCE_SEC.min(desk.config.agent_timeout_sec);
     Ok(Job {
-        marker: step::marker(desk),
+        marker: step_rest::marker(desk),
         commands: vec![Command {
             argv: argv.map(Into::into).collect(),
             cwd: scratch.into(),

@@ -7,7 +7,7 @@ use super::Done;
 use super::agent_step::{self, Calling, Heard, Opening};
 use super::desk::{Desk, oid};
 use super::implement::{commit_plan, keep_leftovers_once, worked_between};
-use super::{prompting, session, step};
+use super::{prompting, session, step_news};
 use crate::agent::{self, Report, Role};
 use crate::core::plan::{self, Checklist, Next};
 use crate::core::run::{Event, ResultClass, ReviewReport, Trouble, Verdict};
@@ -27,8 +27,8 @@ pub(super) async fn review(desk: &Desk<'_>, stop: &CancellationToken) -> Result<
     .await?;
     match called {
         Calling::Heard(heard) => settle(desk, &repo, *heard).await,
-        Calling::Lost => Ok(step::lost(desk, session::left(desk).await)),
-        Calling::LetGo => Ok(step::let_go(desk).await),
+        Calling::Lost => Ok(step_news::lost(desk, session::left(desk).await)),
+        Calling::LetGo => Ok(step_news::let_go(desk).await),
     }
 }
 

@@ -1,28 +1,20 @@
 //! A step under a keeper, whatever it runs: started once, adopted after a restart, ended when it has to be. A repeat of
-//! this for one step finds what the first time began.
+//! this for one step finds what the first time began. Who is told of it stands in `step_news`, what is ended and swept up
+//! after a keeper that is gone in `step_rest`.
 
 use std::path::Path;
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::agent_step;
 use super::desk::Desk;
-use super::session;
+use super::step_news::tell_begun;
+use super::step_rest::{drop_stale_locks, end_rest, end_strays, of_run};
 use super::trouble::{io_trouble, trouble};
-use crate::core::run::{Event, Left, StepId, Trouble, TroubleKind};
-use crate::core::step::{self, Confined, Confinement};
+use crate::core::run::{Trouble, TroubleKind};
 use crate::crash::Place;
 use crate::effect::files::private_dir;
-use crate::effect::git;
 use crate::effect::is_read_only;
-use crate::effect::keeper::{self, Ended, ExitRecord, Found, Handle, Job, KeeperRecord, Reaped};
-
-use super::Done;
-use crate::store::StepReport;
-
-/// How long a store that could not take something is left in peace.
-const RETRY: Duration = Duration::from_secs(1);
+use crate::effect::keeper::{self, Ended, ExitRecord, Found, Handle, Job};
 
 /// What there is of a job, once it was begun or found.
 enum Begun {
@@ -158,41 +150,6 @@ fn writable(desk: &Desk<'_>) -> Result<(), Trouble> {
     }
 }
 
-/// How far the keeper says that it confines its commands; and the log is told.
-fn confinement(desk: &Desk<'_>, dir: &Path) -> Result<Option<Confinement>, Trouble> {
-    let found = KeeperRecord::read(dir)?.and_then(|record| record.confinement);
-    let (run, step) = (&desk.order.run.id, desk.generation());
-    if let Some(Confinement {
-        level,
-        landlock_abi,
-        lacks,
-    }) = &found
-    {
-        match level {
-            Confined::Off => {
-                tracing::info!(%run, step, "the step is not confined (sandbox = \"off\")")
-            }
-            Confined::Full => tracing::info!(%run, step, landlock_abi, "the step is confined"),
-            Confined::Partial => {
-                tracing::warn!(%run, step, landlock_abi, lacks = lacks.join("; "), "the step is confined in part");
-            }
-            Confined::None => {
-                tracing::warn!(%run, step, landlock_abi, lacks = lacks.join("; "), "the step is not confined");
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// The agent of the step, as it was noted when the step began.
-fn called(dir: &Path) -> Option<step::Called> {
-    // What cannot be read is met, and told, by whoever reads it at the step's end.
-    agent_step::read_begin(dir)
-        .ok()
-        .flatten()
-        .map(|begin| begin.called)
-}
-
 async fn wait(
     desk: &Desk<'_>,
     dir: &Path,
@@ -235,107 +192,6 @@ async fn wait(
     }
 }
 
-fn existing(dir: &Path, name: &str) -> Option<String> {
-    let path = dir.join(name);
-    path.exists().then(|| path.display().to_string())
-}
-
-/// A step that has no process of its own begins: the step's machine is told.
-pub(super) async fn begun(desk: &Desk<'_>) -> Result<(), Trouble> {
-    let started = step::Event::Started {
-        confinement: None,
-        agent: None,
-    };
-    if let Some(report) = desk.step_report(started) {
-        tell(desk, report).await?;
-    }
-    Ok(())
-}
-
-/// Tells the step's machine that its process works, or has worked, and where its files are.
-async fn tell_begun(desk: &Desk<'_>, dir: &Path) -> Result<(), Trouble> {
-    let confinement = confinement(desk, dir)?;
-    let agent = called(dir);
-    if let Some(mut report) = desk.step_report(step::Event::Started { confinement, agent }) {
-        report.prompt_path = existing(dir, "prompt.txt");
-        report.output_path = existing(dir, "output").or_else(|| existing(dir, "output-1"));
-        tell(desk, report).await?;
-    }
-    Ok(())
-}
-
-/// Tells the step's machine; a repeat after a restart is ignored by it. A store that is locked or full for a while is no
-/// trouble of the step, which may be at work already: it is told as soon as the store can take it. A stop comes through
-/// the store, too, so that none is kept waiting.
-async fn tell(desk: &Desk<'_>, report: StepReport) -> Result<(), Trouble> {
-    loop {
-        match desk
-            .world
-            .writer
-            .step_event(report.clone(), desk.now())
-            .await
-        {
-            Ok(applied) => {
-                desk.world.tell(&applied);
-                return Ok(());
-            }
-            Err(error) if error.is_transient() => {
-                tracing::warn!(step = %report.id, %error, "failed to record that a step has begun; trying again");
-                tokio::time::sleep(RETRY).await;
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-/// Ends what is left of a step whose keeper in `dir` is gone, or has ended in good order but for what escaped it.
-pub(super) async fn end_rest(desk: &Desk<'_>, dir: &Path) -> Result<(), Trouble> {
-    let reaped = keeper::reap_survivors(dir, &marker(desk)).await?;
-    all_ended(&reaped)?;
-    drop_stale_locks(desk).await;
-    Ok(())
-}
-
-/// Ends what works for a step of the run that no directory knows of: its files were removed while it lived. Nobody can say
-/// what it has come to, and never may two agents work in one worktree.
-async fn end_strays(desk: &Desk<'_>) -> Result<(), Trouble> {
-    let reaped = keeper::end_strays(of_run(desk)).await?;
-    tracing::warn!(run = %desk.order.run.id, ended = reaped.ended, "ended processes of a step whose files are gone");
-    all_ended(&reaped)
-}
-
-fn all_ended(reaped: &Reaped) -> Result<(), Trouble> {
-    if reaped.survivors.is_empty() {
-        return Ok(());
-    }
-    Err(trouble(
-        TroubleKind::Transient,
-        "processes_survive",
-        format!(
-            "processes of the step are another user's and cannot be ended: {}; end them by hand",
-            reaped.survivors.join(", ")
-        ),
-    ))
-}
-
-/// A git that was killed in the worktree leaves its locks behind. Nobody of the run is alive now: nobody holds them.
-async fn drop_stale_locks(desk: &Desk<'_>) {
-    if desk.facts().worktree.is_none() {
-        return;
-    }
-    let drop = async || -> Result<Vec<std::path::PathBuf>, Trouble> {
-        Ok(git::drop_stale_locks(&desk.repo().await?, &desk.git_worktree()?).await?)
-    };
-    match drop().await {
-        Ok(dropped) if dropped.is_empty() => {}
-        Ok(dropped) => tracing::info!(run = %desk.order.run.id, ?dropped, "removed stale locks"),
-        // Whoever needs the worktree next meets the lock, or the missing worktree, and says so.
-        Err(trouble) => {
-            tracing::warn!(run = %desk.order.run.id, message = trouble.message, "failed to look for stale locks");
-        }
-    }
-}
-
 /// A keeper that was asked to stop by somebody else than this run has lost its step, however orderly it went. A step that
 /// ended by itself while the daemon was ending has ended.
 fn exited(desk: &Desk<'_>, record: ExitRecord, stop: &CancellationToken) -> Outcome {
@@ -346,55 +202,4 @@ fn exited(desk: &Desk<'_>, record: ExitRecord, stop: &CancellationToken) -> Outc
         (_, true, _) => Outcome::LetGo,
         (true, false, _) => Outcome::Lost,
     }
-}
-
-/// The entry that marks every process of this order's step, those that work ahead of it included.
-pub(super) fn marker(desk: &Desk<'_>) -> String {
-    let order = desk.order;
-    let named = order.effect.step_id.clone();
-    let id = named.unwrap_or_else(|| StepId::new(&order.run.id, order.effect.generation));
-    keeper::marker(&id.0)
-}
-
-/// Knows the entry that marks a process of any step of this order's run. Analyses and notices carry other ones.
-fn of_run(desk: &Desk<'_>) -> impl Fn(&[u8]) -> bool + Clone + Send + 'static {
-    let steps = keeper::marker(&format!("{}.", desk.order.run.id));
-    move |entry| {
-        entry
-            .strip_prefix(steps.as_bytes())
-            .is_some_and(|number| !number.is_empty() && number.iter().all(u8::is_ascii_digit))
-    }
-}
-
-/// What the run and the step are told of a lost step.
-pub(super) fn lost(desk: &Desk<'_>, left: Option<Left>) -> Done {
-    Done::event(
-        Event::StepLost {
-            generation: desk.generation(),
-            left,
-        },
-        "lost",
-    )
-    .with_step(desk.step_report(step::Event::Lost {
-        message: "the keeper died without a record".to_owned(),
-    }))
-}
-
-/// What is left to say of a step that was told to stop: nothing to its run, which asked for it; or that it is gone with its
-/// daemon. Where both were so, the run has gone on and takes the latter for stale.
-pub(super) async fn let_go(desk: &Desk<'_>) -> Done {
-    let (done, message) = if desk.world.stopping.is_cancelled() {
-        let event = Event::StepStopped {
-            generation: desk.generation(),
-            left: session::left(desk).await,
-        };
-        let done = Done::event(event, "stopped with the daemon");
-        (done, "stopped with the daemon; begun again by the next one")
-    } else {
-        (Done::nothing("told to stop"), "stopped")
-    };
-    done.with_step(desk.step_report(step::Event::Canceled {
-        exit_code: None,
-        message: message.to_owned(),
-    }))
 }

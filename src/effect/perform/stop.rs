@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::desk::Desk;
-use super::{Done, name, session, step};
+use super::{Done, name, session, step_rest};
 use crate::core::run::{Event, StepId, Trouble};
 use crate::effect::keeper::{self, Found};
 
@@ -46,5 +46,5 @@ async fn end_in(desk: &Desk<'_>, dir: &Path) -> Result<(), Trouble> {
         let _ = handle.stop().await?;
     }
     // Also where the keeper has ended in good order: what escaped it carries the marker.
-    step::end_rest(desk, dir).await
+    step_rest::end_rest(desk, dir).await
 }

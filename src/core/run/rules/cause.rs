@@ -1,8 +1,9 @@
 //! A decision is an answer of the table together with its cause. The cause is what a person reads as hold or failure;
 //! both come from one function each, so that what was decided and what is said of it cannot drift apart.
 
-use super::super::facts::{BY_PERSON, Facts, Failure, Hold};
+use super::super::facts::Facts;
 use super::super::machine::Event;
+use super::super::parts::{BY_PERSON, Failure, Hold};
 use crate::core::time::Time;
 
 /// An answer, and why.

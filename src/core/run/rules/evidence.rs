@@ -3,8 +3,9 @@
 //! exactly this tree, and the agent said so; an agent's word alone moves nothing.
 
 use super::super::data::{ChecksReport, Evidence};
-use super::super::facts::{Current, Facts, HISTORY_KEPT, Mode, Notes};
+use super::super::facts::{Facts, HISTORY_KEPT};
 use super::super::machine::{AfterWatchdog, Event};
+use super::super::parts::{Current, Mode, Notes};
 use super::super::spec::MergeStrategy;
 use super::cause::Decision;
 use crate::core::watchdog::{self, Checks, Iteration, Ladder, Signal, Spent, Verdict};

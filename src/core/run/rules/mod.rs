@@ -13,11 +13,12 @@ mod sessions;
 mod trouble;
 mod waits;
 
-use super::facts::{Facts, LiveStep, Stage};
+use super::facts::Facts;
 use super::machine::{
     AfterAgent, AfterCatchUp, AfterClose, AfterConflict, AfterLost, AfterLostChecks, AfterReview,
     AfterTrouble, AfterWatchdog, Event, NextTry, OnAnalyze, OnClaim, OnReset, OnRetryMerge, Rules,
 };
+use super::parts::{LiveStep, Stage};
 use crate::core::time::Time;
 
 impl Rules for Facts {

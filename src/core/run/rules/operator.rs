@@ -1,7 +1,8 @@
 //! What a claim and a person's words change: the start, the release of a hold, fresh budgets, a fresh branch.
 
-use super::super::facts::{Current, Facts, Mode, Notes, Stage, Totals};
+use super::super::facts::Facts;
 use super::super::machine::Event;
+use super::super::parts::{Current, Mode, Notes, Stage, Totals};
 use crate::core::plan::PlanReading;
 use crate::core::time::Time;
 use crate::core::watchdog::{Iteration, Ladder};

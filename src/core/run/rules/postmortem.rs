@@ -2,7 +2,8 @@
 //! the generation as a step's do, so that a report of one analysis is never taken for another's.
 
 use super::super::data::PostmortemReport;
-use super::super::facts::{Facts, Postmortem, PostmortemEnd};
+use super::super::facts::Facts;
+use super::super::parts::{Postmortem, PostmortemEnd};
 use crate::core::time::Time;
 
 impl Facts {

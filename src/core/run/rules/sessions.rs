@@ -5,7 +5,8 @@
 
 use super::super::agent_result::{ResultClass, Usage};
 use super::super::data::Left;
-use super::super::facts::{Facts, Session, Totals};
+use super::super::facts::Facts;
+use super::super::parts::{Session, Totals};
 
 impl Facts {
     /// Notes what a call used, and the session that a further try of it goes on with. `over`: the step is over with this

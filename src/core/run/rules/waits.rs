@@ -4,8 +4,9 @@
 
 use super::super::agent_result::ResultClass;
 use super::super::data::TroubleKind;
-use super::super::facts::{Facts, Wait, WaitWhy};
+use super::super::facts::Facts;
 use super::super::machine::Event;
+use super::super::parts::{Wait, WaitWhy};
 use crate::core::time::Time;
 
 /// The longest wait between two tries, in seconds.
