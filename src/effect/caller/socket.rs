@@ -167,6 +167,9 @@ mod tests {
             found(&TcpStream::connect(here).expect("connects"))
         });
         assert_eq!(hidden.join().expect("no panic"), Holder::Unseen, "hidden");
+        // Closed so that no trace of it is left.
+        let gone = SocketAddr::from(([127, 0, 0, 2], 1));
+        assert_eq!(of(gone, here), Holder::Unseen, "gone");
         // Never in use there: reserved for documentation.
         let far = SocketAddr::from(([192, 0, 2, 7], 7));
         assert_eq!(of(far, here), Holder::Elsewhere);
