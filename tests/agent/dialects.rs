@@ -1,6 +1,6 @@
 //! Lines of the agents that no recording has: what each of them comes to.
 
-use agent_loop::agent::{Dialect, Event, Exit, Report, ResultClass, Usage};
+use agent_loop::agent::{Dialect, Event, Exit, Fault, Report, Reset, ResultClass, Usage};
 use agent_loop::core::time::Time;
 
 use super::streams::parse;
@@ -158,12 +158,39 @@ fn a_message_that_comes_in_blocks_has_used_its_tokens_once() {
 }
 
 #[test]
+fn tokens_from_a_cache_were_sent_and_thoughts_were_written() {
+    let claude = r#"{"type":"assistant","message":{"id":"m","content":[],"usage":
+        {"input_tokens":1,"cache_read_input_tokens":2,"cache_creation_input_tokens":4,"output_tokens":8}}}"#
+        .replace('\n', "");
+    for (dialect, line, sent, written) in [
+        (Dialect::Claude, &*claude, 7, 8),
+        // Its figure holds them already.
+        (Dialect::Qwen, &*claude, 1, 8),
+        (
+            Dialect::Opencode,
+            r#"{"type":"step_finish","part":{"reason":"stop","tokens":{"input":1,"output":8,"reasoning":16,"cache":{"read":2,"write":4}}}}"#,
+            7,
+            24,
+        ),
+        (
+            Dialect::Pi,
+            r#"{"type":"message_end","message":{"role":"assistant","stopReason":"stop","usage":{"input":1,"cacheRead":2,"cacheWrite":4,"output":8}}}"#,
+            7,
+            8,
+        ),
+    ] {
+        let usage = report(dialect, &[line]).usage;
+        assert_eq!(usage, used(sent, written, None), "{dialect:?}");
+    }
+}
+
+#[test]
 fn what_was_used_since_the_last_result_is_added_up() {
     let result = r#"{"type":"result","is_error":false,"result":"x","model_usage_since_last_result":
-        {"m1":{"inputTokens":1,"cacheReadInputTokens":2,"outputTokens":3,"costUSD":0.5}}}"#
+        {"m1":{"inputTokens":1,"cacheReadInputTokens":2,"cacheCreationInputTokens":4,"outputTokens":3,"costUSD":0.5}}}"#
         .replace('\n', "");
     let usage = report(Dialect::Claude, &[&result, &result]).usage;
-    assert_eq!(usage, used(6, 6, Some(1.0)));
+    assert_eq!(usage, used(14, 6, Some(1.0)));
 }
 
 #[test]
@@ -227,12 +254,22 @@ fn thoughts_and_other_peoples_words_are_no_last_message() {
 
 #[test]
 fn a_session_that_stands_in_every_line_is_told_once() {
-    let line = r#"{"type":"step_start","sessionID":"s1"}"#;
-    let (events, _) = said(Dialect::Opencode, &[line, line]);
-    let session = Event::Session {
-        id: "s1".to_owned(),
-    };
-    assert_eq!(events, [session]);
+    for (dialect, line) in [
+        (
+            Dialect::Opencode,
+            r#"{"type":"step_start","sessionID":"s1"}"#,
+        ),
+        (
+            Dialect::Claude,
+            r#"{"type":"system","subtype":"init","session_id":"s1"}"#,
+        ),
+    ] {
+        let (events, _) = said(dialect, &[line, line]);
+        let session = Event::Session {
+            id: "s1".to_owned(),
+        };
+        assert_eq!(events, [session], "{dialect:?}");
+    }
 }
 
 #[test]
@@ -264,6 +301,36 @@ fn aiders_errors_are_told_one_by_one_and_bounded() {
     let told = report(Dialect::Aider, &[&head[..], &two].concat());
     assert_eq!(told.class, ResultClass::Auth);
     assert!(!told.message.contains("one"), "{}", told.message);
+
+    let waits = [
+        "litellm.RateLimitError: slow down",
+        "Retrying in 0.5 seconds...",
+    ];
+    let (events, _) = said(Dialect::Aider, &[&head[..], &waits].concat());
+    let retry = events
+        .iter()
+        .find(|event| matches!(event, Event::Retry { .. }));
+    assert_eq!(
+        retry,
+        Some(&Event::Retry {
+            attempt: 0,
+            delay_ms: 500,
+            why: "litellm.RateLimitError: slow down".to_owned(),
+            fault: Fault::Limited {
+                reset: Reset::Unknown
+            },
+        })
+    );
+
+    let goes_on = ["the answer", "Tokens: 1 sent, 1 received."];
+    let told = report(Dialect::Aider, &[&head[..], &waits, &goes_on].concat());
+    assert_eq!(told.class, ResultClass::Done, "{}", told.message);
+    assert_eq!(told.final_message, "the answer");
+
+    let broken = ["half an answer", "litellm.AuthenticationError: two"];
+    let told = report(Dialect::Aider, &[&head[..], &broken].concat());
+    assert_eq!(told.class, ResultClass::Auth, "{}", told.message);
+    assert_eq!(told.final_message, "half an answer");
 
     let long = ["and so on and so on"; 1000];
     let lines = [&head[..], &two[..1], &long].concat();

@@ -118,6 +118,12 @@ fn model_session_limits_and_role_are_passed_where_the_agent_knows_them() {
         "codex exec --json --dangerously-bypass-approvals-and-sandbox -m m1 \
          --output-schema /data/schema resume s1 -"
     );
+    let explains = Call {
+        role: Role::Postmortem,
+        ..call()
+    };
+    let explains = command("claude", &none, &explains);
+    assert!(explains.contains("--disallowedTools"), "{explains}");
     let fresh = Call {
         new_session: Some("n1".into()),
         ..call()

@@ -113,6 +113,8 @@ fn reset_times_are_read_in_every_known_form() {
             Some(2 * 86_400 + 1440),
             "Try again at Nov 24th, 2026 at 7:33 AM.",
         ),
+        // A while is more exact than a time of the clock.
+        (Some(90), "resets 8am (UTC), so try again in 90 seconds"),
         // A date is meant as it stands.
         (Some(1440 - 86_400), "Try again at Nov 21st, 2026 7:33 AM."),
         (None, "Try again at Nov 24th 7:33 AM."),
@@ -171,6 +173,18 @@ fn absurd_figures_saturate() {
         let _ = Reset::in_text(text).resolve(far);
         let _ = Reset::in_text("try again at 7:33 AM").resolve(far);
     }
+}
+
+#[test]
+fn a_transcript_tells_what_failed() {
+    let answer = |ok: bool| {
+        render(&Event::ToolResult {
+            ok,
+            summary: "no such file".to_owned(),
+        })
+    };
+    assert_eq!(answer(true).as_deref(), Some("  no such file"));
+    assert_eq!(answer(false).as_deref(), Some("  failed: no such file"));
 }
 
 #[test]

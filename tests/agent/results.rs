@@ -170,6 +170,29 @@ fn the_last_word_of_trouble_counts_and_without_one_a_line_that_is_no_event() {
 }
 
 #[test]
+fn of_an_error_in_json_only_its_message_is_told() {
+    for body in [
+        r#"{"type":"error","error":{"message":"bad key"}}"#,
+        r#"{"message":"bad key"}"#,
+    ] {
+        let said = format!("API Error: 400 {body} (for good)");
+        let told = with(Dialect::Text, &[], &said, code(1)).message;
+        assert!(told.contains("API Error: 400 bad key (for good)"), "{told}");
+    }
+}
+
+#[test]
+fn a_retry_is_judged_by_its_status_and_one_that_is_none_ends_nothing() {
+    let retry = r#"{"type":"system","subtype":"api_retry","error":"unknown","error_status":401,"attempt":1}"#;
+    let told = with(Dialect::Claude, &[retry], "", TIMED_OUT);
+    assert_eq!(told.class, ResultClass::Auth, "{}", told.message);
+    let done = r#"{"type":"result","is_error":false,"result":"x"}"#;
+    let over = r#"{"type":"system","subtype":"retry","data":{"attempt":0}}"#;
+    let told = with(Dialect::Qwen, &[done, over], "", code(0));
+    assert_eq!(told.class, ResultClass::Done, "{}", told.message);
+}
+
+#[test]
 fn the_session_is_the_one_that_was_told_last() {
     let session = |id: &str| format!(r#"{{"type":"session","id":"{id}"}}"#);
     let told = report(&[&session("a"), &session("b"), DONE], code(0));

@@ -124,6 +124,9 @@ async fn it_minds_the_template_the_base_and_what_is_not_committed() {
         shown.err
     );
     assert!(shown.err.contains("no verify_cmds"), "{}", shown.err);
+    let unmerged = [&args[..], &["--merge-strategy", "none"]].concat();
+    let unmerged = prompt(&repo, &unmerged).await;
+    assert!(unmerged.out.contains("to nowhere\n"), "{}", unmerged.out);
 
     let house = house(&repo).await;
     let settings = json!({
@@ -202,6 +205,15 @@ async fn a_template_of_ones_own_is_read_where_it_is_and_comes_first() {
     let config = config.display().to_string();
     let ended = prompt(&repo, &["specs/thing.md", "--config", &config]).await;
     assert_eq!(ended.out, "mine, on run/thing\n", "{}", ended.err);
+    std::fs::write(&mine, b"caf\xe9\n").expect("it is written");
+    let ended = prompt(&repo, &["specs/thing.md", "--config", &config]).await;
+    assert_eq!(ended.code, Some(1), "{}", ended.out);
+    assert!(ended.err.contains("is not UTF-8"), "{}", ended.err);
+    let device = repo.beside("device.toml", "prompt_file = \"/dev/null\"\n");
+    let device = device.display().to_string();
+    let ended = prompt(&repo, &["specs/thing.md", "--config", &device]).await;
+    assert_eq!(ended.code, Some(1), "{}", ended.out);
+    assert!(ended.err.contains("it is not a file"), "{}", ended.err);
     std::fs::remove_file(&mine).expect("it was there");
     let ended = prompt(&repo, &["specs/thing.md", "--config", &config]).await;
     assert_eq!(ended.code, Some(1), "{}", ended.out);

@@ -89,16 +89,20 @@ async fn agents_are_called_with_their_models() {
         log.display()
     );
     let house = House::over(&repo).await;
-    let settings = json!({
-        "agent": "mine",
-        "agents": { "mine": { "driver": "exec", "command": "/bin/sh", "args": ["-c", command] } },
-        "model": "large",
-        "review_model": "small",
-    });
-    let id = house.create(&repo, None, settings).await;
-    house.rests(&id, State::Completed).await;
-    let called = std::fs::read_to_string(&log).expect("calls");
-    assert_eq!(called, "implement large\nreview small\n");
+    for (review_model, called) in [(Some("small"), "review small"), (None, "review large")] {
+        let settings = json!({
+            "agent": "mine",
+            "agents": { "mine": { "driver": "exec", "command": "/bin/sh", "args": ["-c", command] } },
+            "model": "large",
+            "review_model": review_model,
+            "merge_strategy": "none",
+        });
+        let id = house.create(&repo, None, settings).await;
+        house.rests(&id, State::Completed).await;
+        let calls = std::fs::read_to_string(&log).expect("calls");
+        assert_eq!(calls, format!("implement large\n{called}\n"));
+        std::fs::remove_file(&log).expect("it was there");
+    }
 }
 
 #[tokio::test]

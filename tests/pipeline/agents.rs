@@ -7,7 +7,7 @@ use agent_loop::core::run::State;
 use serde_json::json;
 
 use super::ONE_TASK;
-use crate::support::{House, Repository, agents, is_alive, processes_of};
+use crate::support::{House, Options, Repository, agents, is_alive, processes_of};
 
 #[tokio::test]
 async fn every_step_notes_its_own_agent_also_after_the_fallback_took_over() {
@@ -54,11 +54,19 @@ async fn every_step_notes_its_own_agent_also_after_the_fallback_took_over() {
 #[tokio::test]
 async fn a_known_agent_is_asked_for_its_version_in_the_environment_that_it_gets() {
     let repo = Repository::with_plan(ONE_TASK);
-    let house = House::over(&repo).await;
+    let options = Options {
+        environment: vec![
+            ("ANTHROPIC_MODEL", "its own".to_owned()),
+            ("OPENAI_MODEL", "another's".to_owned()),
+        ],
+        ..Options::default()
+    };
+    let house = House::open(&repo.outside().join("data"), &options).await;
     let program = repo.beside(
         "claude.sh",
         r#"#!/bin/sh
         case "$1" in --version) echo asked >> "$ASKED"; echo "$VERSION (Claude Code)"; exit;; esac
+        echo "$ANTHROPIC_MODEL,$OPENAI_MODEL" > ../seen
         sed -i 's/\[ \]/[x]/' specs/planning/thing-plan.md
         git commit -qam 'Do it'
         echo '{"type":"result","subtype":"success","is_error":false,"result":"<promise>COMPLETE</promise>"}'
@@ -82,6 +90,8 @@ async fn a_known_agent_is_asked_for_its_version_in_the_environment_that_it_gets(
         assert_eq!(agent.version.as_deref(), Some("9.8.7"));
         let asked = std::fs::read_to_string(&asked).expect("it was asked");
         assert_eq!(asked, "asked\n", "once for {times} runs");
+        let seen = std::fs::read_to_string(repo.outside().join("seen")).expect("it ran");
+        assert_eq!(seen, "its own,\n", "what it is configured by, and no more");
     }
 }
 

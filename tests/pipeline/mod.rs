@@ -34,6 +34,7 @@ mod skills;
 mod stopping;
 mod strange_paths;
 mod threshold;
+mod told;
 mod trouble;
 mod trust;
 mod verification;

@@ -231,7 +231,7 @@ async fn its_prompt_is_the_workspaces_own_where_there_is_one() {
     let repo = Repository::with_plan(ONE_TASK);
     repo.write(
         ".loop/prompts/postmortem.md",
-        "Explain {{ run_name }}{% if outcome %} ({{ outcome }}) from {{ run_dir }}{% endif %}, and be brief.\n",
+        "Explain {{ run_name }}{% if outcome %} ({{ outcome }}) in {{ workspace }} from {{ run_dir }}{% endif %}, and be brief.\n",
     );
     repo.commit_all("Our own words");
     let house = House::over(&repo).await;
@@ -240,9 +240,10 @@ async fn its_prompt_is_the_workspaces_own_where_there_is_one() {
     assert!(analyzed(&house, &id).await.written);
     let prompt = house.file(&id, "analysis/prompt.txt");
     assert!(
-        prompt.starts_with("Explain thing (completed) from /"),
+        prompt.starts_with("Explain thing (completed) in /"),
         "{prompt}"
     );
+    assert!(prompt.contains("/scratch from /"), "{prompt}");
     assert!(
         prompt.trim_end().ends_with("/scratch/run, and be brief."),
         "{prompt}"

@@ -149,6 +149,21 @@ async fn no_verdict_is_no_rejection_and_is_tried_again_until_a_person_is_asked()
 }
 
 #[tokio::test]
+async fn a_reviewer_that_changes_the_plan_holds_the_run() {
+    let repo = Repository::with_plan(TWO_TASKS);
+    let house = House::over(&repo).await;
+    let script = r#"
+        then = "default"
+        [[turn]]
+        role = "review"
+        steps = ["tamper_plan", { verdict = { approved = true } }]
+    "#;
+    let id = house.create(&repo, Some(script), json!({})).await;
+    let why = house.held(&id, "plan_tampered").await;
+    assert!(why.contains("second thing"), "{why}");
+}
+
+#[tokio::test]
 async fn a_reviewed_mark_that_the_agent_gave_itself_is_taken_back() {
     let repo = Repository::with_plan("# Plan\n\n- [R] done before\n- [ ] first thing\n");
     let house = House::over(&repo).await;

@@ -233,6 +233,12 @@ async fn a_review_without_a_verdict_is_asked_for_it() {
     let id = house.create(&repo, Some(script), json!({})).await;
     house.rests(&id, State::Completed).await;
     assert_continued(&house, &id, "review", &[false, true]).await;
+    let prompts = house.prompts(&id, "review").await;
+    assert!(
+        prompts[1].contains("finish it, and change nothing"),
+        "{}",
+        prompts[1]
+    );
     let kept = house.file(&id, "review-prompt.txt");
     assert!(!kept.starts_with("# Go on:"), "{kept}");
 }

@@ -125,6 +125,51 @@ async fn a_check_may_leave_new_files_and_the_next_ones_run_whatever_it_says() {
 }
 
 #[tokio::test]
+async fn a_check_that_ends_by_a_signal_or_moves_the_branch_has_failed() {
+    for (check, why) in [
+        ("kill -9 $$", "ended by signal 9"),
+        (
+            "git -c user.name=x -c user.email=x@localhost commit --quiet --allow-empty -m sneaked",
+            "the run branch moved from ",
+        ),
+    ] {
+        let repo = Repository::with_plan(ONE_TASK);
+        let house = House::over(&repo).await;
+        let settings = json!({
+            "verify_cmds": [check],
+            "max_consecutive_verification_failures": 1,
+            "reviewer": false,
+        });
+        let id = house.create(&repo, None, settings).await;
+        let told = house
+            .failed(&id, "max_consecutive_failures:verification:1")
+            .await;
+        assert!(told.contains(why), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn what_checks_ever_left_stays_nobodys_work() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let script = r#"
+        [[turn]]
+        steps = [{ tick = "next" }, { commit = "One" }, "complete"]
+        [[turn]]
+        steps = [{ append = { path = "tries", text = "another\n" } }, "complete"]
+    "#;
+    let settings = json!({
+        "reviewer": false,
+        "verify_cmds": ["n=$(cat tries | wc -l); echo x > left-$n; test $n -eq 2"],
+    });
+    let id = house.create(&repo, Some(script), settings).await;
+    house.rests(&id, State::Completed).await;
+    assert_eq!(repo.at("agent/thing", "tries"), "another\nanother");
+    let merged = repo.git(&["ls-tree", "--name-only", "agent/thing"]);
+    assert!(!merged.contains("left-"), "{merged}");
+}
+
+#[tokio::test]
 async fn a_check_that_takes_too_long_is_ended_and_has_failed() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;

@@ -82,10 +82,7 @@ async fn job(desk: &Desk<'_>, dir: &Path) -> Result<Job, Trouble> {
             stdin: Stdin::Null,
             stdout: dir.join(log_name(k)).into(),
             stderr: Stderr::Merged,
-            timeout_ms: match desk.config.verify_timeout_sec {
-                0 => None,
-                sec => Some(sec.saturating_mul(1000)),
-            },
+            timeout_ms: Some(desk.config.verify_timeout_sec.saturating_mul(1000)),
             idle_timeout_ms: None,
             max_output_bytes: desk.config.max_output_bytes,
         });

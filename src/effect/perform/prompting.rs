@@ -78,10 +78,14 @@ pub(super) async fn review(
     head: &str,
 ) -> Result<String, Trouble> {
     let subject = desk.subject()?;
-    let told = desk.facts().current.record.task.as_ref();
-    let task = told.map(|text| task(plan, text));
     let mut facts = without_skills(&subject, plan, &Next::Mend);
-    facts.task = task;
+    // It was meant to do what its agent was told to do.
+    let told = &desk.facts().current.record.task;
+    (facts.mode, facts.task) = match (told, desk.facts().mode) {
+        (Some(text), _) => (Mode::Task, Some(task(plan, text))),
+        (None, Mode::Confirm) => (Mode::Confirm, None),
+        (None, Mode::Task | Mode::Mend) => (Mode::Mend, None),
+    };
     let spec = spec_at_start(&subject, repo).await?;
     let briefing = add_skills(&subject, repo, &mut facts, &spec).await?;
     skills::tell(desk, briefing).await?;
