@@ -183,7 +183,10 @@ async fn what_is_in_the_way_is_told_with_the_way_out() {
     );
     let shown = run(&server, &id).await;
     let told = shown["handover"]["message"].as_str().expect("a message");
-    assert!(told.contains("agent/thing has commits"), "{told}");
+    assert!(
+        told.contains("agent/thing has commits") && told.contains("--merge-strategy squash"),
+        "{told}"
+    );
     // The way out, as it was told.
     let path = format!("/runs/{id}/retry");
     let again = server

@@ -28,6 +28,10 @@ async fn a_move_and_a_repeat_of_what_holds_are_both_answered_with_the_run() {
         assert_eq!(reply.status, 200, "{verb}");
         let run = reply.ok()["run"].clone();
         assert_eq!(run["state"], state, "{verb}");
+        // What holds it again is said at once.
+        if state == "queued" {
+            assert_eq!(run["hold"]["gate"], "global_cap", "{verb}");
+        }
         assert_eq!(server.state(&id).await, state, "{verb}");
     }
     server.house.check().await;

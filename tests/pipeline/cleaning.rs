@@ -210,6 +210,40 @@ async fn only_what_loopd_made_is_removed_by_whatever_path_it_is_named() {
 }
 
 #[tokio::test]
+async fn a_worktree_that_a_reset_has_left_is_listed_and_goes_when_a_person_asks() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let id = failed(&house, &repo, COMMITS_AND_FAILS).await;
+    let old = path_of(&house, &id).await;
+    moved(&house, &id, Event::Reset, State::Queued).await;
+    house.wait(&id, |run| run.state != State::Failed).await;
+    house.rests(&id, State::Completed).await;
+    house.settled(&id).await;
+    let elsewhere = repo.outside().join("elsewhere");
+    let shown = async || {
+        let listing = house.cleaner.list().await.expect("a list");
+        let all = listing.worktrees.into_iter();
+        all.map(|it| (it.worktree.path, it.present, it.on_disk))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(shown().await, [(old.clone(), false, true)]);
+    std::fs::rename(&old, &elsewhere).expect("moved");
+    assert_eq!(shown().await, [(old.clone(), false, false)]);
+    std::fs::rename(&elsewhere, &old).expect("back");
+    // Asked again, it is gone already, and whose it was is still known.
+    for _ in 0..2 {
+        let removed = house.cleaner.remove(&old).await.expect("it goes");
+        assert_eq!(
+            (removed.run.id, removed.removal.removed),
+            (id.clone(), true)
+        );
+        assert!(!Path::new(&old).exists());
+    }
+    assert_eq!(shown().await, []);
+    house.check().await;
+}
+
+#[tokio::test]
 async fn a_path_that_has_served_two_runs_is_the_worktree_of_the_one_that_has_it_now() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;

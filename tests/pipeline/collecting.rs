@@ -249,6 +249,19 @@ async fn what_others_have_taken_is_told_of_by_nobody_and_looked_for_once() {
     house.check().await;
 }
 
+#[tokio::test]
+async fn a_run_that_has_left_nothing_at_all_is_over_and_told_of_by_nobody() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::open(&repo.outside().join("data"), &Options::caps(0, 1)).await;
+    let id = house.create(&repo, None, json!({})).await;
+    moved(&house, &id, Event::Cancel, State::Canceled).await;
+    house.settled(&id).await;
+    std::fs::remove_dir_all(house.dir(&id)).expect("removed");
+    nothing_is_due(&later(&house, 30)).await;
+    assert!(house.settled(&id).await.facts.nothing_left);
+    house.check().await;
+}
+
 /// Both are stored by a daemon in its last moment: what was to be taken, and that the run is tried again.
 async fn overtaken_by_a_retry(wanted: impl Fn(&str) -> Event) {
     let repo = Repository::with_plan(ONE_TASK);
