@@ -239,3 +239,52 @@ async fn a_resumed_run_waits_until_its_stopped_step_is_gone() {
     };
     assert!(by("previous_step_alive"), "{blocked:?}");
 }
+
+#[tokio::test]
+async fn a_run_that_comes_back_into_the_queue_is_told_of_its_gates_again() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::open(&repo.outside().join("data"), &Options::caps(0, 1)).await;
+    let id = house.create(&repo, None, unmerged()).await;
+    for times in 1..=3 {
+        let told = house
+            .until(&id, async || {
+                let told = house.told(&id, "RUN_BLOCKED").await;
+                (told.len() == times).then_some(told)
+            })
+            .await;
+        assert_eq!(told[times - 1]["gates"][0]["gate"], "global_cap");
+        // Asked in between, the scheduler has nothing new to tell.
+        house.gated(&id, &["global_cap"]).await;
+        house.operate(&id, Event::Pause).await;
+        let resume = Event::Resume {
+            accept: false,
+            note: None,
+        };
+        house.operate(&id, resume).await;
+    }
+    house.check().await;
+}
+
+#[tokio::test]
+async fn whom_a_younger_run_has_overtaken_goes_before_the_next_younger_one() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let mut options = Options::caps(1, 1);
+    options.policy.order = Order::NewestFirst;
+    options.policy.aging_starts = 1;
+    let house = House::open(&repo.outside().join("data"), &options).await;
+    let mut stile = Turnstile::new(repo.outside(), "agent");
+    let script = waits(&stile);
+    let mut ids = vec![house.create(&repo, Some(&script), unmerged()).await];
+    stile.somebody().await;
+    for _ in 0..3 {
+        ids.push(house.create(&repo, None, unmerged()).await);
+    }
+    stile.open();
+    for id in &ids {
+        house.rests(id, State::Completed).await;
+    }
+    // The newest first; and then whoever was passed over once, in the order of the queue.
+    let expected = [0, 3, 1, 2].map(|n: usize| ids[n].clone());
+    assert_eq!(started(&house).await, expected);
+    house.check().await;
+}
