@@ -6,6 +6,8 @@ use std::process::Command;
 use agent_loop::core::step::Confined;
 use agent_loop::effect::confine::{Fence, Kernel, Sandbox, devices};
 use agent_loop::effect::keeper::{self, KeeperRecord};
+use rustix::io::Errno;
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
 use super::landlock;
 use crate::keeper::step::Step;
@@ -160,6 +162,41 @@ async fn a_command_cannot_end_its_keeper_and_can_end_what_it_started() {
     let refused = Kernel::of_this_machine().confines_signals();
     assert!(refused, "this kernel is too old for this test");
     assert_eq!(record.exit_code, Some(1), "{}", fenced.step.output(0));
+}
+
+/// Whoever sets another's limits has the kernel kill it, and no signal is sent.
+#[tokio::test]
+async fn the_limits_of_another_process_can_be_seen_and_not_set() {
+    if !landlock() {
+        return;
+    }
+    let mut another = Command::new("sleep")
+        .arg("1000")
+        .spawn()
+        .expect("it starts");
+    let other = Pid::from_child(&another);
+    let tried = std::thread::spawn(move || {
+        let fence = Fence::around(&[], &[]).expect("a fence");
+        fence.enter().expect("the thread enters");
+        let none = Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        };
+        // Of its own process, which is this suite: as they are.
+        let own = prlimit(None, Resource::Core, getrlimit(Resource::Core));
+        let others = prlimit(Some(other), Resource::Fsize, none);
+        (own.is_ok(), others.err())
+    });
+    let (own, others) = tried.join().expect("no panic");
+    another.kill().expect("it is ended");
+    another.wait().expect("it is gone");
+    assert!(own, "a process sets its own limits");
+    assert_eq!(others, Some(Errno::PERM));
+    let fenced = Fenced::of(
+        "grep -q '^Seccomp:.2' /proc/self/status && ulimit -f 100 && cat /proc/$PPID/limits > open/seen",
+    );
+    let record = fenced.step.run_one().await;
+    assert!(record.succeeded(), "{}", fenced.step.output(0));
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! Landlock, as this kernel has it. Here stands the `unsafe` of the room: a command enters its fence between fork and
-//! exec, by two system calls, because nothing that allocates may be called there.
+//! Landlock, as this kernel has it. A command enters its fence between fork and exec, by plain system calls (`unsafe`),
+//! because nothing that allocates may be called there.
 
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
@@ -11,6 +11,7 @@ use landlock::{
     RulesetAttr as _, RulesetCreatedAttr as _, Scope,
 };
 
+use super::limits;
 use crate::effect::keeper::OsText;
 
 /// With version 1 no file can be moved from one directory to another, wherever it is: builds fail. Linux 5.19.
@@ -19,6 +20,9 @@ const USEFUL: u32 = 2;
 const TRUNCATION: u32 = 3;
 /// A process can be kept from signalling those outside. Linux 6.12.
 const SIGNALS: u32 = 6;
+
+/// Said where no filter of system calls can be entered.
+const LIMITS_OPEN: &str = "the limits of processes outside can be changed, the keeper's and loopd's among them, which ends them: no filter of system calls (seccomp) can be set up here";
 
 /// The version of Landlock's interface; 0 where the kernel has none, or it is switched off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +75,11 @@ impl Kernel {
 
 /// A fence: what enters it can write in some places only, for ever.
 #[derive(Debug)]
-pub struct Fence(OwnedFd);
+pub struct Fence {
+    ruleset: OwnedFd,
+    /// It keeps its processes from setting the limits of others, too.
+    limits: bool,
+}
 
 impl Fence {
     /// A fence that leaves `writable` open, and `plain` for files and directories only: no pipe, socket, device or link is
@@ -80,10 +88,13 @@ impl Fence {
     /// # Errors
     /// A sentence that says why there is none.
     pub fn around(writable: &[OsText], plain: &[OsText]) -> Result<Self, String> {
-        let fence = Fence(ruleset(writable, plain)?);
+        let fence = Fence {
+            ruleset: ruleset(writable, plain)?,
+            limits: limits::can_be_guarded(),
+        };
         // Only a thread enters it: nested deeper than 16 rulesets, or without a right, the kernel refuses just then.
-        let fd = fence.0.as_raw_fd();
-        let entered = std::thread::spawn(move || enter(fd)).join();
+        let (ruleset, limits) = fence.parts();
+        let entered = std::thread::spawn(move || enter(ruleset, limits)).join();
         match entered {
             Ok(Ok(())) => Ok(fence),
             Ok(Err(error)) => Err(format!(
@@ -93,33 +104,43 @@ impl Fence {
         }
     }
 
+    /// What it cannot keep although Landlock can; empty as a rule.
+    pub fn lacks(&self) -> Option<String> {
+        (!self.limits).then(|| LIMITS_OPEN.to_owned())
+    }
+
+    fn parts(&self) -> (RawFd, bool) {
+        (self.ruleset.as_raw_fd(), self.limits)
+    }
+
     /// Lets the calling thread enter it, for ever: no other thread, but whatever this one starts.
     ///
     /// # Errors
     /// What the kernel says.
     pub fn enter(&self) -> io::Result<()> {
-        enter(self.0.as_raw_fd())
+        let (ruleset, limits) = self.parts();
+        enter(ruleset, limits)
     }
 
     /// Lets a child enter the fence before it becomes its program. A child that cannot is not started.
     pub fn enclose(&self, child: &mut Command) {
-        let fd = self.0.as_raw_fd();
-        // SAFETY: `enter` makes two system calls and allocates nothing. The descriptor is open until the child is
+        let (ruleset, limits) = self.parts();
+        // SAFETY: `enter` makes three system calls and allocates nothing. The descriptor is open until the child is
         // started, because the caller holds the fence.
-        unsafe { child.pre_exec(move || enter(fd)) };
+        unsafe { child.pre_exec(move || enter(ruleset, limits)) };
     }
 }
 
-fn enter(ruleset: RawFd) -> io::Result<()> {
+fn enter(ruleset: RawFd, limits: bool) -> io::Result<()> {
     // SAFETY: plain calls with numbers; they change the calling thread and nothing else.
     let done = unsafe {
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
             && libc::syscall(libc::SYS_landlock_restrict_self, ruleset, 0_u32) == 0
     };
-    if done {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
+    match (done, limits) {
+        (false, _) => Err(io::Error::last_os_error()),
+        (true, true) => limits::guard(),
+        (true, false) => Ok(()),
     }
 }
 

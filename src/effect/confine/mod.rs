@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `paths` | which places a step may write, which must not be among them, and what follows when one lies in another |
 //! | `kernel` | Landlock: what this kernel can do, and the fence around a command |
+//! | `limits` | the limits of processes outside stay as they are |
 //!
 //! Words: a *fence* is a Landlock ruleset that a command enters between fork and exec and can never leave, and that
 //! everything it starts inherits; what a fence *lacks* is told in whole sentences, to be shown to a person.
@@ -13,6 +14,7 @@
 //! a service outside through a socket. Deliberately absent: the network, and any wrapper that has to be installed.
 
 mod kernel;
+mod limits;
 mod paths;
 
 use serde::{Deserialize, Serialize};
@@ -55,7 +57,8 @@ impl Sandbox {
         } else {
             None
         };
-        if fence.is_some() {
+        if let Some(fence) = &fence {
+            lacks.extend(fence.lacks());
             lacks.extend(self.lacks.iter().cloned());
         }
         let level = match (&fence, lacks.is_empty()) {
