@@ -308,6 +308,34 @@ async fn what_broke_off_in_one_checkout_is_not_looked_for_in_another() {
 }
 
 #[tokio::test]
+async fn what_broke_off_on_the_way_to_one_target_is_nothing_to_another() {
+    let scene = Scene::new().await;
+    let first = scene.abandoned().await;
+    let elsewhere = Intent {
+        target_ref: "refs/heads/other".to_owned(),
+        ..first.clone()
+    };
+    let second = scene.stored(Some(&elsewhere)).await;
+    assert_eq!((second.broken_off, second.unlocked_at_ms), (None, None));
+    let lock = scene.repo.common_dir.join("index.lock");
+    assert!(lock.exists(), "its proof is of another checkout");
+    let third = scene.stored(Some(&first)).await;
+    scene.merges(&third).await;
+}
+
+#[tokio::test]
+async fn a_git_that_is_killed_when_it_has_merged_takes_nothing_back() {
+    let scene = Scene::new().await;
+    let intent = scene.stored(None).await;
+    let script = format!("'{}' \"$@\"; kill -9 $$\n", scene.lab.at("git").display());
+    fs::write(scene.lab.at("at-merge"), script).unwrap();
+    let error = scene.go(&intent).await.unwrap_err();
+    assert_eq!(error.kind, GitErrorKind::Transient, "{error}");
+    assert_eq!(scene.status(), "");
+    scene.merges(&intent).await;
+}
+
+#[tokio::test]
 async fn a_file_that_the_broken_off_merge_did_not_touch_is_a_persons_whatever_came_since() {
     let scene = Scene::new().await;
     let first = scene.abandoned().await;

@@ -59,9 +59,10 @@ async fn every_setting_that_would_execute_something_is_named_and_nothing_is_push
         assert_eq!(pushed, Pushed::Distrusted { keys });
         lab.sh(&lab.repo(), &["config", "--unset", key]);
     }
-    // The user's own configuration is the user's.
-    let own = ["config", "--global", "credential.helper", "true"];
-    lab.sh(&lab.at(""), &own);
+    // The user's own configuration is the user's; a remote that takes no signature gets none.
+    for key in ["credential.helper", "push.gpgSign"] {
+        lab.sh(&lab.at(""), &["config", "--global", key, "true"]);
+    }
     assert_eq!(refs_of_the_remote(&lab), "");
     let pushed = push_branch(&repo, &remote, "run/spec").await.unwrap();
     assert_eq!(pushed, Pushed::Done);

@@ -2,9 +2,9 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use agent_loop::effect::git::{Git, GitErrorKind, Repo, default_base, show};
+use agent_loop::effect::git::{Git, GitErrorKind, Repo, default_base, prepare_worktree, show};
 
-use super::{Lab, executable};
+use super::{Lab, executable, ready, want};
 
 async fn with_script(body: &str) -> agent_loop::effect::git::GitError {
     let dir = tempfile::TempDir::new().unwrap();
@@ -332,4 +332,80 @@ async fn scratch_directories_of_a_killed_daemon_are_cleared_and_nothing_else() {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("data/scratch"), "{error}");
+}
+
+/// What every call is told: in plain words, and that nobody is there to answer.
+const TOLD: [&str; 6] = [
+    "LC_ALL=C",
+    "GIT_TERMINAL_PROMPT=0",
+    "GIT_ASKPASS=",
+    "SSH_ASKPASS_REQUIRE=never",
+    "GIT_EDITOR=:",
+    "GIT_OPTIONAL_LOCKS=0",
+];
+/// What a daemon may have been started with, by a hook of git's or by a person.
+const AROUND: [(&str, &str); 8] = [
+    ("GIT_DIR", "/nowhere"),
+    ("GIT_INDEX_FILE", "/nowhere/index"),
+    ("GIT_SSH_COMMAND", "/nowhere/ssh"),
+    ("GIT_CONFIG_PARAMETERS", "'user.name'='Eve'"),
+    ("GIT_ASKPASS", "/nowhere/ask"),
+    ("GIT_EDITOR", "/nowhere/editor"),
+    ("LC_ALL", "de_DE.UTF-8"),
+    ("LANGUAGE", "de"),
+];
+
+#[tokio::test]
+async fn git_hears_nothing_of_what_the_daemon_was_started_with() {
+    let lab = Lab::new().await;
+    lab.sh(&lab.repo(), &["config", "hook.mine.command", "true"]);
+    let seen = lab.at("seen");
+    let script = format!(
+        "#!/bin/sh\n(echo; echo called; env) >> '{}'\nexec git \"$@\"\n",
+        seen.display()
+    );
+    executable(&lab.at("git"), &script);
+    // In a process of its own, whose environment is nobody else's.
+    let alone = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "git::run::works_with_all_that_around_it"])
+        .args(["--ignored", "--nocapture"])
+        .env("GIT_TEST_LAB", lab.at(""))
+        .envs(AROUND)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&alone.stdout);
+    assert!(said.contains("1 passed"), "{said}");
+    let seen = fs::read_to_string(&seen).unwrap();
+    let lines: Vec<&str> = seen.lines().collect();
+    let times = |wanted: &str| lines.iter().filter(|line| **line == wanted).count();
+    let calls = times("called");
+    assert!(calls > 5, "{seen}");
+    for told in TOLD {
+        assert_eq!(times(told), calls, "{told}");
+    }
+    for (name, value) in AROUND {
+        assert_eq!(times(&format!("{name}={value}")), 0, "{name}");
+    }
+    // Of a git that runs hooks by configuration, too.
+    let key = lines
+        .iter()
+        .find(|line| line.ends_with("=hook.mine.enabled"));
+    let (key, _) = key.expect("it is switched off").split_once('=').unwrap();
+    let value = key.replace("_KEY_", "_VALUE_");
+    assert!(times(&format!("{value}=false")) > 0, "{value}");
+}
+
+/// Not a test of its own: the process of the one above.
+#[tokio::test]
+#[ignore = "played by another test"]
+async fn works_with_all_that_around_it() {
+    let lab = std::path::PathBuf::from(std::env::var_os("GIT_TEST_LAB").unwrap());
+    let limit = Duration::from_secs(60);
+    let git = Git::with(&lab.join("git"), limit, limit).await.unwrap();
+    let repo = Repo::open(&git, &lab.join("repo")).await.unwrap();
+    let worktree = ready(prepare_worktree(&repo, &want("r1")).await.unwrap());
+    assert_eq!(
+        fs::read_to_string(worktree.path.join("f")).unwrap(),
+        "one\n"
+    );
 }

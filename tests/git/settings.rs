@@ -1,12 +1,13 @@
 //! What the repository's configuration says changes nothing about what loopd does.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use agent_loop::effect::git::{
-    CatchUp, CatchUpWant, Leftovers, Repo, Worktree, catch_up, commit_leftovers, prepare_worktree,
+    CatchUp, CatchUpWant, Executed, FileCommit, Leftovers, Repo, Worktree, catch_up, commit_file,
+    commit_leftovers, execute, prepare_worktree,
 };
 
-use super::{Lab, executable, ready, want};
+use super::{Lab, executable, into_main, ready, want, with_worktree};
 
 /// A run and its target that both have changed the end of `f`, under these attributes.
 async fn both_changed(attributes: &str) -> (Lab, Repo, Worktree) {
@@ -103,4 +104,60 @@ async fn git_does_not_start_in_a_submodule_to_make_it_follow() {
     let outcome = caught_up(&lab, &repo, &worktree).await;
     assert!(matches!(outcome, CatchUp::Done(_)), "{outcome:?}");
     assert_eq!(lab.id(&worktree.path.join("part"), "HEAD"), first);
+}
+
+#[tokio::test]
+async fn what_is_configured_for_checkouts_leaves_those_of_runs_whole() {
+    let (lab, repo, worktree) = with_worktree().await;
+    let (place, at) = (lab.repo(), &worktree.path);
+    fs::create_dir_all(repo.common_dir.join("info")).unwrap();
+    fs::write(repo.common_dir.join("info/sparse-checkout"), "/f\n").unwrap();
+    for key in ["core.sparseCheckout", "core.splitIndex", "core.ignoreStat"] {
+        lab.sh(&place, &["config", key, "true"]);
+    }
+    let new = Path::new("deep/plan");
+    let made = commit_file(&repo, &worktree, new, b"plan\n", "x").await;
+    assert!(matches!(made, Ok(FileCommit::Committed(_))), "{made:?}");
+    assert_eq!(fs::read_to_string(at.join(new)).unwrap(), "plan\n");
+    fs::write(at.join("more"), "more\n").unwrap();
+    let left = commit_leftovers(&repo, &worktree, "x", &[], &[]).await;
+    assert!(matches!(left, Ok(Leftovers::Committed(_))), "{left:?}");
+    for key in ["core.sparseCheckout", "core.splitIndex", "core.ignoreStat"] {
+        lab.sh(&place, &["config", "--unset", key]);
+    }
+    // Nothing is taken for unchanged without a look, and no part of the index lies with the user's.
+    let files = lab.sh(at, &["ls-files", "-v"]);
+    assert_eq!(files, "H .gitignore\nH deep/plan\nH f\nH more");
+    assert_eq!(lab.sh(at, &["status", "--porcelain"]), "");
+    let entries = fs::read_dir(&repo.common_dir).unwrap();
+    let mut names = entries.map(|it| it.unwrap().file_name());
+    let shared = names.find(|it| it.to_string_lossy().starts_with("sharedindex"));
+    assert_eq!(shared, None);
+}
+
+/// Blobs of these are kept in the one directory of objects by which git judges whether there are too many.
+const COUNTED: [&str; 3] = ["263\n", "410\n", "523\n"];
+
+#[tokio::test]
+async fn a_merge_begins_no_upkeep_of_the_repository() {
+    let (lab, repo, worktree) = with_worktree().await;
+    let (place, at) = (lab.repo(), &worktree.path);
+    for text in COUNTED {
+        fs::write(at.join(text.trim()), text).unwrap();
+    }
+    lab.commit(at, "work");
+    for (key, value) in [("gc.auto", "1"), ("gc.autoDetach", "false")] {
+        lab.sh(&place, &["config", key, value]);
+    }
+    let packs = || {
+        let dir = repo.common_dir.join("objects/pack");
+        fs::read_dir(dir).map_or(0, |entries| entries.count())
+    };
+    let intent = into_main(&repo, &worktree).await;
+    let merged = execute(&repo, &intent, &worktree.drivers).await.unwrap();
+    assert!(matches!(merged, Executed::Merged { .. }), "{merged:?}");
+    assert_eq!(packs(), 0);
+    lab.sh(&place, &["switch", "-q", "-c", "mine", "main~1"]);
+    lab.sh(&place, &["merge", "-q", "--ff-only", "main"]);
+    assert!(packs() > 0, "a person's own does");
 }

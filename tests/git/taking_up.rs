@@ -3,7 +3,7 @@
 use std::fs;
 
 use agent_loop::effect::git::{
-    Oid, Removal, Want, prepare_worktree, remove_worktree, retire_branch,
+    Oid, Removal, Want, prepare_worktree, remove_worktree, retire_branch, unrecorded,
 };
 
 use super::{held, ready, want, with_worktree};
@@ -110,4 +110,16 @@ async fn the_place_of_a_worktree_of_the_users_that_has_vanished_is_passed_by() {
     assert_eq!(made.path, lab.at("wt.run-spec-2"));
     assert!(!lab.at("wt.run-spec").exists());
     assert!(repo.common_dir.join("worktrees/wt.run-spec/HEAD").exists());
+}
+
+#[tokio::test]
+async fn a_worktree_that_was_not_recorded_is_that_of_the_run_whose_mark_it_carries() {
+    let (_lab, repo, made) = with_worktree().await;
+    let found = unrecorded(&repo, "r1", &made.path).await.unwrap().unwrap();
+    assert_eq!(
+        (found.path, found.run_branch),
+        (made.path.clone(), made.run_branch)
+    );
+    let other = unrecorded(&repo, "r2", &made.path).await.unwrap();
+    assert_eq!(other, None);
 }

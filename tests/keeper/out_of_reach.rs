@@ -102,6 +102,63 @@ async fn a_command_that_ends_its_own_group_ends_nobody_else() {
 }
 
 #[tokio::test]
+async fn of_a_step_without_files_the_keeper_is_ended_before_it_begins_the_next_command() {
+    let step = Step::of(&[
+        "trap '' TERM; echo up >gate; while :; do sleep 1; done",
+        "exec sleep 1000",
+    ]);
+    let gate = step.gate("gate");
+    let handle = step.start().await;
+    gate.passed().await;
+    let keeper = handle.record().expect("it lives").identity;
+    // Nothing tells of it any more but its processes.
+    for name in ["keeper.json", "keeper.lock", "start.lock"] {
+        std::fs::remove_file(step.dir().join(name)).expect("removed");
+    }
+    let marker = step.job.marker.clone().into_bytes();
+    let knows = move |entry: &[u8]| entry == marker;
+    assert!(keeper::has_strays(knows.clone()).await.expect("it looks"));
+    let reaped = in_time(keeper::end_strays(knows))
+        .await
+        .expect("it ends them");
+    assert!(
+        reaped.ended >= 2 && reaped.survivors.is_empty(),
+        "{reaped:?}"
+    );
+    assert!(
+        proc::open(keeper).expect("readable").is_none(),
+        "it is gone"
+    );
+    assert_eq!(step.marked(), [""; 0]);
+    assert!(
+        !step.dir().join("out-1").exists(),
+        "the second one never began"
+    );
+    assert!(!step.dir().join("exit.json").exists());
+}
+
+#[tokio::test]
+async fn whoever_has_started_a_stray_and_is_no_keeper_is_left_alone() {
+    let marker = keeper::marker(&uuid::Uuid::now_v7().to_string());
+    let script = format!("{marker} sleep 1000; read x");
+    let mut shell = Command::new("sh");
+    let shell = shell.args(["-c", &script]).stdin(Stdio::piped());
+    let mut stranger = Bystander::of(shell);
+    let marker = marker.into_bytes();
+    let knows = move |entry: &[u8]| entry == marker;
+    crate::support::eventually(async || {
+        let seen = keeper::has_strays(knows.clone()).await.expect("it looks");
+        seen.then_some(())
+    })
+    .await;
+    let reaped = in_time(keeper::end_strays(knows))
+        .await
+        .expect("it ends them");
+    assert_eq!(reaped.ended, 1);
+    assert!(stranger.lives());
+}
+
+#[tokio::test]
 async fn a_strangers_session_is_not_ended_for_its_number() {
     let step = Step::of(&["true"]);
     let mut leader = Command::new("setsid");

@@ -148,7 +148,16 @@ async fn a_job_that_no_keeper_could_run_is_refused_before_anything_starts() {
     shared.job.commands[0].stderr = Stderr::File(shared.job.commands[0].stdout.clone());
     let mut unmarked = Step::of(&["true"]);
     unmarked.job.marker = "LOOPD_STEP=".into();
-    for step in [no_program, relative, shared, unmarked] {
+    let mut cut_off = Step::of(&["true"]);
+    cut_off.job.marker.push('\0');
+    let [mut nameless, mut misnamed] = [Step::of(&["true"]), Step::of(&["true"])];
+    for (step, name) in [(&mut nameless, ""), (&mut misnamed, "A=B")] {
+        let entry = (name.into(), "value".into());
+        step.job.commands[0].env.push(entry);
+    }
+    for step in [
+        no_program, relative, shared, unmarked, cut_off, nameless, misnamed,
+    ] {
         let refused = keeper::start(step.dir(), &step.job, Path::new(EXE)).await;
         assert!(matches!(refused, Err(KeeperError::Job(_))), "{refused:?}");
     }

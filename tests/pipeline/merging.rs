@@ -1,6 +1,7 @@
 //! The target moves to the verified tree and to nothing else; the user's checkouts are as they were.
 
-use agent_loop::core::run::State;
+use agent_loop::core::run::{RunId, State};
+use agent_loop::crash::{Crash, CrashPoint, Death, Place};
 use serde_json::json;
 
 use super::{ONE_TASK, TWO_TASKS};
@@ -202,5 +203,64 @@ async fn a_full_disk_in_the_midst_of_a_merge_is_waited_for_and_the_checkout_come
     assert_eq!(Some(merged), run.facts.merge_commit);
     assert_eq!(repo.checkout().2, "", "and the checkout is whole");
     assert_eq!(repo.at("main", "made"), "made");
+    house.check().await;
+}
+
+/// A run whose daemon dies at this place of its merge; the branch gets a commit of a person's before the next one comes.
+async fn moved_at(repo: &Repository, place: Place) -> (House, RunId, String) {
+    let crash = Crash::at(CrashPoint {
+        place,
+        name: Some("start_merge".to_owned()),
+        nth: 1,
+        death: Death::Quit,
+    });
+    let options = Options {
+        crash: crash.clone(),
+        ..Options::default()
+    };
+    let data = repo.outside().join("data");
+    let house = House::open(&data, &options).await;
+    let settings = json!({ "reviewer": false, "verify_cmds": ["true"] });
+    let id = house.create(repo, None, settings).await;
+    let death = tokio::time::timeout(PATIENCE, crash.died()).await;
+    death.expect("the daemon dies");
+    let made = house.run(&id).await.facts.worktree.expect("a worktree");
+    house.die().await;
+    let proved = repo.git(&["rev-parse", &format!("{}^{{tree}}", made.run_branch)]);
+    std::fs::write(std::path::Path::new(&made.path).join("late"), "late\n").expect("a file");
+    repo.git(&["-C", &made.path, "add", "late"]);
+    repo.git(&["-C", &made.path, "commit", "--quiet", "--message", "Late"]);
+    (House::open(&data, &Options::default()).await, id, proved)
+}
+
+#[tokio::test]
+async fn a_branch_that_moves_between_the_proof_and_the_merge_is_proved_again() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let (house, id, _) = moved_at(&repo, Place::Begun).await;
+    let run = house.rests(&id, State::Completed).await;
+    assert_eq!(
+        house.path(&id).await,
+        "queued running verifying watchdog merging verifying watchdog merging completed"
+    );
+    assert_eq!(repo.at("agent/thing", "late"), "late");
+    let verified = house.told(&id, "VERIFICATION_FINISHED").await;
+    let tree = repo.git(&["rev-parse", "agent/thing^{tree}"]);
+    assert_eq!(verified[1]["tree"], tree);
+    assert_eq!(run.facts.verified_tree, Some(tree));
+    house.check().await;
+}
+
+#[tokio::test]
+async fn a_merge_that_was_made_and_not_told_is_the_end_whatever_came_to_the_branch_since() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let (house, id, proved) = moved_at(&repo, Place::Acted).await;
+    let run = house.rests(&id, State::Completed).await;
+    assert_eq!(
+        house.path(&id).await,
+        "queued running verifying watchdog merging completed"
+    );
+    let merged = repo.git(&["rev-parse", "agent/thing", "agent/thing^{tree}"]);
+    let commit = run.facts.merge_commit.expect("a commit");
+    assert_eq!(merged, format!("{commit}\n{proved}"));
     house.check().await;
 }

@@ -206,6 +206,34 @@ async fn calls_of_two_daemons_leave_each_other_alone() {
     assert_eq!(first.metrics.notifications_failed.get(), 0);
 }
 
+#[tokio::test]
+async fn a_call_that_is_under_way_is_none_of_the_steps_of_its_run() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let log = repo.outside().join("told");
+    let mut stile = Turnstile::new(repo.outside(), "notify");
+    let notify = Notify::new(format!("{}; cat >> '{}'", stile.sh(), log.display()));
+    let house = self::house(&repo, Some(notify)).await;
+    let script = format!("then = \"default\"\n{BLOCKED}");
+    let settings = retries(json!({ "merge_strategy": "squash" }));
+    let id = house.create(&repo, Some(&script), settings).await;
+    house.held(&id, "plan_blocked").await;
+    stile.somebody().await;
+    let before = house.steps(&id, "implementation").await.len();
+    house.resume(&id).await;
+    eventually(async || {
+        let steps = house.steps(&id, "implementation").await;
+        let next = steps.get(before)?.state.as_str();
+        (next != "queued" && next != "in_progress").then_some(())
+    })
+    .await;
+    let steps = house.steps(&id, "implementation").await;
+    assert_eq!(steps[before].state.as_str(), "succeeded");
+    assert_eq!(kept(&log).len(), 0, "it is under way");
+    stile.open();
+    eventually(async || (!kept(&log).is_empty()).then_some(())).await;
+    assert_eq!(kept(&log)[0]["type"], "RUN_PAUSED");
+}
+
 /// The keeper of the one call that is under way.
 fn keeper_of_a_call(house: &House) -> Option<(PathBuf, u32)> {
     let entries = std::fs::read_dir(house.data.join("notify")).ok()?.flatten();

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use agent_loop::core::handover;
 use agent_loop::core::run::{Event, State};
-use agent_loop::effect::git::writable;
+use agent_loop::effect::git::{Repo, prepare_worktree, writable};
 use serde_json::json;
 
 use super::{Estate, ONE_TASK, landlock};
-use crate::git::with_worktree;
+use crate::git::{Lab, ready, want, with_worktree};
 use crate::support::{House, Options, Repository, Turnstile};
 
 #[tokio::test]
@@ -46,6 +46,42 @@ async fn branches_of_the_users_among_those_of_runs_are_named() {
     let lacks = writable(&repo, &worktree).await.expect("it is found").lacks;
     assert!(
         lacks.len() == 1 && lacks[0].contains("run/: run/of-mine;"),
+        "{lacks:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_extensions_of_git_write_at_a_commit_is_open_where_it_is_there() {
+    let (_lab, repo, worktree) = with_worktree().await;
+    let places = ["lfs", "rr-cache"].map(|name| repo.common_dir.join(name));
+    let before = writable(&repo, &worktree).await.expect("it is found").paths;
+    assert!(places.iter().all(|it| !before.contains(it)), "{before:?}");
+    for place in &places {
+        std::fs::create_dir(place).expect("a directory");
+    }
+    let found = writable(&repo, &worktree).await.expect("it is found").paths;
+    assert!(places.iter().all(|it| found.contains(it)), "{found:?}");
+}
+
+#[tokio::test]
+async fn where_refs_are_kept_in_one_table_it_is_open_and_that_is_told() {
+    let lab = Lab::new().await;
+    let place = lab.at("table");
+    std::fs::create_dir(&place).expect("a directory");
+    let (known, _) = lab.git(&place, &["init", "-q", "--ref-format=reftable"]);
+    if !known {
+        return eprintln!("skipped: this git has no such tables");
+    }
+    lab.start("table");
+    let repo = Repo::open(&lab.git, &place).await.expect("it opens");
+    let prepared = prepare_worktree(&repo, &want("r1")).await;
+    let worktree = ready(prepared.expect("it is prepared"));
+    let found = writable(&repo, &worktree).await.expect("it is found");
+    assert!(found.paths.contains(&repo.common_dir.join("reftable")));
+    assert!(found.paths.iter().all(|path| path.is_dir()), "{found:?}");
+    let lacks = &found.lacks;
+    assert!(
+        lacks.len() == 1 && lacks[0].contains("one table"),
         "{lacks:?}"
     );
 }
@@ -216,5 +252,70 @@ async fn a_scrap_of_one_run_does_not_accuse_the_agent_of_another() {
     let after = repo.git(&["rev-parse", "run/thing"]);
     assert_ne!(after, before, "what was left is committed");
     stile.open();
+    house.rests(&second, State::Completed).await;
+}
+
+#[tokio::test]
+async fn a_scrap_that_cannot_take_the_worktree_does_not_accuse_the_agent_of_another() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let settings =
+        json!({ "merge_strategy": "none", "reviewer": false, "artifact_mode": "global" });
+    let fails = "[[turn]]\nsteps = [{ tick = \"next\" }, { commit = \"Half of it\" }, \"auth\"]\n";
+    let first = house.create(&repo, Some(fails), settings.clone()).await;
+    house.failed(&first, "agent_auth").await;
+    let made = house.settled(&first).await.facts.worktree;
+    let made = Path::new(&made.expect("a worktree").path).to_owned();
+    std::fs::write(made.join("left"), "left\n").expect("a file");
+    repo.git(&["init", "--quiet", &made.join("own").display().to_string()]);
+    let before = repo.git(&["rev-parse", "run/thing"]);
+
+    let mut stile = Turnstile::new(repo.outside(), "agent");
+    let waits = at_the_turnstile(&stile);
+    let second = house.create(&repo, Some(&waits), settings).await;
+    stile.somebody().await;
+    let it = house.handed(&first, handover::Event::Scrap).await;
+    assert!(it.facts.snag.is_some(), "it stays");
+    let after = repo.git(&["rev-parse", "run/thing"]);
+    assert_ne!(after, before, "what was left is committed");
+    stile.open();
+    house.rests(&second, State::Completed).await;
+}
+
+#[tokio::test]
+async fn a_run_that_works_between_two_pauses_accuses_nobody() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::open(&repo.outside().join("data"), &Options::caps(3, 3)).await;
+    let settings =
+        json!({ "merge_strategy": "none", "reviewer": false, "artifact_mode": "global" });
+    let [mut before, mut after, mut agent] =
+        ["before", "after", "agent"].map(|name| Turnstile::new(repo.outside(), name));
+    let commits = format!(
+        "[[turn]]\nsteps = [{{ sh = \"{}\" }}, {{ tick = \"next\" }}, {{ commit = \"Its own\" }}, {{ sh = \"{}\" }}]\n",
+        before.sh(),
+        after.sh()
+    );
+    let first = house.create(&repo, Some(&commits), settings.clone()).await;
+    before.somebody().await;
+    let rests = async || {
+        let _ = house.operate(&first, Event::Pause).await;
+        let gone = |run: &agent_loop::store::StoredRun| run.facts.step.is_none();
+        house
+            .wait(&first, |run| run.state == State::Paused && gone(run))
+            .await;
+        house.settled(&first).await;
+    };
+    rests().await;
+    let tip = repo.git(&["rev-parse", "run/thing"]);
+    let waits = at_the_turnstile(&agent);
+    let second = house.create(&repo, Some(&waits), settings).await;
+    agent.somebody().await;
+    house.resume(&first).await;
+    before.somebody().await;
+    before.open();
+    after.somebody().await;
+    rests().await;
+    assert_ne!(repo.git(&["rev-parse", "run/thing"]), tip, "it has worked");
+    agent.open();
     house.rests(&second, State::Completed).await;
 }

@@ -57,7 +57,7 @@ pub(super) async fn is_clean(
 ) -> Result<bool> {
     let touched = touched(safe, from, to).await?;
     let found = Found::of(safe, checkout, &touched).await?;
-    Ok(found.staged.is_empty() && found.changed.is_empty())
+    Ok(found.changed.is_empty())
 }
 
 /// Takes back what a fast-forward has left that broke off; the checkout stands at `tip`.

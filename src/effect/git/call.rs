@@ -30,16 +30,12 @@ const SETTINGS: &[(&str, &str)] = &[
     ("core.hooksPath", "/dev/null"),
     ("core.fsmonitor", "false"),
     ("core.safecrlf", "false"),
-    ("core.pager", "cat"),
-    ("gc.auto", "0"),
     ("maintenance.auto", "false"),
-    ("commit.gpgSign", "false"),
     ("log.showSignature", "false"),
     ("merge.verifySignatures", "false"),
     ("merge.autoStash", "false"),
     ("submodule.recurse", "false"),
     ("i18n.commitEncoding", "UTF-8"),
-    ("color.ui", "false"),
 ];
 
 /// A call that is being put together.
@@ -55,6 +51,8 @@ pub(super) struct Call {
     timeout: Duration,
     slow: Duration,
     cap: usize,
+    /// Its answer is of use without its end.
+    may_be_cut: bool,
     crash: Crash,
 }
 
@@ -111,6 +109,7 @@ impl Call {
             timeout: quick,
             slow,
             cap: CAP_BYTES,
+            may_be_cut: false,
             crash: Crash::default(),
         }
     }
@@ -146,6 +145,7 @@ impl Call {
     /// Keep at most so many bytes of the output; more is no failure, but marked.
     pub(super) fn cap(mut self, bytes: usize) -> Call {
         self.cap = bytes;
+        self.may_be_cut = true;
         self
     }
 
@@ -193,12 +193,12 @@ impl Call {
 
     /// Runs it; anything but success is an error, and so is an answer that had to be cut.
     pub(super) async fn ok(self) -> Result<Output> {
-        let cap = self.cap;
+        let (cap, may_be_cut) = (self.cap, self.may_be_cut);
         let output = self.output().await?;
         match output.code {
-            0 if output.cut && cap == CAP_BYTES => Err(GitError::permanent(
+            0 if output.cut && !may_be_cut => Err(GitError::permanent(
                 output.tried,
-                format!("its answer is larger than {CAP_BYTES} bytes"),
+                format!("its answer is larger than {cap} bytes"),
             )),
             0 => Ok(output),
             _ => Err(output.error()),
@@ -335,5 +335,29 @@ impl Call {
             (GitErrorKind::Transient, error.to_string())
         };
         GitError { kind, tried, said }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Call {
+        let args = vec!["-c".into(), script.into()];
+        let limit = Duration::from_secs(60);
+        Call::new(Path::new("/bin/sh"), Path::new("/"), args, limit, limit)
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_needed_whole_is_an_error_when_it_is_cut() {
+        let mut long = shell("printf 123456");
+        long.cap = 5;
+        let error = long.ok().await.expect_err("it is cut");
+        assert!(error.said.contains("larger than 5 bytes"), "{error}");
+        let mut fits = shell("printf 12345");
+        fits.cap = 5;
+        assert_eq!(fits.ok().await.expect("it fits").stdout, b"12345");
+        let beginning = shell("printf 123456").cap(5).ok().await.expect("it may be");
+        assert!(beginning.cut && beginning.stdout == b"12345");
     }
 }

@@ -42,7 +42,7 @@ pub(super) async fn commit_tree(
     message: &str,
     marks: &Marks<'_>,
 ) -> Result<Oid> {
-    let mut args = vec!["commit-tree", "--no-gpg-sign", tree.as_str()];
+    let mut args = vec!["commit-tree", tree.as_str()];
     for parent in parents {
         args.extend(["-p", parent.as_str()]);
     }
@@ -60,13 +60,7 @@ pub(super) async fn kind_of(repo: &Repo, commit: &Oid, run_id: &str) -> Result<O
     let format =
         format!("--format=%(trailers:key={RUN},valueonly)%x00%(trailers:key={KIND},valueonly)");
     let said = repo
-        .call([
-            "log",
-            "--max-count=1",
-            "--no-show-signature",
-            &format,
-            commit.as_str(),
-        ])
+        .call(["log", "--max-count=1", &format, commit.as_str()])
         .text()
         .await?;
     let (run, kind) = said.split_once('\0').unwrap_or_default();

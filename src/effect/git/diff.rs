@@ -1,6 +1,6 @@
 //! What lies between two commits: the paths, a stable name for the whole change, and text to read.
 //!
-//! No external diff, no text conversion: an agent could have configured them.
+//! Plumbing: it runs no external diff and no text conversion, which an agent could have configured.
 
 use std::{collections::BTreeSet, path::PathBuf};
 
@@ -20,15 +20,8 @@ pub struct Diff {
     pub cut: bool,
 }
 
-/// Options of every comparison: whole trees, nothing configured, nothing executed.
-const PLAIN: &[&str] = &[
-    "diff-tree",
-    "-r",
-    "--no-ext-diff",
-    "--no-textconv",
-    "--no-color",
-    "--ignore-submodules=none",
-];
+/// Of every comparison: whole trees, and submodules among them whatever is configured.
+const PLAIN: &[&str] = &["diff-tree", "-r", "--ignore-submodules=none"];
 
 /// The paths that differ between two commits or trees; a renamed file counts with both names.
 ///

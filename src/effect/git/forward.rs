@@ -148,19 +148,12 @@ pub(super) async fn forward(
         .target_ref
         .strip_prefix("refs/heads/")
         .unwrap_or(&intent.target_ref);
-    let merge = [
-        "merge",
-        "--ff-only",
-        "--no-squash",
-        "--no-autostash",
-        "--no-verify-signatures",
-        "--quiet",
-        "--no-stat",
-    ];
+    let merge = ["merge", "--ff-only", "--quiet"];
     if let Some(refusal) = heal(safe, checkout, intent).await? {
         return Ok(Some(refusal));
     }
     let args: Vec<&str> = merge.into_iter().chain([intent.new.as_str()]).collect();
+    // What the user has this branch merged with is not for a fast-forward.
     let merged = call(&args)
         .setting(format!("branch.{short}.mergeOptions"), "")
         .slow()

@@ -28,11 +28,7 @@ const GITLINK: &[u8] = b"160000";
 /// What an agent can set in a repository's configuration must not hide a change; and a run works on all files.
 const SETTINGS: &[(&str, &str)] = &[
     ("core.sparseCheckout", "false"),
-    ("index.sparse", "false"),
     ("core.splitIndex", "false"),
-    ("core.untrackedCache", "false"),
-    ("core.trustctime", "true"),
-    ("core.checkStat", "default"),
     ("core.ignoreStat", "false"),
 ];
 
@@ -134,7 +130,6 @@ impl<'s> OwnIndex<'s> {
             "--name-only",
             "-z",
             "--ignore-submodules=dirty",
-            "--no-ext-diff",
         ];
         let output = self.call(diff).slow().ok().await?;
         let paths: BTreeSet<&[u8]> = fields(&output.stdout).collect();

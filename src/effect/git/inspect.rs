@@ -51,8 +51,6 @@ pub async fn commits_between(repo: &Repo, from: &Oid, to: &Oid, max: usize) -> R
     let (count, range) = (format!("--max-count={max}"), format!("{from}..{to}"));
     let options = [
         "--topo-order",
-        "--no-show-signature",
-        "--no-color",
         "--encoding=UTF-8",
         "--format=%H%n%T%n%P%n%B",
     ];

@@ -254,7 +254,6 @@ async fn already(repo: &Repo, want: &MergeWant<'_>, target: &Oid) -> Result<Opti
         "log",
         "--first-parent",
         "--fixed-strings",
-        "--no-show-signature",
         &grep,
         &format,
         &range,

@@ -75,10 +75,8 @@ pub async fn push_branch(repo: &Repo, remote: &Remote, branch: &str) -> Result<P
     let refspec = format!("{full}:{full}");
     let args = [
         "push",
-        "--no-verify",
         "--no-signed",
         "--no-follow-tags",
-        "--recurse-submodules=no",
         "--quiet",
         "--",
         &remote.name,

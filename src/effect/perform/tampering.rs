@@ -9,9 +9,6 @@ use crate::core::plan::{self, Checklist};
 use crate::core::run::{Trouble, TroubleKind};
 use crate::effect::git::{self, Oid, Repo};
 
-/// Protected wherever the run works: configuration and prompts of the loop itself.
-const ALWAYS: &str = ".loop/**";
-
 /// What was tampered with between the start of the run and `head`; `None` when nothing was.
 pub(super) async fn seen(
     desk: &Desk<'_>,
@@ -57,8 +54,7 @@ async fn taken_in(desk: &Desk<'_>, repo: &Repo, head: &Oid) -> Result<Option<Oid
 
 fn protected(desk: &Desk<'_>) -> Result<globset::GlobSet, Trouble> {
     let mut set = GlobSetBuilder::new();
-    let configured = desk.config.protected_paths.iter().map(String::as_str);
-    for pattern in std::iter::once(ALWAYS).chain(configured) {
+    for pattern in &desk.config.protected_paths {
         let bad = |error: globset::Error| {
             trouble(
                 TroubleKind::Permanent,

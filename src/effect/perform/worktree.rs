@@ -286,6 +286,7 @@ mod tests {
     fn slugs_keep_what_people_read() {
         assert_eq!(slug("Größere Änderung (v2)!"), "größere-änderung-v2");
         assert_eq!(slug("../..//"), "run");
+        assert_eq!(slug(&"a".repeat(200)), "a".repeat(60));
         assert_eq!(spec_slug("specs/Add login.md"), "add-login");
     }
 }

@@ -61,7 +61,7 @@ pub(super) async fn create_pr(table: &Table<'_>) -> Performed {
             let wanted = Wanted {
                 branch,
                 base,
-                title: &title(table.run),
+                title: table.run.name(),
                 body: &body(table.run),
                 draft: table.run.state != State::Completed,
             };
@@ -98,10 +98,6 @@ async fn alone(table: &Table<'_>) -> Result<(OsString, OsString), Snag> {
         return Err(failed("processes_survive", message).hint("end it by hand, then ask again"));
     }
     Ok((keeper::MARKER_NAME.into(), of.into()))
-}
-
-fn title(run: &StoredRun) -> String {
-    run.name().replace(['\n', '\r'], " ")
 }
 
 /// What somebody who reviews it has to know.
