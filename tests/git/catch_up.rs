@@ -184,3 +184,26 @@ async fn a_branch_that_moved_and_a_worktree_that_left_it_are_not_touched() {
         "{outcome:?}"
     );
 }
+
+#[tokio::test]
+async fn a_change_in_a_file_that_the_target_has_removed_is_in_the_way() {
+    let (lab, repo, worktree, from) = apart().await;
+    fs::write(worktree.path.join("old"), "ours, and not committed\n").unwrap();
+    let held = run(&repo, &worktree, &from).await;
+    let CatchUp::Held { files, message } = held else {
+        panic!("{held:?}")
+    };
+    assert_eq!(files, [PathBuf::from("old")], "{message}");
+    assert_eq!(lab.id(&lab.repo(), "run/spec"), from);
+    let old = fs::read_to_string(worktree.path.join("old")).unwrap();
+    assert_eq!(old, "ours, and not committed\n");
+}
+
+#[tokio::test]
+async fn only_the_run_branch_that_the_caller_knows_catches_up() {
+    let (lab, repo, worktree, _) = apart().await;
+    let before = lab.id(&lab.repo(), "run/spec~1");
+    let tip = Some(lab.id(&lab.repo(), "run/spec"));
+    let outcome = run(&repo, &worktree, &before).await;
+    assert_eq!(outcome, CatchUp::RunBranchMoved { tip });
+}

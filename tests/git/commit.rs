@@ -4,10 +4,10 @@ use std::{ffi::OsString, fs, os::unix::ffi::OsStringExt, path::Path, path::PathB
 
 use agent_loop::effect::git::{
     FileCommit, GitErrorKind, Leftovers, Oid, Repo, Worktree, changed_tracked, commit_file,
-    commit_leftovers, commits_between, drop_stale_locks, head,
+    commit_leftovers, commits_between, drop_stale_locks, head, prepare_worktree,
 };
 
-use super::with_worktree;
+use super::{Lab, want, with_worktree};
 
 async fn left(repo: &Repo, worktree: &Worktree) -> Oid {
     match commit_leftovers(
@@ -122,15 +122,33 @@ async fn a_lock_that_was_left_behind_is_transient_until_it_is_dropped() {
         .unwrap_err();
     assert_eq!(error.kind, GitErrorKind::Transient, "{error}");
     // Somebody may hold it as long as a git lives anywhere in the repository.
-    for place in [&worktree.path, &repo.common_dir] {
+    let opened = Repo::open(&lab.git, &repo.common_dir).await.unwrap();
+    for place in [&worktree.path, &repo.common_dir, &lab.repo()] {
         let mut git = lab.waiting_git(place);
-        let dropped = drop_stale_locks(&repo, &worktree).await.unwrap();
+        let dropped = drop_stale_locks(&opened, &worktree).await.unwrap();
         assert_eq!(dropped, [] as [std::path::PathBuf; 0], "{place:?}");
         git.kill().unwrap();
         git.wait().unwrap();
     }
     assert_eq!(drop_stale_locks(&repo, &worktree).await.unwrap(), [refs]);
     left(&repo, &worktree).await;
+}
+
+#[tokio::test]
+async fn a_lock_in_a_bare_repository_stays_while_a_git_works_in_there() {
+    let lab = Lab::new().await;
+    lab.sh(&lab.at(""), &["clone", "-q", "--bare", "repo", "bare.git"]);
+    let bare = lab.at("bare.git");
+    let repo = Repo::open(&lab.git, &bare).await.unwrap();
+    let worktree = super::ready(prepare_worktree(&repo, &want("r1")).await.unwrap());
+    let lock = bare.join("refs/heads/run/spec.lock");
+    fs::write(&lock, "").unwrap();
+    let mut git = lab.waiting_git(&bare);
+    let none: [std::path::PathBuf; 0] = [];
+    assert_eq!(drop_stale_locks(&repo, &worktree).await.unwrap(), none);
+    git.kill().unwrap();
+    git.wait().unwrap();
+    assert_eq!(drop_stale_locks(&repo, &worktree).await.unwrap(), [lock]);
 }
 
 #[tokio::test]

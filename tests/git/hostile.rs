@@ -190,11 +190,17 @@ async fn filters_that_came_after_the_start_do_not_run_and_the_leftovers_are_stil
             &["config", scope, "filter.x.required", "true"],
         );
     }
+    // Git's own name for the configuration of the primary checkout, which all of loopd's calls read.
+    lab.sh(
+        &lab.repo(),
+        &["config", "--worktree", "filter.primary.clean", &trap],
+    );
     fs::write(
         worktree.path.join(".gitattributes"),
-        "*.txt filter=x\nf filter=a=b merge=m\n",
+        "*.txt filter=x\nf filter=a=b merge=m\n*.primary filter=primary\n",
     )
     .unwrap();
+    fs::write(worktree.path.join("of.primary"), "new\n").unwrap();
     fs::write(worktree.path.join("new.txt"), "new\n").unwrap();
     let _ = lab.git(&worktree.path, &["add", "new.txt"]);
     assert!(lab.at("canary").exists(), "the trap works");
@@ -313,6 +319,8 @@ fn pipes_in_the_places_of_gits_own_files_are_not_waited_for() {
                 let error = look.unwrap_err();
                 assert_eq!(error.kind, GitErrorKind::Held, "{error}");
             }
+            let said = commit_leftovers(&repo, &worktree, "x", &[], &[]).await;
+            assert!(matches!(said, Ok(Leftovers::Held { .. })), "{said:?}");
             done.send(".git").unwrap();
         });
     });
@@ -327,4 +335,14 @@ fn into_a_pipe(path: &Path) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let made = std::process::Command::new("mkfifo").arg(path).status();
     assert!(made.unwrap().success());
+}
+
+#[tokio::test]
+async fn a_pipe_in_the_place_of_a_tracked_file_is_a_file_that_is_gone() {
+    let (lab, repo, worktree) = with_worktree().await;
+    into_a_pipe(&worktree.path.join("f"));
+    let left = commit_leftovers(&repo, &worktree, "x", &[], &[]).await;
+    assert!(matches!(left, Ok(Leftovers::Committed(_))), "{left:?}");
+    let held = lab.sh(&lab.repo(), &["ls-tree", "--name-only", "run/spec"]);
+    assert_eq!(held, ".gitignore");
 }

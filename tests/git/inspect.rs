@@ -3,8 +3,8 @@
 use std::{fs, path::Path, path::PathBuf};
 
 use agent_loop::effect::git::{
-    Leftovers, changed_paths, commit_leftovers, commits_between, diff, diff_id, entries_below,
-    is_ancestor, show, tip,
+    GitErrorKind, Leftovers, Oid, changed_paths, commit_leftovers, commits_between, diff, diff_id,
+    entries_below, is_ancestor, show, tip,
 };
 
 use super::{Lab, executable, with_worktree};
@@ -46,14 +46,23 @@ async fn commits_paths_and_files_are_told() {
         show(&repo, &third, Path::new("d/g")).await.unwrap(),
         Some(b"one\n".to_vec())
     );
-    for none in ["f", "d", "link", "d/g/x", "*"] {
+    for none in ["f", "d", "link", "d/g/x", "*", ":(top)d/g"] {
         assert_eq!(
             show(&repo, &third, Path::new(none)).await.unwrap(),
             None,
             "{none}"
         );
     }
+    let below = async |dir: &str| {
+        let entries = entries_below(&repo, &third, Path::new(dir)).await;
+        entries.unwrap().len()
+    };
+    assert_eq!((below("d").await, below(":(top)d").await), (1, 0));
     assert!(show(&repo, &third, Path::new("../f")).await.is_err());
+    let unnamed = show(&repo, &third, Path::new("a\0b")).await.unwrap_err();
+    assert_eq!(unnamed.kind, GitErrorKind::Permanent, "{unnamed}");
+    let unknown = Oid::parse(&"e".repeat(40)).unwrap();
+    assert!(is_ancestor(&repo, &unknown, &third).await.is_err());
     assert!(is_ancestor(&repo, &first, &third).await.unwrap());
     assert!(!is_ancestor(&repo, &third, &first).await.unwrap());
     assert_eq!(tip(&repo, "main").await.unwrap().unwrap().commit, third);
@@ -108,7 +117,7 @@ async fn a_listing_that_is_too_long_ends_with_a_whole_path() {
         listing = format!("040000 tree {tree}\t{}\n", "d".repeat(NAME));
     }
     let commit = lab.sh(&place, &["commit-tree", "-m", "deep", &tree]);
-    let commit = agent_loop::effect::git::Oid::parse(&commit).unwrap();
+    let commit = Oid::parse(&commit).unwrap();
     let top = "d".repeat(NAME);
     let entries = entries_below(&repo, &commit, Path::new(&top))
         .await

@@ -3,10 +3,11 @@
 use std::{ffi::OsString, fs, os::unix::ffi::OsStringExt, path::PathBuf};
 
 use agent_loop::effect::git::{
-    GitErrorKind, Repo, Want, Worktree, exclude_line, foresee, prepare_worktree,
+    GitErrorKind, Leftovers, Repo, Want, Worktree, commit_leftovers, exclude_line, foresee,
+    prepare_worktree,
 };
 
-use super::{Lab, ready, want, with_worktree};
+use super::{Lab, executable, ready, want, with_worktree};
 
 async fn prepared(repo: &Repo, want: &Want<'_>) -> Worktree {
     ready(prepare_worktree(repo, want).await.unwrap())
@@ -226,6 +227,16 @@ async fn a_worktree_is_not_put_into_git_or_around_the_repository() {
         assert!(error.said.contains("worktree_path_template"), "{error}");
     }
     assert!(!lab.has("refs/heads/run/spec"));
+    // A bare repository has no checkout that could be confused with it.
+    lab.sh(&lab.at(""), &["clone", "-q", "--bare", "repo", "bare.git"]);
+    let bare = Repo::open(&lab.git, &lab.at("bare.git")).await.unwrap();
+    let place = |_: &str| Ok(PathBuf::from("trees/wt"));
+    let want = Want {
+        place: &place,
+        ..want("r1")
+    };
+    let made = prepared(&bare, &want).await;
+    assert_eq!(made.path, lab.at("bare.git/trees/wt"));
 }
 
 #[tokio::test]
@@ -319,4 +330,37 @@ async fn a_workspaces_own_word_leads_nowhere_but_below_its_parent_folder() {
         made.path
             .starts_with(std::fs::canonicalize(outside.path()).unwrap())
     );
+}
+
+#[tokio::test]
+async fn whatever_changes_a_repository_is_done_one_after_the_other() {
+    let lab = Lab::new().await;
+    let repo = lab.open().await;
+    let mut made = Vec::new();
+    for n in 0..6 {
+        let run = format!("r{n}");
+        let worktree = prepared(&repo, &want(&run)).await;
+        fs::write(worktree.path.join("left"), &run).unwrap();
+        // However often the repository is opened, and from wherever.
+        made.push((
+            Repo::open(&lab.git, &worktree.path).await.unwrap(),
+            worktree,
+        ));
+    }
+    let (busy, met) = (lab.at("busy"), lab.at("met"));
+    let script = format!(
+        "#!/bin/sh\nexport HOME='{0}' XDG_CONFIG_HOME='{0}' GIT_CONFIG_NOSYSTEM=1\n         case \" $* \" in *' add --all '*) mkdir '{1}' || touch '{2}'; git \"$@\"; set -- $?; rmdir '{1}'; exit $1;; esac\n         exec git \"$@\"\n",
+        lab.at("home").display(),
+        busy.display(),
+        met.display()
+    );
+    executable(&lab.at("git"), &script);
+    let mut all = tokio::task::JoinSet::new();
+    for (repo, worktree) in made {
+        all.spawn(async move { commit_leftovers(&repo, &worktree, "x", &[], &[]).await });
+    }
+    for left in all.join_all().await {
+        assert!(matches!(left, Ok(Leftovers::Committed(_))), "{left:?}");
+    }
+    assert!(!met.exists(), "two of them met");
 }

@@ -59,6 +59,20 @@ async fn every_setting_that_would_execute_something_is_named_and_nothing_is_push
         assert_eq!(pushed, Pushed::Distrusted { keys });
         lab.sh(&lab.repo(), &["config", "--unset", key]);
     }
+    // What is written for one checkout alone is the repository's, too.
+    for args in [
+        ["config", "extensions.worktreeConfig", "true"].as_slice(),
+        &["config", "--worktree", "core.sshCommand", "true"],
+    ] {
+        lab.sh(&lab.repo(), args);
+    }
+    let pushed = push_branch(&repo, &remote, "run/spec").await.unwrap();
+    let keys = vec!["core.sshcommand".to_owned()];
+    assert_eq!(pushed, Pushed::Distrusted { keys });
+    lab.sh(
+        &lab.repo(),
+        &["config", "--worktree", "--unset", "core.sshCommand"],
+    );
     // The user's own configuration is the user's; a remote that takes no signature gets none.
     for key in ["credential.helper", "push.gpgSign"] {
         lab.sh(&lab.at(""), &["config", "--global", key, "true"]);

@@ -259,3 +259,14 @@ async fn a_plan_that_was_half_written_is_written_again_and_an_agents_edit_is_not
     assert!(matches!(held, FileCommit::Held { .. }), "{held:?}");
     assert_eq!(behind.read("m.deadly"), "tick");
 }
+
+#[tokio::test]
+async fn a_disk_that_is_full_is_nobodys_change_in_the_way() {
+    let behind = Behind::new().await;
+    let fails = "echo 'error: unable to write file f: No space left on device' >&2; exit 1\n";
+    fs::write(behind.lab.at("at-merge"), fails).unwrap();
+    let error = behind.go().await.unwrap_err();
+    assert_eq!(error.kind, GitErrorKind::NoSpace, "{error}");
+    fs::remove_file(behind.lab.at("at-merge")).unwrap();
+    behind.goes_through().await;
+}

@@ -334,6 +334,25 @@ async fn scratch_directories_of_a_killed_daemon_are_cleared_and_nothing_else() {
     assert!(error.to_string().contains("data/scratch"), "{error}");
 }
 
+#[tokio::test]
+async fn what_a_git_has_started_and_let_go_is_none_of_loopds() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let (script, note) = (dir.path().join("git"), dir.path().join("pid"));
+    // As a helper does that keeps a passphrase for a while.
+    let body = format!(
+        "#!/bin/sh\nsleep 600 </dev/null >/dev/null 2>&1 &\necho $! > '{}'\necho git version 2.47.0\n",
+        note.display()
+    );
+    executable(&script, &body);
+    let limit = Duration::from_secs(60);
+    Git::with(&script, limit, limit).await.unwrap();
+    let pid = fs::read_to_string(&note).unwrap().trim().parse().unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    let lives = agent_loop::effect::proc::stat(pid.as_raw_nonzero().get());
+    assert!(lives.unwrap().alive);
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
 /// What every call is told: in plain words, and that nobody is there to answer.
 const TOLD: [&str; 6] = [
     "LC_ALL=C",

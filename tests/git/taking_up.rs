@@ -3,7 +3,8 @@
 use std::fs;
 
 use agent_loop::effect::git::{
-    Oid, Removal, Want, prepare_worktree, remove_worktree, retire_branch, unrecorded,
+    Oid, Removal, Want, commit_leftovers, prepare_worktree, remove_worktree, retire_branch,
+    unrecorded,
 };
 
 use super::{held, ready, want, with_worktree};
@@ -32,6 +33,10 @@ async fn a_worktree_of_the_users_own_in_its_place_is_not_taken_for_the_runs() {
     lab.sh(&lab.repo(), &["worktree", "add", "-q", path, "run/spec"]);
     let why = held(prepare_worktree(&repo, &known).await.unwrap());
     assert!(why.contains("does not carry the mark"), "{why}");
+    fs::write(first.path.join("mine"), "mine\n").unwrap();
+    let error = commit_leftovers(&repo, &first, "x", &[], &[]).await;
+    let error = error.unwrap_err();
+    assert!(error.said.contains("does not carry the mark"), "{error}");
     lab.sh(&lab.repo(), &["worktree", "remove", "-f", "-f", path]);
     // Nor a directory that is nobody's, however empty.
     fs::create_dir(&first.path).unwrap();
@@ -122,4 +127,29 @@ async fn a_worktree_that_was_not_recorded_is_that_of_the_run_whose_mark_it_carri
     );
     let other = unrecorded(&repo, "r2", &made.path).await.unwrap();
     assert_eq!(other, None);
+}
+
+#[tokio::test]
+async fn a_link_in_the_place_of_its_git_file_is_held_wherever_it_leads() {
+    let (lab, repo, first) = with_worktree().await;
+    fs::rename(first.path.join(".git"), lab.at("moved")).unwrap();
+    std::os::unix::fs::symlink(lab.at("moved"), first.path.join(".git")).unwrap();
+    let known = Want {
+        known: Some(&first),
+        ..want("r1")
+    };
+    let why = held(prepare_worktree(&repo, &known).await.unwrap());
+    assert!(why.contains(".git does not lead"), "{why}");
+}
+
+#[tokio::test]
+async fn the_base_of_a_run_is_not_mistaken_by_what_another_run_has_committed_there() {
+    let lab = super::Lab::new().await;
+    let message = "Of another\n\nLoopd-Run: r0\nLoopd-Kind: snapshot";
+    let base = lab.commit(&lab.repo(), message);
+    let repo = lab.open().await;
+    for _ in 0..2 {
+        let made = ready(prepare_worktree(&repo, &want("r1")).await.unwrap());
+        assert_eq!(made.base_commit, base);
+    }
 }

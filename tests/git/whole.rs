@@ -3,10 +3,10 @@
 use std::{fs, path::PathBuf};
 
 use agent_loop::effect::git::{
-    Oid, Repo, Step, Strategy, Worktree, head, plan_merge, prepare_worktree,
+    GitErrorKind, Oid, Repo, Step, Strategy, Worktree, head, plan_merge, prepare_worktree,
 };
 
-use super::{Lab, merge_want, ready, want, with_worktree};
+use super::{Lab, executable, merge_want, ready, want, with_worktree};
 
 async fn plan(repo: &Repo, worktree: &Worktree) -> Step {
     let verified = head(repo, worktree).await.unwrap();
@@ -137,4 +137,19 @@ async fn an_object_with_other_bytes_or_without_any_is_not_merged() {
     fs::write(&f, good).unwrap();
     let step = plan(&repo, &worktree).await;
     assert!(matches!(step, Step::Ready(_)), "{step:?}");
+}
+
+#[tokio::test]
+async fn what_keeps_git_from_looking_is_no_damage() {
+    let (lab, repo, worktree) = with_worktree().await;
+    lab.commit(&worktree.path, "work");
+    let said = "fatal: not a git repository (or any of the parent directories)";
+    let script = format!(
+        "#!/bin/sh\ncase \" $* \" in *' --verify-objects '*) echo '{said}' >&2; exit 128;; esac\nexec git \"$@\"\n"
+    );
+    executable(&lab.at("git"), &script);
+    let verified = head(&repo, &worktree).await.unwrap();
+    let want = merge_want(&worktree, &verified, Strategy::Squash);
+    let error = plan_merge(&repo, &want).await.unwrap_err();
+    assert_eq!(error.kind, GitErrorKind::MissingRepo, "{error}");
 }

@@ -160,7 +160,7 @@ pub(super) async fn place(repo: &Repo, want: &Want<'_>, branch: &str) -> Result<
     };
     let path = canonical_start(&root.join(&wanted));
     let inside_git = path.starts_with(&repo.common_dir) && !repo.bare;
-    if inside_git || path == root || root.starts_with(&path) || path.file_name().is_none() {
+    if inside_git || root.starts_with(&path) || path.file_name().is_none() {
         let said = format!(
             "{} lies in or around the repository; change worktree_path_template",
             path.display()

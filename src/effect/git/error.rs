@@ -254,6 +254,21 @@ mod tests {
     }
 
     #[test]
+    fn what_the_system_says_of_a_file_passes_when_the_disk_does() {
+        for (kind, expected) in [
+            (io::ErrorKind::StorageFull, GitErrorKind::NoSpace),
+            (io::ErrorKind::QuotaExceeded, GitErrorKind::NoSpace),
+            (io::ErrorKind::ReadOnlyFilesystem, GitErrorKind::ReadOnly),
+            (io::ErrorKind::Interrupted, GitErrorKind::Transient),
+            (io::ErrorKind::PermissionDenied, GitErrorKind::Permanent),
+        ] {
+            let error = GitError::io("write", Path::new("/r/f"), &kind.into());
+            assert_eq!(error.kind, expected, "{kind:?}");
+            assert_eq!(error.tried, "write /r/f");
+        }
+    }
+
+    #[test]
     fn an_excerpt_is_one_line_without_hints_and_keeps_the_end() {
         assert_eq!(excerpt(b"hint: try\nfatal: a\tb\n"), "fatal: a b");
         assert_eq!(excerpt(b""), "git gave no reason");

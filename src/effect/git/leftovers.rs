@@ -181,6 +181,6 @@ pub async fn drop_stale_locks(repo: &Repo, worktree: &Worktree) -> Result<Vec<Pa
             Err(error) => return Err(GitError::io("remove", &lock, &error)),
         }
     }
-    dropped.extend(ref_lock::clear(repo, &branch_ref(&worktree.run_branch))?);
+    dropped.extend(ref_lock::clear(repo, &branch_ref(&worktree.run_branch)).await?);
     Ok(dropped)
 }

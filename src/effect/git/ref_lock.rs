@@ -14,17 +14,18 @@ use super::{
 use crate::effect::proc;
 
 /// Removes the lock of a ref (its full name) if it was left behind; the lock, when it did.
-pub(super) fn clear(repo: &Repo, name: &str) -> Result<Option<PathBuf>> {
+pub(super) async fn clear(repo: &Repo, name: &str) -> Result<Option<PathBuf>> {
     let lock = repo.common_dir.join(format!("{name}.lock"));
-    let places = places(repo)?;
+    let places = places(repo).await?;
     let left = remove_left(&lock, i64::MIN, || is_busy(&places))?;
     Ok((left == Left::Removed).then_some(lock))
 }
 
 /// Where somebody may work in this repository.
-fn places(repo: &Repo) -> Result<Vec<PathBuf>> {
+async fn places(repo: &Repo) -> Result<Vec<PathBuf>> {
     let mut places: Vec<PathBuf> = all(repo)?.into_iter().map(|admin| admin.path).collect();
-    places.extend(repo.toplevel.clone());
+    // However the repository was opened, the user's own checkout is one of them.
+    places.extend(repo.primary().await?);
     places.push(repo.common_dir.clone());
     Ok(places)
 }

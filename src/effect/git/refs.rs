@@ -168,7 +168,7 @@ pub(super) async fn create_all(safe: &Safe<'_>, refs: &[(&str, &Oid)], why: &str
     };
     let mut is_cleared = false;
     for (name, _) in refs {
-        is_cleared |= ref_lock::clear(safe.repo, name)?.is_some();
+        is_cleared |= ref_lock::clear(safe.repo, name).await?.is_some();
     }
     match is_cleared {
         true => create().ok().await.map(drop),

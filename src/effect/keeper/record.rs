@@ -132,3 +132,35 @@ pub enum Stopped {
     /// The keeper was asked to stop.
     Canceled,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_stopped_has_not_succeeded_whatever_it_exited_with() {
+        let well = CommandRecord {
+            exit_code: Some(0),
+            ..CommandRecord::default()
+        };
+        let stopped = CommandRecord {
+            stopped: Some(Stopped::TimedOut),
+            ..well.clone()
+        };
+        assert!(well.succeeded() && !stopped.succeeded());
+        let exit = ExitRecord {
+            commands: vec![well],
+            ..ExitRecord::default()
+        };
+        let canceled = ExitRecord {
+            canceled: true,
+            ..exit.clone()
+        };
+        let refused = ExitRecord {
+            refused: Some("busy".to_owned()),
+            ..exit.clone()
+        };
+        assert!(exit.succeeded());
+        assert!(!canceled.succeeded() && !refused.succeeded());
+    }
+}
