@@ -134,3 +134,19 @@ fn said(dir: &Path) -> String {
     let text = String::from_utf8_lossy(bytes.get(end..).unwrap_or_default()).into_owned();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_much_that_was_said_the_end_is_told_on_one_line() {
+        let dir = tempfile::tempdir().expect("a directory");
+        assert_eq!(said(dir.path()), "");
+        let long = format!("{}\n the\tend\n", "word ".repeat(1000));
+        std::fs::write(dir.path().join("output"), long).expect("a file");
+        let said = said(dir.path());
+        assert!(said.ends_with("word the end"), "{said}");
+        assert!(said.len() <= TOLD_BYTES && !said.contains('\n'));
+    }
+}

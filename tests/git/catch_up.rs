@@ -188,6 +188,9 @@ async fn a_branch_that_moved_and_a_worktree_that_left_it_are_not_touched() {
 #[tokio::test]
 async fn a_change_in_a_file_that_the_target_has_removed_is_in_the_way() {
     let (lab, repo, worktree, from) = apart().await;
+    // Nothing else has come.
+    lab.sh(&lab.repo(), &["rm", "-q", "theirs"]);
+    lab.commit(&lab.repo(), "only removed");
     fs::write(worktree.path.join("old"), "ours, and not committed\n").unwrap();
     let held = run(&repo, &worktree, &from).await;
     let CatchUp::Held { files, message } = held else {

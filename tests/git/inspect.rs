@@ -189,7 +189,9 @@ async fn what_is_read_of_commits_is_neither_signed_for_coloured_paged_nor_conver
 async fn a_submodule_that_moves_is_a_change_whatever_is_configured_of_submodules() {
     let (lab, repo, worktree) = with_worktree().await;
     let (place, at) = (lab.repo(), &worktree.path);
-    lab.sh(&place, &["config", "diff.ignoreSubmodules", "all"]);
+    // Where git looks that works in there.
+    let ignored = "[submodule \"part\"]\n\tpath = part\n\turl = x\n\tignore = all\n";
+    fs::write(repo.common_dir.join(".gitmodules"), ignored).unwrap();
     let entry = format!("160000,{},part", worktree.base_commit);
     lab.sh(at, &["update-index", "--add", "--cacheinfo", &entry]);
     lab.sh(at, &["commit", "-q", "-m", "a submodule"]);

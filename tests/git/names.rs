@@ -256,7 +256,37 @@ async fn a_sparse_checkout_is_not_inherited() {
     lab.sh(&worktree.path, &["checkout", "-q", "HEAD", "--", "."]);
     lab.sh(&worktree.path, &["read-tree", "-m", "-u", "HEAD"]);
     assert!(worktree.path.join("out/b").exists());
+    let said = lab.sh(&worktree.path, &["status"]);
+    assert!(!said.contains("sparse"), "{said}");
     assert!(!place.join("out").exists());
+}
+
+#[tokio::test]
+async fn a_sparse_checkout_of_the_older_kind_is_not_inherited_either() {
+    let lab = Lab::new().await;
+    let place = lab.repo();
+    fs::create_dir_all(place.join("out")).unwrap();
+    fs::write(place.join("out/b"), "").unwrap();
+    lab.commit(&place, "a directory");
+    // Configured for the repository, and not for one of its checkouts.
+    lab.sh(&place, &["config", "core.sparseCheckout", "true"]);
+    fs::create_dir_all(place.join(".git/info")).unwrap();
+    fs::write(place.join(".git/info/sparse-checkout"), "/f\n").unwrap();
+    let repo = lab.open().await;
+    let worktree = prepared(&repo, &want("r1")).await;
+    lab.sh(&worktree.path, &["read-tree", "-m", "-u", "HEAD"]);
+    assert!(worktree.path.join("out/b").exists());
+}
+
+#[tokio::test]
+async fn a_run_that_is_called_what_no_ref_can_be_called_gets_none() {
+    let lab = Lab::new().await;
+    let repo = lab.open().await;
+    for run in ["", "a/b", "..", "r 1"] {
+        let error = prepare_worktree(&repo, &want(run)).await.unwrap_err();
+        assert!(error.said.contains("only letters"), "{error}");
+    }
+    assert!(!lab.has("refs/heads/run/spec"));
 }
 
 #[tokio::test]

@@ -319,6 +319,19 @@ async fn a_snapshot_becomes_the_first_commit_and_changes_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_snapshot_of_what_the_base_holds_is_no_commit() {
+    let lab = Lab::new().await;
+    let repo = lab.open().await;
+    let files = [(PathBuf::from("f"), b"one\n".to_vec())];
+    let wish = Want {
+        snapshot: &files,
+        ..want("r1")
+    };
+    let worktree = prepared(&repo, &wish).await;
+    assert_eq!(worktree.start_commit, lab.id(&lab.repo(), "main"));
+}
+
+#[tokio::test]
 async fn a_snapshot_holds_what_an_add_of_the_file_would() {
     let lab = Lab::new().await;
     fs::write(lab.repo().join(".gitattributes"), "*.md text eol=crlf\n").unwrap();

@@ -337,20 +337,25 @@ async fn scratch_directories_of_a_killed_daemon_are_cleared_and_nothing_else() {
 #[tokio::test]
 async fn what_a_git_has_started_and_let_go_is_none_of_loopds() {
     let dir = tempfile::TempDir::new().unwrap();
-    let (script, note) = (dir.path().join("git"), dir.path().join("pid"));
+    let (script, at) = (dir.path().join("git"), dir.path().display());
     // As a helper does that keeps a passphrase for a while.
+    let helper = format!(
+        "trap \"touch '{at}/asked'\" TERM; echo up > '{at}/up'; read x < '{at}/gate'; mv '{at}/up' '{at}/over'"
+    );
     let body = format!(
-        "#!/bin/sh\nsleep 600 </dev/null >/dev/null 2>&1 &\necho $! > '{}'\necho git version 2.47.0\n",
-        note.display()
+        "#!/bin/sh\nmkfifo '{at}/gate'\nsh -c '{}' </dev/null >/dev/null 2>&1 &\n\
+         while [ ! -s '{at}/up' ]; do :; done\necho git version 2.47.0\n",
+        helper.replace('\'', "'\\''")
     );
     executable(&script, &body);
     let limit = Duration::from_secs(60);
     Git::with(&script, limit, limit).await.unwrap();
-    let pid = fs::read_to_string(&note).unwrap().trim().parse().unwrap();
-    let pid = rustix::process::Pid::from_raw(pid).unwrap();
-    let lives = agent_loop::effect::proc::stat(pid.as_raw_nonzero().get());
-    assert!(lives.unwrap().alive);
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    let mut both = fs::File::options();
+    let gate = both.read(true).write(true).open(dir.path().join("gate"));
+    std::io::Write::write_all(&mut gate.as_ref().unwrap(), b"go\n").unwrap();
+    let over = dir.path().join("over");
+    crate::support::eventually(async || over.exists().then_some(())).await;
+    assert!(!dir.path().join("asked").exists(), "it was told to end");
 }
 
 /// What every call is told: in plain words, and that nobody is there to answer.

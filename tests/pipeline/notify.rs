@@ -207,6 +207,25 @@ async fn calls_of_two_daemons_leave_each_other_alone() {
 }
 
 #[tokio::test]
+async fn a_call_works_in_the_data_directory_and_knows_the_persons_screen() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let log = repo.outside().join("told");
+    let command = format!(
+        "cat >/dev/null; echo \"$DISPLAY $PWD\" > '{}'",
+        log.display()
+    );
+    let data = repo.outside().join("data");
+    let mut options = options(Some(Notify::new(command)));
+    options.environment.push(("DISPLAY", ":7".to_owned()));
+    let house = House::open(&data, &options).await;
+    let id = house.create(&repo, Some(CRASH), retries(json!({}))).await;
+    house.failed(&id, "agent_failed").await;
+    over(&house, 1).await;
+    let said = std::fs::read_to_string(&log).expect("it was called");
+    assert_eq!(said.trim(), format!(":7 {}", house.data.display()));
+}
+
+#[tokio::test]
 async fn a_call_that_is_under_way_is_none_of_the_steps_of_its_run() {
     let repo = Repository::with_plan(ONE_TASK);
     let log = repo.outside().join("told");

@@ -21,7 +21,7 @@ env > "$here/environment"
 case "$1 $2" in
 "pr list") if [ -e "$here/url" ]; then printf '[{"url":"%s"}]\n' "$(cat "$here/url")"; else echo '[]'; fi ;;
 "mr list") if [ -e "$here/url" ]; then printf '[{"web_url":"%s"}]\n' "$(cat "$here/url")"; else echo '[]'; fi ;;
-"pr create") cat > "$here/body"; echo https://forge.example/o/r/pull/7 > "$here/url"; echo Creating; cat "$here/url" ;;
+"pr create") cat > "$here/body"; echo https://forge.example/o/r/pull/7 > "$here/url"; echo Creating; cat "$here/url"; echo "Look at it." ;;
 "mr create") echo https://forge.example/o/r/-/merge_requests/7 > "$here/url"; echo "!7 made"; cat "$here/url" ;;
 *) exit 1 ;;
 esac
@@ -56,6 +56,7 @@ impl Yard {
                 ("PATH", path_with(&bin)),
                 ("GH_TOKEN", "the account".to_owned()),
                 ("SECRET", "nobody's business".to_owned()),
+                ("PASSED", "on".to_owned()),
             ],
             ..Options::default()
         };
@@ -77,7 +78,11 @@ impl Yard {
     }
 
     async fn completed(&self) -> (RunId, String) {
-        let settings = json!({ "merge_strategy": "none", "verify_cmds": ["true"] });
+        let settings = json!({
+            "merge_strategy": "none",
+            "verify_cmds": ["true"],
+            "env_pass": ["PASSED"],
+        });
         let script = r#"
             [[turn]]
             steps = [{ write = { path = "made", text = "made\n" } }, { tick = "next" }, { commit = "Make" }, "complete"]
@@ -179,6 +184,9 @@ async fn a_pull_request_pushes_the_branch_and_is_made_once() {
         "{environment}"
     );
     assert!(!environment.contains("SECRET"), "{environment}");
+    for told in ["PASSED=on", "GH_PROMPT_DISABLED=1", "NO_PROMPT=1"] {
+        assert!(environment.lines().any(|line| line == told), "{told}");
+    }
     assert_eq!(
         yard.house.told(&id, "PULL_REQUEST_CREATED").await[0]["url"],
         url

@@ -55,7 +55,7 @@ async fn failures_in_a_row_fail_the_run() {
         steps = [{ append = { path = "more", text = "more\n" } }, { commit = "More" }, "complete"]
     "#;
     let settings = json!({
-        "verify_cmds": ["cat more 2>&1; false"],
+        "verify_cmds": ["cat more 2>&1; false", "seq 9999; false"],
         "max_consecutive_verification_failures": 2,
         "reviewer": false,
     });
@@ -68,6 +68,11 @@ async fn failures_in_a_row_fail_the_run() {
         "{why}"
     );
     assert!(why.contains("loopctl retry"), "{why}");
+    // Of a long output, the end says what is the matter.
+    let failures = house.run(&id).await.facts.notes.failures;
+    let tail = &failures[1].tail;
+    assert!(tail.ends_with("\n9998\n9999\n"), "{tail}");
+    assert!(tail.len() <= 4096, "{}", tail.len());
     assert!(
         repo.try_git(&["rev-parse", "--verify", "agent/thing"])
             .is_err()

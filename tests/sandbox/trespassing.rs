@@ -221,4 +221,14 @@ async fn a_repository_apart_from_its_checkout_is_told_to_be_open_too() {
     let found = confinement(&house, &id, "implementation").await;
     let told = found.lacks.join("; ");
     assert!(told.contains("the repository ("), "{told}");
+    // Nor where it knows its checkout.
+    let root = repo.root.display().to_string();
+    repo.git(&["config", "core.worktree", &root]);
+    let id = house.create(&repo, None, json!({})).await;
+    house.rests(&id, State::Completed).await;
+    let found = confinement(&house, &id, "implementation").await;
+    let told = found.lacks.join("; ");
+    for part in ["the repository (", "the primary checkout ("] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
 }

@@ -60,3 +60,29 @@ fn tells(git_dir: &Path, from: &Oid, to: &Oid) -> bool {
     }
     at == Some(to.as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_tells_of_a_move_only_where_it_leads_there_step_by_step() {
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::create_dir(dir.path().join("logs")).expect("a directory");
+        let oid = |digit: &str| Oid::parse(&digit.repeat(40)).expect("a name");
+        let told = |moves: &[(&str, &str)], from: &str, to: &str| {
+            let line = |(old, new): &(&str, &str)| format!("{} {} who when\n", oid(old), oid(new));
+            let log: String = moves.iter().map(line).collect();
+            std::fs::write(dir.path().join("logs/HEAD"), log).expect("a log");
+            tells(dir.path(), &oid(from), &oid(to))
+        };
+        assert!(told(&[("a", "b"), ("b", "c")], "a", "c"));
+        assert!(told(&[("a", "f"), ("a", "b")], "a", "b"), "it begins anew");
+        assert!(!told(&[("a", "b"), ("b", "c")], "a", "b"), "it went on");
+        assert!(
+            !told(&[("a", "b"), ("e", "f")], "a", "b"),
+            "it was led away"
+        );
+        assert!(!told(&[], "a", "b"));
+    }
+}

@@ -62,7 +62,6 @@ impl Rendered {
         let top = self.top();
         let here = ["-C".as_ref(), top.as_os_str()].into_iter();
         safe.call(here.chain(args.iter().map(|arg| arg.as_ref())))
-            .setting("core.splitIndex", "false")
             .env("GIT_DIR", &checkout.git_dir)
             .env("GIT_COMMON_DIR", &safe.repo.common_dir)
             .env("GIT_WORK_TREE", &top)
