@@ -3,8 +3,8 @@
 use std::{fs, path::Path};
 
 use agent_loop::effect::git::{
-    CatchUp, CatchUpWant, Executed, FileCommit, Leftovers, Repo, Worktree, catch_up, commit_file,
-    commit_leftovers, execute, prepare_worktree,
+    CatchUp, CatchUpWant, Executed, FileCommit, Leftovers, Repo, Worktree, author_fallback,
+    catch_up, commit_file, commit_leftovers, execute, prepare_worktree,
 };
 
 use super::{Lab, executable, into_main, ready, want, with_worktree};
@@ -160,4 +160,30 @@ async fn a_merge_begins_no_upkeep_of_the_repository() {
     lab.sh(&place, &["switch", "-q", "-c", "mine", "main~1"]);
     lab.sh(&place, &["merge", "-q", "--ff-only", "main"]);
     assert!(packs() > 0, "a person's own does");
+}
+
+#[tokio::test]
+async fn an_author_is_made_up_only_as_far_as_nobody_is_named() {
+    let (lab, repo, worktree) = with_worktree().await;
+    let place = lab.repo();
+    let home = ("HOME".into(), lab.at("home").into_os_string());
+    let made_up = async |more: &[(&str, &str)]| {
+        let more = more.iter().map(|(name, value)| (name.into(), value.into()));
+        let env: Vec<_> = std::iter::once(home.clone()).chain(more).collect();
+        let found = author_fallback(&repo, &worktree, &env).await.unwrap();
+        found.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(made_up(&[]).await, [""; 0]);
+    lab.sh(&place, &["config", "user.name", ""]);
+    let names = ["GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"];
+    assert_eq!(made_up(&[]).await, names);
+    assert_eq!(made_up(&[("GIT_AUTHOR_NAME", "Eve")]).await, names[1..]);
+    lab.sh(&place, &["config", "--global", "user.name", "Ada"]);
+    assert_eq!(
+        made_up(&[]).await,
+        names,
+        "the repository's own word counts"
+    );
+    lab.sh(&place, &["config", "--unset", "user.name"]);
+    assert_eq!(made_up(&[]).await, [""; 0]);
 }

@@ -231,4 +231,6 @@ async fn an_orphan_in_a_session_of_its_own_does_not_outlive_its_step() {
         let pid: u32 = pid.trim().parse().expect("a number");
         assert!(!crate::support::is_alive(pid), "{name}");
     }
+    let report = house.file(&id, "report.tsv");
+    assert!(report.contains("; left behind and ended: "), "{report}");
 }

@@ -41,10 +41,12 @@ pub async fn author_fallback(
     }
     let configured = String::from_utf8_lossy(&said.stdout).into_owned();
     let given = |key: &str, variable: &str| {
+        // The last one is in force.
         let by_file = configured
             .split('\0')
             .filter_map(|entry| entry.split_once('\n'))
-            .any(|(name, value)| name == key && !value.trim().is_empty());
+            .rfind(|(name, _)| *name == key)
+            .is_some_and(|(_, value)| !value.trim().is_empty());
         by_file || environment.iter().any(|(n, _)| n == OsStr::new(variable))
     };
     let wanted = [

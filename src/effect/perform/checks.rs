@@ -303,3 +303,39 @@ fn fingerprint(failures: &[CheckFailure]) -> String {
         .map(|b| format!("{b:02x}"))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_of_which_nothing_is_known_has_not_passed() {
+        let unknown = CommandRecord::default();
+        assert_eq!(why_failed(&unknown, 5).as_deref(), Some("did not run"));
+        let passed = CommandRecord {
+            exit_code: Some(0),
+            ..unknown.clone()
+        };
+        assert_eq!(why_failed(&passed, 5), None);
+        let stopped = CommandRecord {
+            stopped: Some(Stopped::Canceled),
+            ..passed
+        };
+        assert_eq!(why_failed(&stopped, 5).as_deref(), Some("stopped"));
+    }
+
+    #[test]
+    fn equal_failures_are_known_again_whatever_they_counted() {
+        let failed = |command: &str, tail: &str| {
+            fingerprint(&[CheckFailure {
+                command: command.to_owned(),
+                why: "exit status 1".to_owned(),
+                tail: tail.to_owned(),
+            }])
+        };
+        assert_eq!(failed("c", "took 12 ms\n"), failed("c", "took 9 ms\n"));
+        assert_ne!(failed("c", "took 12 ms\n"), failed("c", "lost 12 ms\n"));
+        assert_ne!(failed("c", ""), failed("d", ""));
+        assert_eq!(fingerprint(&[]), "");
+    }
+}
