@@ -93,23 +93,6 @@ async fn a_submodule_whose_directory_was_removed_is_removed() {
 }
 
 #[tokio::test]
-async fn a_submodule_that_lies_behind_a_link_now_is_removed() {
-    let (lab, repo, worktree) = with_worktree().await;
-    let (at, library) = (&worktree.path, lab.start("library"));
-    let from = library.to_str().unwrap();
-    let local = ["-c", "protocol.file.allow=always", "submodule"];
-    lab.sh(at, &[&local[..], &["add", "-q", from, "dir/part"]].concat());
-    lab.commit(at, "add a submodule");
-    fs::rename(at.join("dir"), lab.at("elsewhere")).unwrap();
-    symlink(lab.at("elsewhere"), at.join("dir")).unwrap();
-    let left = commit_leftovers(&repo, &worktree, "x", &[], &[]).await;
-    assert!(matches!(left.unwrap(), Leftovers::Committed(_)));
-    let tree = lab.sh(&lab.repo(), &["ls-tree", "-r", "run/spec"]);
-    assert!(tree.contains("120000 blob"), "{tree}");
-    assert!(!tree.contains("160000"), "{tree}");
-}
-
-#[tokio::test]
 async fn the_users_exclude_file_keeps_its_mode_and_a_link_stays_a_link() {
     let (lab, repo, _) = with_worktree().await;
     let file = repo.common_dir.join("info/exclude");

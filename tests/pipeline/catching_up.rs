@@ -176,22 +176,22 @@ async fn a_protected_path_that_the_run_changes_beside_what_came_with_the_target_
     let house = House::over(&repo).await;
     let mut stile = Turnstile::new(repo.outside(), "agent");
     let script = format!(
-        "{}[[turn]]\nsteps = [{{ write = {{ path = \"guarded/ours\", text = \"ours\\n\" }} }}, {{ commit = \"More\" }}, \"complete\"]\n",
+        "{}[[turn]]\nsteps = [{{ write = {{ path = \"guarded-ours\", text = \"ours\\n\" }} }}, {{ commit = \"More\" }}, \"complete\"]\n",
         waits_then_writes(&stile, "ours", "ours")
     );
     // What came with the target is looked at by the checks, and the agent has to go on.
     let settings = json!({
         "reviewer": false,
-        "verify_cmds": ["test ! -e guarded/theirs || test -e guarded/ours"],
-        "protected_paths": ["guarded/**"],
+        "verify_cmds": ["test ! -e guarded-theirs || test -e guarded-ours"],
+        "protected_paths": ["guarded-*"],
     });
     let id = house.create(&repo, Some(&script), settings).await;
     stile.somebody().await;
-    repo.commit_on("agent/thing", "guarded/theirs", "by its owner\n");
+    repo.commit_on("agent/thing", "guarded-theirs", "by its owner\n");
     stile.open();
     let why = house.held(&id, "plan_tampered").await;
     assert!(
-        why.contains("guarded/ours") && !why.contains("guarded/theirs"),
+        why.contains("guarded-ours") && !why.contains("guarded-theirs"),
         "{why}"
     );
 }
