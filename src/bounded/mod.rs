@@ -42,6 +42,23 @@ pub fn read_regular(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// A whole regular file of at most `most` bytes; `None` where there is nothing. A link that leads nowhere is not nothing:
+/// somebody has put it there, and what it led to may have mattered.
+///
+/// # Errors
+/// As of [`read_regular`], `NotFound` only for such a link.
+pub fn read_optional(path: &Path, most: usize) -> io::Result<Option<Vec<u8>>> {
+    match read_regular(path, most) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => {
+            let why = "it is a link that leads nowhere";
+            Err(io::Error::new(io::ErrorKind::NotFound, why))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 fn head(file: File, most: usize) -> io::Result<Vec<u8>> {
     let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
@@ -71,6 +88,19 @@ mod tests {
         assert_eq!(why.kind(), io::ErrorKind::InvalidInput);
         let why = read_regular(dir.path(), 10).expect_err("no file");
         assert_eq!(why.kind(), io::ErrorKind::IsADirectory);
+    }
+
+    #[test]
+    fn what_is_not_there_is_none_and_a_link_that_leads_nowhere_is_an_error() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| dir.path().join(name);
+        std::os::unix::fs::symlink("nowhere", at("link")).expect("a link");
+        assert_eq!(read_optional(&at("none"), 9).expect("none"), None);
+        let why = read_optional(&at("link"), 9).expect_err("a link");
+        assert!(why.to_string().contains("leads nowhere"), "{why}");
+        std::fs::write(at("nowhere"), "here").expect("a file");
+        let bytes = read_optional(&at("link"), 9).expect("read");
+        assert_eq!(bytes.as_deref(), Some(b"here".as_slice()));
     }
 
     #[test]

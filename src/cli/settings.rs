@@ -25,9 +25,8 @@ impl File {
     /// `None` where there is no such file.
     fn read(path: &Path) -> Result<Option<File>, Error> {
         let name = path.display().to_string();
-        match bounded::read(path, MOST_BYTES) {
-            Ok(bytes) => Ok(Some(File { name, bytes })),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        match bounded::read_optional(path, MOST_BYTES) {
+            Ok(bytes) => Ok(bytes.map(|bytes| File { name, bytes })),
             Err(error) => Err(Error::local(format!("read {name}"), error)),
         }
     }
@@ -90,14 +89,24 @@ pub fn of_workspace(root: &Path, user: Option<&Path>) -> Result<RunConfig, Error
 /// A file that is missing or cannot be read, or everything that is wrong in it.
 pub fn overrides(path: &Path) -> Result<Map<String, Value>, Error> {
     let doing = format!("read the configuration {}", path.display());
-    let file = File::read(path)?.ok_or_else(|| Error::Local {
-        doing: doing.clone(),
-        cause: "there is no such file".to_owned(),
-        hint: Some(
-            "look at --config and LOOP_CONFIG; `loopctl init --print` shows what such a file may say"
-                .to_owned(),
-        ),
-    })?;
+    // Also a pipe: a shell gives one for `<(…)`.
+    let file = match bounded::read(path, MOST_BYTES) {
+        Ok(bytes) => File {
+            name: path.display().to_string(),
+            bytes,
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(Error::Local {
+                doing,
+                cause: "there is no such file".to_owned(),
+                hint: Some(
+                    "look at --config and LOOP_CONFIG; `loopctl init --print` shows what such a file may say"
+                        .to_owned(),
+                ),
+            });
+        }
+        Err(error) => return Err(Error::local(doing, error)),
+    };
     let (overrides, warnings) =
         overrides_from_file(file.source()).map_err(|errors| Error::local(&doing, errors))?;
     for warning in warnings {

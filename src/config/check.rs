@@ -53,6 +53,11 @@ fn bounded(key: &Key, number: i128, min: u64, max: u64) -> Result<Value, String>
 }
 
 fn formed(form: Form, text: &str, trust: Trust) -> Result<&str, String> {
+    // Nothing absolute is expected of a file that came with the repository.
+    let form = match (form, trust) {
+        (Form::Path, Trust::Workspace) => Form::PathInside,
+        (form, _) => form,
+    };
     match form::check(form, text, trust) {
         Ok(()) => Ok(text),
         Err(what) => Err(format!("\"{}\" is not {form}: {what}", shorten(text))),

@@ -33,7 +33,7 @@ pub(super) fn check(form: Form, text: &str, trust: Trust) -> Result<(), String> 
         Form::Command => Ok(()),
         Form::Name => name(text),
         Form::PathInside => path(text, false),
-        Form::Path => path(text, trust == Trust::Full),
+        Form::Path => path(text, true),
         Form::PathAbsolute => absolute(text),
         Form::Branch => branch(text),
         Form::BranchPrefix => branch(&format!("{text}x")),

@@ -6,6 +6,11 @@ use toml::de::{DeTable, DeValue};
 
 use super::raw::{Entry, Raw};
 
+/// The parser's words for a key that stands there twice.
+const DUPLICATE: &str = "duplicate key";
+/// Bytes of a key that are shown.
+const LONGEST_KEY: usize = 80;
+
 /// What was read, and what could not be: `(line, message)`, in order.
 pub(super) struct Read {
     pub entries: Vec<Entry>,
@@ -21,7 +26,7 @@ pub(super) fn read(text: &str) -> Read {
         .iter()
         .map(|error| {
             let at = error.span().map_or(text.len(), |span| span.start);
-            (lines.line_of(at), error.message().to_owned())
+            (lines.line_of(at), message(error, text))
         })
         .collect();
     errors.sort();
@@ -34,6 +39,16 @@ pub(super) fn read(text: &str) -> Read {
     });
     entries.sort_by_key(|entry| entry.line);
     Read { entries, errors }
+}
+
+/// What the parser says, and of which key where it says that one stands there twice.
+fn message(error: &toml::de::Error, text: &str) -> String {
+    let said = error.message();
+    let named = error.span().and_then(|span| text.get(span));
+    match named.filter(|key| said == DUPLICATE && key.len() <= LONGEST_KEY && !key.contains('\n')) {
+        Some(key) => format!("{said} `{key}`; remove one of them"),
+        None => said.to_owned(),
+    }
 }
 
 fn entries_of(table: &DeTable<'_>, lines: &Lines) -> Vec<Entry> {

@@ -56,12 +56,12 @@ pub(super) fn load_config(args: &ServeArgs) -> anyhow::Result<LoadedDaemon> {
     })?)
 }
 
+/// The user's own file. A pipe in its place is not waited for; who wants one names it by `--config`.
 fn read_if_there(path: &Path) -> anyhow::Result<Option<(String, Vec<u8>)>> {
-    match bounded::read(path, config::MOST_BYTES) {
-        Ok(bytes) => Ok(Some((path.display().to_string(), bytes))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("failed to read {}", path.display())),
-    }
+    let name = path.display().to_string();
+    let bytes = bounded::read_optional(path, config::MOST_BYTES)
+        .with_context(|| format!("failed to read {name}"))?;
+    Ok(bytes.map(|bytes| (name, bytes)))
 }
 
 /// The data directory is its owner's alone: it holds the token and what agents said.

@@ -330,3 +330,61 @@ async fn a_configuration_of_the_workspace_that_is_not_committed_is_said_not_to_c
     assert!(said.is_some());
     assert_eq!(unverified, false);
 }
+
+/// What is there and cannot be read may have asked for a stricter sandbox, or for checks: it is no reason to go on without.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_that_is_committed_and_cannot_be_read_does_not_pass_for_none() {
+    let big = "sandbox = \"required\"\n".to_owned() + &"# nothing\n".repeat(2 << 20);
+    for (what, why) in [
+        ("large", "is larger than"),
+        ("link", "is no regular file"),
+        ("directory", "is no regular file"),
+        (
+            "folder-link",
+            ".loop as it is committed on main is no directory",
+        ),
+        (
+            "folder-file",
+            ".loop as it is committed on main is no directory",
+        ),
+    ] {
+        let server = Server::idle().await;
+        let root = &server.repo.root;
+        let link = |to: &str, at: &str| {
+            std::os::unix::fs::symlink(to, root.join(at)).expect("a link");
+        };
+        match what {
+            "large" => server.repo.write(".loop/config.toml", &big),
+            "directory" => server.repo.write(".loop/config.toml/file", "x"),
+            "folder-file" => server.repo.write(".loop", "x"),
+            "folder-link" => {
+                server
+                    .repo
+                    .write("settings/config.toml", "reviewer = false\n");
+                link("settings", ".loop");
+            }
+            _ => {
+                server.repo.write(".loop/other", "reviewer = false\n");
+                link("other", ".loop/config.toml");
+            }
+        }
+        server.repo.commit_all("Configured");
+        let reply = server.post_json("/runs", &server.body()).await;
+        let said = reply.refused(422, "config_unusable");
+        assert!(said.contains(why), "{what}: {said}");
+    }
+    let server = Server::idle().await;
+    server.repo.write(".loop/prompts/implementation.md", &big);
+    server.repo.commit_all("A template");
+    let reply = server.post_json("/runs", &server.body()).await;
+    let said = reply.refused(422, "prompt_template");
+    assert!(said.contains(".loop/prompts/implementation.md"), "{said}");
+    let server = Server::idle().await;
+    for name in [".loop/config.toml", ".loop/config"] {
+        server.repo.write(name, "reviewer = false\n");
+    }
+    server.repo.commit_all("Both");
+    let created = server.post_json("/runs", &server.body()).await.ok();
+    let warnings = created["warnings"].to_string();
+    assert!(warnings.contains(".loop/config"), "{warnings}");
+}

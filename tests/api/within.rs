@@ -4,6 +4,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
+use std::process::Command;
 
 use agent_loop::api::{self, ApiState, Listener};
 use agent_loop::core::run::RunId;
@@ -188,7 +189,23 @@ async fn asked_in_hiding(address: String, token: String, path: String) -> String
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_cannot_be_seen_commands_nothing_where_callers_can_be_told_apart() {
-    let server = Server::idle().await;
+    let server = Server::with_slots(1).await;
+    let pipe = server.repo.outside().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
+    assert!(made.success());
+    let works = format!("read line < '{}'", pipe.display());
+    let settings = json!({
+        "agent": "waits", "reviewer": false,
+        "agents": { "waits": { "driver": "exec", "command": "/bin/sh", "args": ["-c", works] } },
+    });
+    let at_work = server.house.create(&server.repo, None, settings).await;
+    let begun = async || server.house.steps(&at_work, "implementation").await.pop();
+    eventually(async || {
+        begun()
+            .await
+            .filter(|step| step.facts.confinement.is_some())
+    })
+    .await;
     let id = server.create("asked").await;
     let ask = |address: String| {
         asked_in_hiding(address, server.token.clone(), format!("/runs/{id}/pause"))
@@ -196,7 +213,7 @@ async fn who_cannot_be_seen_commands_nothing_where_callers_can_be_told_apart() {
     let answer = ask(server.address.to_string()).await;
     assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
     assert!(
-        answer.contains("caller_unknown") && answer.contains("keep the connection open"),
+        answer.contains("caller_unknown") && answer.contains("ssh -L"),
         "{answer}"
     );
     assert_eq!(server.state(&id).await, "queued");
@@ -215,4 +232,6 @@ async fn who_cannot_be_seen_commands_nothing_where_callers_can_be_told_apart() {
     let answer = ask(address.trim_start_matches("http://").to_owned()).await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert_eq!(server.state(&id).await, "paused");
+    server.post(&format!("/runs/{at_work}/cancel")).await.ok();
+    server.house.settled(&at_work).await;
 }

@@ -66,7 +66,7 @@ fn a_key_set_twice_is_an_error_whichever_of_its_names_was_used() {
     let twice = "iterations = 1\niterations = 2\n";
     let lines = complaints(workspace(".loop/config.toml", twice));
     assert!(
-        lines[0].starts_with(".loop/config.toml:2: duplicate key"),
+        lines[0].starts_with(".loop/config.toml:2: duplicate key `iterations`; remove one"),
         "{lines:?}"
     );
     let both = "agent_retries = 1\nclaude_retries = 2\n";

@@ -56,7 +56,7 @@ pub(super) async fn within(State(app): State<Shared>, request: Request, next: Ne
             tracing::warn!(%method, path, why, "refused a command of a caller that could not be told apart");
             let message = format!("it cannot be told whether a step asks for this: {why}");
             ApiError::new(StatusCode::FORBIDDEN, "caller_unknown", message)
-                .hint("keep the connection open until the answer is there, and let one process hold it; loopctl does")
+                .hint("a step is at work behind a fence, and some processes cannot be told from it over TCP, such as the forwarder of `ssh -L`: run loopctl on this machine, or let loopd listen at unix:PATH and forward to that (`ssh -L PORT:PATH`)")
                 .into_response()
         }
         Whence::Step(step) => {

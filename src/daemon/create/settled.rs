@@ -5,11 +5,11 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use super::error::CreateError;
+use super::error::{CreateError, invalid};
 use super::place::Place;
 use crate::config::{self, RunConfig, RunDefaults, RunSources, Source};
 use crate::core::run::Terms;
-use crate::effect::git::{self, Base};
+use crate::effect::git::{self, Base, Shown};
 
 /// The run's configuration, with the workspace's own file as it is at the base commit; and what of it in the checkout is left
 /// aside for that, in words.
@@ -21,7 +21,7 @@ pub(super) async fn config_at(
 ) -> Result<(RunConfig, Vec<String>), CreateError> {
     let (mut files, mut aside) = (Vec::new(), Vec::new());
     for name in config::WORKSPACE_FILES {
-        let committed = git::show(&place.repo, &base.commit, Path::new(name)).await?;
+        let committed = committed(place, base, name).await?;
         // One that cannot be read says nothing here: it does not count anyway.
         if let Ok(Some(present)) = place.read(name)
             && committed.as_ref() != Some(&present)
@@ -45,10 +45,43 @@ pub(super) async fn config_at(
             overrides: Some(("config_override", overrides)),
         },
     )?;
-    for warning in &resolved.warnings {
+    for warning in resolved.warnings {
         tracing::warn!(workspace = %place.root.display(), "{warning}");
+        aside.push(warning.to_string());
     }
     Ok((resolved.config, aside))
+}
+
+/// One of the workspace's own files at the base commit. What is there and cannot be read must not pass for nothing: it may
+/// have asked for a stricter sandbox, or for checks.
+async fn committed(place: &Place, base: &Base, name: &str) -> Result<Option<Vec<u8>>, CreateError> {
+    let path = Path::new(name);
+    let mut parts: Vec<&Path> = path.ancestors().filter(|it| *it != Path::new("")).collect();
+    parts.reverse();
+    for part in parts {
+        let (shown, is_whole) = (
+            git::look(&place.repo, &base.commit, part).await?,
+            part == path,
+        );
+        let why = match (shown, is_whole) {
+            (Shown::File(bytes), true) => return Ok(Some(bytes)),
+            (Shown::Nothing, _) => return Ok(None),
+            (Shown::TooLarge, true) => "is larger than any configuration",
+            (Shown::Directory | Shown::NoFile, true) => "is no regular file",
+            (Shown::Directory, false) => continue,
+            (Shown::NoFile | Shown::File(_) | Shown::TooLarge, false) => "is no directory",
+        };
+        return Err(invalid(
+            "config_unusable",
+            format!(
+                "{} as it is committed on {} {why}, so that the workspace's configuration cannot be read",
+                part.display(),
+                base.branch
+            ),
+            format!("commit {name} as a regular file, or remove it"),
+        ));
+    }
+    Ok(None)
 }
 
 /// Whether the template of worktrees is the user's own word, who may lead anywhere: it is the same without the workspace's.

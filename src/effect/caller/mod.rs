@@ -77,15 +77,16 @@ impl Caller {
     /// Where the caller stands, now. Blocks while `/proc` is read: microseconds for a Unix socket, some milliseconds for
     /// TCP on a machine with many processes.
     pub fn whence(&self) -> Whence {
-        match self {
-            Caller::Seen(holder) => judge(*holder).unwrap_or_else(unknown),
-            Caller::Tcp { theirs, ours } => of_tcp(*theirs, *ours).unwrap_or_else(unknown),
-        }
+        let found = match self {
+            Caller::Seen(holder) => judge(*holder),
+            Caller::Tcp { theirs, ours } => of_tcp(*theirs, *ours),
+        };
+        found.unwrap_or_else(|error| match keeper::is_any_fenced() {
+            // Nobody is there who could be hiding.
+            Ok(false) => Whence::Outside,
+            Ok(true) | Err(_) => Whence::Unknown(error.to_string()),
+        })
     }
-}
-
-fn unknown(error: io::Error) -> Whence {
-    Whence::Unknown(error.to_string())
 }
 
 fn of_tcp(theirs: SocketAddr, ours: SocketAddr) -> io::Result<Whence> {

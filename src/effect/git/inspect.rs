@@ -81,12 +81,38 @@ fn read(record: &[u8]) -> Result<Commit> {
     })
 }
 
-/// The content of a regular file at a commit, as the commit holds it; none, where there is no such file (a directory,
-/// a symlink or a submodule is none, and neither is one of more than [`FILE_BYTES`]).
+/// What a commit holds at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// Nothing.
+    Nothing,
+    /// A regular file: its content.
+    File(Vec<u8>),
+    /// A regular file of more than [`FILE_BYTES`].
+    TooLarge,
+    /// A directory.
+    Directory,
+    /// A symbolic link or a submodule.
+    NoFile,
+}
+
+/// The content of a regular file at a commit, as the commit holds it; none, where there is no such file, or something that
+/// [`look`] tells apart.
 ///
 /// # Errors
 /// Permanent, when the commit is unknown or the path leads out of the repository.
 pub async fn show(repo: &Repo, commit: &Oid, path: &Path) -> Result<Option<Vec<u8>>> {
+    Ok(match look(repo, commit, path).await? {
+        Shown::File(bytes) => Some(bytes),
+        Shown::Nothing | Shown::TooLarge | Shown::Directory | Shown::NoFile => None,
+    })
+}
+
+/// What stands at a path of a commit; the content of a regular file.
+///
+/// # Errors
+/// Permanent, when the commit is unknown or the path leads out of the repository.
+pub async fn look(repo: &Repo, commit: &Oid, path: &Path) -> Result<Shown> {
     inside(path)?;
     let args = ["ls-tree", "-z", "--full-tree", commit.as_str(), "--"].map(OsStr::new);
     let listed = repo
@@ -99,7 +125,11 @@ pub async fn show(repo: &Repo, commit: &Oid, path: &Path) -> Result<Option<Vec<u
         .strip_prefix("100644 blob ")
         .or_else(|| line.strip_prefix("100755 blob "))
     else {
-        return Ok(None);
+        return Ok(match line.get(..7) {
+            None => Shown::Nothing,
+            Some("040000 ") => Shown::Directory,
+            Some(_) => Shown::NoFile,
+        });
     };
     let blob = oid(
         blob.split('\t').next().unwrap_or_default().to_owned(),
@@ -110,7 +140,11 @@ pub async fn show(repo: &Repo, commit: &Oid, path: &Path) -> Result<Option<Vec<u
         .cap(FILE_BYTES)
         .ok()
         .await?;
-    Ok((!output.cut).then_some(output.stdout))
+    Ok(if output.cut {
+        Shown::TooLarge
+    } else {
+        Shown::File(output.stdout)
+    })
 }
 
 /// What stands at a path of a commit.

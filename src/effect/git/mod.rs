@@ -89,8 +89,8 @@ pub use exclude::exclude_line;
 pub use execute::{Executed, Settled, execute, ready, settle};
 pub use file::{FileCommit, commit_file};
 pub use inspect::{
-    Commit, Entry, EntryKind, FILE_BYTES, commits_between, entries_below, is_ancestor, merge_base,
-    show,
+    Commit, Entry, EntryKind, FILE_BYTES, Shown, commits_between, entries_below, is_ancestor, look,
+    merge_base, show,
 };
 pub use leftovers::{Leftovers, changed_tracked, commit_leftovers, drop_stale_locks, untracked};
 pub use list::{

@@ -45,6 +45,28 @@ pub fn step_around(process: Identity) -> io::Result<Option<String>> {
     Ok(marked.into_iter().find_map(|stat| mark(stat.identity.pid)))
 }
 
+/// Whether any step works behind a fence that this process does not stand in itself. One whose keeper was killed counts for as
+/// long as a process carries its mark.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub fn is_any_fenced() -> io::Result<bool> {
+    let me = proc::stat(std::process::id().cast_signed())?.identity;
+    let ours = line(me)?;
+    let others = proc::all()?;
+    let mut others = others.iter().filter(|stat| {
+        let own = ours.iter().any(|own| own.identity == stat.identity);
+        stat.alive && !own && proc::is_ours(stat.identity.pid)
+    });
+    Ok(others.any(|stat| {
+        let pid = stat.identity.pid;
+        match proc::argument_after(pid, KEEPER) {
+            Some(dir) => fenced(stat.identity, Path::new(&dir)).is_some(),
+            None => mark(pid).is_some() && !matches!(step_around(stat.identity), Ok(None)),
+        }
+    }))
+}
+
 /// The step that this keeper keeps behind a fence.
 fn fenced(keeper: Identity, dir: &Path) -> Option<String> {
     match KeeperRecord::read(dir) {

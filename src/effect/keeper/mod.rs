@@ -40,7 +40,7 @@ mod tree;
 mod waiting;
 mod watch;
 
-pub use above::step_around;
+pub use above::{is_any_fenced, step_around};
 pub use error::KeeperError;
 pub use handle::{Ended, Found, Handle, SELF_EXE, STOP_MARGIN, find, start};
 pub use job::{Command, Job, MARKER_NAME, Stderr, Stdin, marker};

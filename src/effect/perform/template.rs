@@ -8,7 +8,7 @@ use std::path::Path;
 use super::trouble::trouble;
 use crate::config::RunConfig;
 use crate::core::run::{Trouble, TroubleKind};
-use crate::effect::git::{self, Oid, Repo};
+use crate::effect::git::{self, Oid, Repo, Shown};
 use crate::prompt::{Overrides, PromptKind};
 
 /// Bytes of a file that are read: more than the longest template that is accepted, which is refused with its length.
@@ -40,7 +40,15 @@ pub async fn add_template(
         let read = read_file(Path::new(path));
         Some(read.map_err(|e| unusable(format!("failed to read the prompt_file {path}: {e}")))?)
     } else {
-        git::show(repo, commit, Path::new(path)).await?
+        match git::look(repo, commit, Path::new(path)).await? {
+            Shown::File(bytes) => Some(bytes),
+            Shown::Nothing => None,
+            Shown::TooLarge | Shown::Directory | Shown::NoFile => {
+                return Err(unusable(format!(
+                    "the prompt template {path} is no regular file at the run's base, or larger than any template; commit it as a file, or remove it"
+                )));
+            }
+        }
     };
     match (bytes, configured) {
         (Some(bytes), _) => {
