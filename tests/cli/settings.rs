@@ -129,6 +129,34 @@ async fn doctor_reads_the_configuration() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_users_file_that_cannot_be_read_is_not_as_good_as_none_and_is_not_waited_for() {
+    for (what, why) in [("link", "leads nowhere"), ("pipe", "no regular file")] {
+        let user = User::new();
+        let dir = user.home.path().join(".config/loopd");
+        std::fs::create_dir_all(&dir).expect("a directory");
+        let file = dir.join("config.toml");
+        if what == "link" {
+            std::os::unix::fs::symlink("dotfiles", &file).expect("a link");
+        } else {
+            let made = tokio::process::Command::new("mkfifo").arg(&file).status();
+            assert!(made.await.expect("mkfifo").success());
+        }
+        let addr = format!("unix:{}/socket", user.home.path().display());
+        let ended = user.at(&addr, &["doctor"]).await;
+        assert_eq!(ended.code, Some(1), "{}", ended.out);
+        assert!(ended.out.contains(why), "{}", ended.out);
+        let mut loopd = tokio::process::Command::new(env!("CARGO_BIN_EXE_loopd"));
+        loopd.args(["--addr", &addr]).env_clear().kill_on_drop(true);
+        loopd.env("HOME", user.home.path());
+        let ended = tokio::time::timeout(crate::support::PATIENCE, loopd.output()).await;
+        let output = ended.expect("it ends").expect("it starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("config.toml") && said.contains(why), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn doctor_names_a_git_that_is_too_old() {
     let user = User::new();
     let path = std::env::var("PATH").expect("text");
