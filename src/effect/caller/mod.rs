@@ -5,11 +5,13 @@
 //! | room | what lives there |
 //! |---|---|
 //! | `socket` | which process holds the other end of a TCP connection |
+//! | `opener` | which process has opened the other end of a Unix socket |
 //! | here | what that process is to us |
 //!
 //! A process is asked for while its connection is open, and whoever cannot be found is told apart from whoever is
 //! outside: a step must not gain by hiding. Not here: what is refused to whom, and how it is said.
 
+mod opener;
 mod socket;
 
 use std::io;
@@ -19,7 +21,6 @@ use tokio::net::{TcpStream, UnixStream};
 
 use self::socket::Holder;
 use super::keeper;
-use super::proc;
 
 /// How often a socket is looked for whose holder has just let go of it.
 const TRIES: u32 = 10;
@@ -55,13 +56,7 @@ impl Caller {
         let holder = match stream.peer_cred() {
             Err(_) => Holder::Unseen,
             Ok(peer) if socket::is_another_user(peer.uid()) => Holder::Elsewhere,
-            // 0: it lives where we see no processes, and a step lives where we do.
-            Ok(peer) => match peer.pid().unwrap_or(0) {
-                0 => Holder::Elsewhere,
-                pid => {
-                    proc::stat(pid).map_or(Holder::Unseen, |stat| Holder::Process(stat.identity))
-                }
-            },
+            Ok(peer) => opener::of(stream, peer.pid().unwrap_or(0)),
         };
         Caller::Seen(holder)
     }
