@@ -149,6 +149,25 @@ async fn no_verdict_is_no_rejection_and_is_tried_again_until_a_person_is_asked()
 }
 
 #[tokio::test]
+async fn what_a_reviewer_says_before_it_breaks_off_is_no_verdict() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let script = r#"
+        then = "default"
+        [[turn]]
+        role = "review"
+        steps = [{ verdict = { approved = true } }, { exit = 3 }]
+    "#;
+    let settings = json!({ "merge_strategy": "none", "agent_retry_backoff_sec": 0 });
+    let id = house.create(&repo, Some(script), settings).await;
+    house.rests(&id, State::Completed).await;
+    assert_eq!(house.steps(&id, "review").await.len(), 2);
+    let verdicts = house.told(&id, "REVIEW_FINISHED").await;
+    let approved = verdicts.iter().filter(|told| told["verdict"] == "approved");
+    assert_eq!(approved.count(), 1, "{verdicts:?}");
+}
+
+#[tokio::test]
 async fn a_reviewer_that_changes_the_plan_holds_the_run() {
     let repo = Repository::with_plan(TWO_TASKS);
     let house = House::over(&repo).await;
