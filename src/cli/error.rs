@@ -106,6 +106,11 @@ impl Error {
         }
     }
 
+    /// The daemon had no room for the request, and has begun nothing.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Error::Refused { status: 503, detail, .. } if detail.code == "busy")
+    }
+
     /// With which code to end. A reader that has seen enough (`loopctl list | head`) is no failure.
     pub fn exit(&self) -> Exit {
         match self {

@@ -147,6 +147,19 @@ async fn a_daemon_that_says_it_is_starting_is_waited_for() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_without_room_is_asked_again() {
+    let health = http("200 OK", r#"{"service":"loopd","version":"9.9.9"}"#);
+    let said = r#"{"error":{"code":"busy","message":"64 requests are being answered"}}"#;
+    let busy = http("503 Service Unavailable", said);
+    let list = http("200 OK", r#"{"runs":[],"next_cursor":null}"#);
+    let (addr, seen) = raw(vec![health, busy.clone(), busy, list]).await;
+    let ended = User::new().at(&addr, &["list"]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_eq!(ended.err.matches("64 requests").count(), 2, "{}", ended.err);
+    assert_eq!(seen.lock().expect("not poisoned").len(), 4);
+}
+
 fn at_once(ended: &Ended, words: &str) {
     assert_eq!(ended.code, Some(3), "{}", ended.err);
     assert_eq!(retries(&ended.err), 0, "{}", ended.err);

@@ -6,10 +6,11 @@ use std::time::Duration;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response, header};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::address::Address;
 use super::call::{Call, Reply};
+use super::delay::delay;
 use super::readiness::{Miss, NotReady, probe, wait};
 use super::token::TokenSource;
 use super::transport::{exchange, sort};
@@ -21,6 +22,8 @@ use crate::cli::error::Error;
 const RESTART: Duration = Duration::from_secs(60);
 /// The longest that a request may take; a diff of a large repository is the slowest.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a daemon is asked again that has no room for a request.
+const ROOM: Duration = Duration::from_secs(15);
 /// The longest reply that is kept in memory.
 const MAX_REPLY_BYTES: usize = 256 << 20;
 
@@ -95,11 +98,29 @@ impl Client {
         &self.endpoint
     }
 
-    /// Sends a call and reads its whole answer.
+    /// Sends a call and reads its whole answer. A daemon that has no room for it just now has begun nothing: it is asked
+    /// again for a while.
     ///
     /// # Errors
     /// [`Error::Refused`] with the daemon's words, or [`Error::Unreachable`].
     pub async fn send(&self, call: Call) -> Result<Reply, Error> {
+        let begun = tokio::time::Instant::now();
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let error = match self.send_once(call.clone()).await {
+                Err(error) if error.is_busy() => error,
+                answered => return answered,
+            };
+            let Some(pause) = delay(attempt, ROOM.saturating_sub(begun.elapsed())) else {
+                return Err(error);
+            };
+            tracing::warn!(delay_ms = pause.as_millis(), cause = %error, "asking again");
+            sleep(pause).await;
+        }
+    }
+
+    async fn send_once(&self, call: Call) -> Result<Reply, Error> {
         let begun = tokio::time::Instant::now();
         let mut attempts = 1;
         loop {
