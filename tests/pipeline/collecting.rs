@@ -4,12 +4,9 @@ use std::path::Path;
 
 use agent_loop::core::run::{Event, RunId, State};
 use agent_loop::core::time::Time;
-use agent_loop::crash::{Crash, CrashPoint, Death, Place};
 use agent_loop::daemon::{self, Cleaner, Collected, Collection};
 use agent_loop::effect::git::Git;
-use agent_loop::store::{self, Answer, Apply};
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use super::ONE_TASK;
 use super::cleaning::{COMMITS_AND_FAILS, failed};
@@ -60,7 +57,7 @@ pub(super) async fn completed(house: &House, repo: &Repository, strategy: &str) 
     id
 }
 
-fn has(repo: &Repository, name: &str) -> bool {
+pub(super) fn has(repo: &Repository, name: &str) -> bool {
     repo.try_git(&["rev-parse", "--quiet", "--verify", name])
         .is_ok()
 }
@@ -260,55 +257,6 @@ async fn a_run_that_has_left_nothing_at_all_is_over_and_told_of_by_nobody() {
     nothing_is_due(&later(&house, 30)).await;
     assert!(house.settled(&id).await.facts.nothing_left);
     house.check().await;
-}
-
-/// Both are stored by a daemon in its last moment: what was to be taken, and that the run is tried again.
-async fn overtaken_by_a_retry(wanted: impl Fn(&str) -> Event) {
-    let repo = Repository::with_plan(ONE_TASK);
-    repo.write(".gitignore", "built\n");
-    repo.commit_all("What may go with a worktree");
-    let house = House::over(&repo).await;
-    let settings = json!({ "worktree_cleanup": false });
-    let id = house.create(&repo, Some(COMMITS_AND_FAILS), settings).await;
-    house.failed(&id, "agent_auth").await;
-    house.settled(&id).await;
-    let path = house.run(&id).await.facts.worktree.expect("made").path;
-    let (built, steps) = (
-        Path::new(&path).join("built"),
-        house.dir(&id).join("steps/1"),
-    );
-    std::fs::write(&built, "").expect("a file");
-    house.die().await;
-    let data = repo.outside().join("data");
-    let (writer, _) = store::open(&data, store::Options::default()).expect("a store");
-    for event in [wanted(&path), RETRY] {
-        let applied = writer
-            .apply(Apply::new(id.clone(), event, daemon::now()))
-            .await;
-        let applied = applied.expect("stored");
-        assert!(matches!(applied.answer, Answer::Moved(_)), "{applied:?}");
-    }
-    writer.close().await;
-    let house = House::over(&repo).await;
-    house.wait(&id, |run| run.state != State::Queued).await;
-    house.rests(&id, State::Completed).await;
-    house.settled(&id).await;
-    assert!(built.is_file() && steps.is_dir(), "nothing was taken");
-    assert_eq!(house.told(&id, "WORKTREE_REMOVED").await.len(), 0);
-    house.check().await;
-}
-
-#[tokio::test]
-async fn a_clean_up_that_is_overtaken_by_a_retry_takes_nothing() {
-    overtaken_by_a_retry(|_| Event::Collect).await;
-}
-
-#[tokio::test]
-async fn a_removal_that_is_overtaken_by_a_retry_takes_nothing() {
-    overtaken_by_a_retry(|path| Event::RemoveWorktree {
-        path: path.to_owned(),
-    })
-    .await;
 }
 
 #[tokio::test]
@@ -537,106 +485,5 @@ async fn a_run_that_never_began_leaves_only_its_files_and_a_lost_repository_keep
         "{all:?}"
     );
     assert!(!Path::new(&path).exists());
-    house.check().await;
-}
-
-#[tokio::test]
-async fn the_daemon_cleans_up_by_itself_and_a_clean_up_that_was_cut_off_is_finished() {
-    let repo = Repository::with_plan(ONE_TASK);
-    let house = House::over(&repo).await;
-    let first = completed(&house, &repo, "squash").await;
-    let end = CancellationToken::new();
-    let daily = tokio::spawn(later(&house, 30).keep_clean(end.clone()));
-    house.wait(&first, |run| run.facts.nothing_left).await;
-    assert!(!house.dir(&first).exists());
-    end.cancel();
-    daily.await.expect("it ends with the daemon");
-    later(&house, 0).keep_clean(CancellationToken::new()).await;
-    let second = failed(&house, &repo, COMMITS_AND_FAILS).await;
-    // Told, and dead before anybody could look.
-    let _ = house.handle.collect(second.clone()).await;
-    house.die().await;
-    let house = House::over(&repo).await;
-    house.wait(&second, |run| run.facts.nothing_left).await;
-    assert!(!house.dir(&second).exists());
-    house.check().await;
-}
-
-/// A daemon that dies in the clean-up of its one run, which has failed; where the run's branch stood.
-async fn dies_cleaning_up(repo: &Repository, place: Place, name: &str) -> (RunId, String) {
-    let house = House::over(repo).await;
-    let id = failed(&house, repo, COMMITS_AND_FAILS).await;
-    let tip = repo.git(&["rev-parse", "run/thing"]);
-    house.die().await;
-    let crash = Crash::at(CrashPoint {
-        place,
-        name: Some(name.to_owned()),
-        nth: 1,
-        death: Death::Quit,
-    });
-    let options = Options {
-        crash: crash.clone(),
-        ..Options::default()
-    };
-    let house = House::open(&repo.outside().join("data"), &options).await;
-    let cleaner = later(&house, 30);
-    tokio::select! {
-        it = cleaner.collect(false) => panic!("it did not die: {it:?}"),
-        () = crash.died() => {}
-    }
-    house.die().await;
-    assert!(!has(repo, "run/thing"), "{place:?} {name}");
-    (id, tip)
-}
-
-const DEATHS: [(Place, &str); 3] = [
-    (Place::Calling, "files"),
-    (Place::Called, "files"),
-    (Place::Acted, "collect_run"),
-];
-
-#[tokio::test]
-async fn what_a_dying_daemon_has_taken_is_told_by_the_next_one_and_a_retry_goes_on_from_there() {
-    for (place, name) in DEATHS {
-        let repo = Repository::with_plan(ONE_TASK);
-        let (id, tip) = dies_cleaning_up(&repo, place, name).await;
-        let house = House::over(&repo).await;
-        let facts = house.settled(&id).await.facts;
-        let retired = facts.retired.iter();
-        let retired = retired.map(|it| (it.branch.as_str(), it.tip.as_str(), it.rescue.clone()));
-        let rescue = format!("refs/loopd/rescue/{id}");
-        assert_eq!(
-            retired.collect::<Vec<_>>(),
-            [("run/thing", tip.as_str(), Some(rescue))],
-            "{place:?} {name}"
-        );
-        assert!(
-            facts.files_removed && facts.nothing_left && facts.worktree_removed,
-            "{place:?} {name}: {facts:?}"
-        );
-        assert!(!house.dir(&id).exists());
-        moved(&house, &id, RETRY, State::Queued).await;
-        house.wait(&id, |run| run.state != State::Failed).await;
-        house.rests(&id, State::Completed).await;
-        repo.git(&["merge-base", "--is-ancestor", &tip, "run/thing"]);
-        house.check().await;
-    }
-}
-
-#[tokio::test]
-async fn a_run_that_is_tried_again_before_its_clean_up_was_told_of_goes_on_from_there_too() {
-    let repo = Repository::with_plan(ONE_TASK);
-    let (id, tip) = dies_cleaning_up(&repo, Place::Acted, "collect_run").await;
-    // Stored by the daemon in its last moment, while the clean-up was under way.
-    let data = repo.outside().join("data");
-    let (writer, _) = store::open(&data, store::Options::default()).expect("a store");
-    let retry = Apply::new(id.clone(), RETRY, daemon::now());
-    let applied = writer.apply(retry).await.expect("stored");
-    assert!(matches!(applied.answer, Answer::Moved(_)), "{applied:?}");
-    writer.close().await;
-    let house = House::over(&repo).await;
-    house.wait(&id, |run| run.state != State::Queued).await;
-    house.rests(&id, State::Completed).await;
-    repo.git(&["merge-base", "--is-ancestor", &tip, "run/thing"]);
     house.check().await;
 }

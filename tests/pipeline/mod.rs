@@ -8,6 +8,7 @@ mod cleaning;
 pub mod collecting;
 mod completion;
 mod contract;
+mod cut_short;
 mod door;
 mod elsewhere;
 mod ended;
