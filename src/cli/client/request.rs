@@ -23,7 +23,9 @@ const RESTART: Duration = Duration::from_secs(60);
 /// The longest that a request may take; a diff of a large repository is the slowest.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a daemon is asked again that has no room for a request.
-const ROOM: Duration = Duration::from_secs(15);
+const ROOM: Duration = Duration::from_secs(30);
+/// At least so often: it says itself that a second is enough.
+const AGAIN: Duration = Duration::from_secs(1);
 /// The longest reply that is kept in memory.
 const MAX_REPLY_BYTES: usize = 256 << 20;
 
@@ -115,6 +117,7 @@ impl Client {
             let Some(pause) = delay(attempt, ROOM.saturating_sub(begun.elapsed())) else {
                 return Err(error);
             };
+            let pause = pause.min(AGAIN);
             tracing::warn!(delay_ms = pause.as_millis(), cause = %error, "asking again");
             sleep(pause).await;
         }
