@@ -106,6 +106,7 @@ fn is_an_address_of_ours(ip: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write as _;
     use std::net::{TcpListener, TcpStream};
 
     use rustix::thread::UnshareFlags;
@@ -138,8 +139,13 @@ mod tests {
             ("[::]:0", "127.0.0.1"),
         ] {
             let Ok(listener) = TcpListener::bind(at) else {
-                // A machine without version 6.
                 assert!(at.starts_with('['), "{at}");
+                // Not by `eprintln!`: the harness would hide it, since the test passes.
+                writeln!(
+                    std::io::stderr(),
+                    "IPV6 NOT TRIED: {at} cannot be listened at"
+                )
+                .expect("standard error");
                 continue;
             };
             let port = listener.local_addr().expect("bound").port();

@@ -22,9 +22,8 @@ const TRIES: u32 = 5;
 /// # Errors
 /// The process is gone, or its ancestors cannot be read.
 pub fn step_around(process: Identity) -> io::Result<Option<String>> {
-    let me = proc::stat(std::process::id().cast_signed())?.identity;
-    let (line, ours) = (line(process)?, line(me)?);
-    let shared = |stat: &Stat| ours.iter().any(|own| own.identity == stat.identity);
+    let (line, ours) = (line(process)?, own_line()?);
+    let shared = |stat: &Stat| is_among(&ours, stat);
     let mut kept = false;
     for stat in &line {
         let pid = stat.identity.pid;
@@ -41,8 +40,8 @@ pub fn step_around(process: Identity) -> io::Result<Option<String>> {
     if kept {
         return Ok(None);
     }
-    let marked = line.iter().filter(|stat| !shared(stat));
-    Ok(marked.into_iter().find_map(|stat| mark(stat.identity.pid)))
+    let mut others = line.iter().filter(|stat| !shared(stat));
+    Ok(others.find_map(|stat| mark(stat.identity.pid)))
 }
 
 /// Whether any step works behind a fence that this process does not stand in itself. One whose keeper was killed counts for as
@@ -51,13 +50,10 @@ pub fn step_around(process: Identity) -> io::Result<Option<String>> {
 /// # Errors
 /// `/proc` cannot be read.
 pub fn is_any_fenced() -> io::Result<bool> {
-    let me = proc::stat(std::process::id().cast_signed())?.identity;
-    let ours = line(me)?;
-    let others = proc::all()?;
-    let mut others = others.iter().filter(|stat| {
-        let own = ours.iter().any(|own| own.identity == stat.identity);
-        stat.alive && !own && proc::is_ours(stat.identity.pid)
-    });
+    let (all, ours) = (proc::all()?, own_line()?);
+    let mut others = all
+        .iter()
+        .filter(|stat| stat.alive && !is_among(&ours, stat) && proc::is_ours(stat.identity.pid));
     Ok(others.any(|stat| {
         let pid = stat.identity.pid;
         match proc::argument_after(pid, KEEPER) {
@@ -91,6 +87,15 @@ fn mark(pid: i32) -> Option<String> {
     }
     let entry = proc::env_entry(pid, OsStr::new(MARKER_NAME))?;
     Some(String::from_utf8_lossy(entry.as_bytes()).into_owned())
+}
+
+/// This process and its ancestors.
+fn own_line() -> io::Result<Vec<Stat>> {
+    line(proc::stat(std::process::id().cast_signed())?.identity)
+}
+
+fn is_among(line: &[Stat], stat: &Stat) -> bool {
+    line.iter().any(|one| one.identity == stat.identity)
 }
 
 /// A process and its ancestors, from the nearest to the first of all.
