@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::handle::Message;
@@ -52,7 +53,7 @@ pub(super) fn spawn(
             let (world, order) = (Arc::clone(&world), order.clone());
             tokio::spawn(async move { perform(&world, &order, &stop).await })
         };
-        let done = match performing.await {
+        let done = match unless_taken_down(performing).await {
             Ok(done) => done,
             // A bug of ours must neither wedge the run nor be hidden: it is trouble like any other, with its text.
             Err(panic) => {
@@ -90,19 +91,48 @@ pub(super) fn spawn_handover(
             run,
         };
         let name = effect.effect.as_str();
-        let crash = world.crash.clone();
-        crash.pass_on(Place::Begun, name).await;
+        world.crash.pass_on(Place::Begun, name).await;
         let performing = {
-            let order = order.clone();
+            let (world, order) = (Arc::clone(&world), order.clone());
             tokio::spawn(async move { hand_over(&world, &order).await })
         };
-        let done = match performing.await {
+        let done = match unless_taken_down(performing).await {
             Ok(done) => done,
             Err(panic) => HandoverDone::broken(&order, &panic.to_string()),
         };
-        crash.pass_on(Place::Acted, name).await;
+        world.crash.pass_on(Place::Acted, name).await;
         let _ = engine
             .send(Message::HandedOver(effect, Box::new(done)))
             .await;
     });
+}
+
+/// What a performer came to, or its panic. One that was taken down came to nothing: only a runtime that goes down does that,
+/// it may take this task a moment later, and what the performer was about goes on under its keeper.
+async fn unless_taken_down<T>(performing: JoinHandle<T>) -> Result<T, JoinError> {
+    match performing.await {
+        Err(error) if error.is_cancelled() => std::future::pending().await,
+        performed => performed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt as _;
+
+    #[tokio::test]
+    async fn a_performer_that_is_taken_down_has_come_to_nothing_and_one_that_panics_to_trouble() {
+        let done = unless_taken_down(tokio::spawn(async { 7 })).await;
+        assert_eq!(done.ok(), Some(7));
+        let broken = tokio::spawn(async { std::panic::panic_any("broken") });
+        let said = unless_taken_down::<()>(broken).await.expect_err("a panic");
+        assert!(said.is_panic(), "{said}");
+        let taken = tokio::spawn(std::future::pending::<()>());
+        taken.abort();
+        while !taken.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        assert!(unless_taken_down(taken).now_or_never().is_none());
+    }
 }

@@ -49,6 +49,9 @@ pub fn notices_dir(data_dir: &Path) -> PathBuf {
 pub async fn notify(world: &World, notice: &Notice<'_>) -> Result<(), String> {
     let dir = notices_dir(&world.data_dir).join(notice.seq.to_string());
     let called = call(world, notice, &dir).await;
+    if called.is_err() {
+        world.goes_on().await;
+    }
     let said = said(&dir);
     if let Err(error) = std::fs::remove_dir_all(&dir) {
         tracing::warn!(dir = %dir.display(), %error, "failed to clear up after the notify command");

@@ -89,9 +89,30 @@ fn parse_stat(bytes: &[u8]) -> Option<Stat> {
 /// Every process that can be seen, parents mostly before their children. Those that end meanwhile are left out.
 ///
 /// # Errors
-/// When `/proc` itself cannot be listed.
+/// When `/proc` cannot be read. Whoever is alive is never left out for that.
 pub fn all() -> io::Result<Vec<Stat>> {
-    Ok(pids()?.filter_map(|pid| stat(pid).ok()).collect())
+    stats(pids()?)
+}
+
+fn stats(pids: impl Iterator<Item = i32>) -> io::Result<Vec<Stat>> {
+    pids.filter_map(|pid| seen(stat(pid)).transpose()).collect()
+}
+
+/// What was read about a process: `None` when it is gone, or not for us to look into. Anything else that went wrong, such
+/// as a descriptor that was not to be had, says nothing of the process.
+fn seen<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+            ) || error.raw_os_error() == Some(libc::ESRCH) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The pids of all processes that can be seen, in no order that is promised.
@@ -125,38 +146,59 @@ pub fn descendants(all: &[Stat], roots: &[i32], spared: Option<i32>) -> HashSet<
     below
 }
 
-/// Whether the process was started with exactly this `NAME=value` in its environment. False when that cannot be read.
-pub fn has_env(pid: i32, entry: &OsStr) -> bool {
+/// A list of texts that `/proc` has about a process, each ended by a zero; empty where there is nothing to be seen.
+fn texts(pid: i32, name: &str) -> io::Result<Vec<u8>> {
+    let read = seen(std::fs::read(format!("/proc/{pid}/{name}")))?;
+    Ok(read.unwrap_or_default())
+}
+
+/// Whether the process was started with exactly this `NAME=value` in its environment.
+///
+/// # Errors
+/// As [`any_env`].
+pub fn has_env(pid: i32, entry: &OsStr) -> io::Result<bool> {
     any_env(pid, |found| found == entry.as_bytes())
 }
 
-/// Whether the process was started with such a `NAME=value` in its environment. False when that cannot be read.
-pub fn any_env(pid: i32, wanted: impl Fn(&[u8]) -> bool) -> bool {
-    std::fs::read(format!("/proc/{pid}/environ"))
-        .is_ok_and(|environ| environ.split(|b| *b == 0).any(wanted))
+/// Whether the process was started with such a `NAME=value` in its environment. False when it is gone, or not for us to
+/// look into.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub fn any_env(pid: i32, wanted: impl Fn(&[u8]) -> bool) -> io::Result<bool> {
+    Ok(texts(pid, "environ")?.split(|b| *b == 0).any(wanted))
 }
 
-/// The value of that name in the environment that the process was started with. `None` also when that cannot be read.
-pub fn env_entry(pid: i32, name: &OsStr) -> Option<OsString> {
-    let environ = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+/// The value of that name in the environment that the process was started with. `None` also when it is gone, or not for us
+/// to look into.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub fn env_entry(pid: i32, name: &OsStr) -> io::Result<Option<OsString>> {
+    let environ = texts(pid, "environ")?;
     let mut entries = environ.split(|b| *b == 0);
-    let value =
-        entries.find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
-    Some(OsString::from_vec(value.to_vec()))
+    let value = entries.find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
+    Ok(value.map(|value| OsString::from_vec(value.to_vec())))
 }
 
 /// Whether the first argument of the process is this word.
-pub fn is_called(pid: i32, word: &str) -> bool {
-    argument_after(pid, word).is_some()
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub fn is_called(pid: i32, word: &str) -> io::Result<bool> {
+    Ok(argument_after(pid, word)?.is_some())
 }
 
-/// The second argument of a process whose first argument is this word; empty when it has none.
-pub fn argument_after(pid: i32, word: &str) -> Option<OsString> {
-    let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+/// The second argument of a process whose first argument is this word; empty when it has none. `None` also when it is gone.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub fn argument_after(pid: i32, word: &str) -> io::Result<Option<OsString>> {
+    let line = texts(pid, "cmdline")?;
     let mut arguments = line.split(|b| *b == 0).skip(1);
-    let first = arguments.next()?;
-    (first == word.as_bytes())
-        .then(|| OsString::from_vec(arguments.next().unwrap_or_default().to_vec()))
+    let is_called = arguments.next() == Some(word.as_bytes());
+    let second = || OsString::from_vec(arguments.next().unwrap_or_default().to_vec());
+    Ok(is_called.then(second))
 }
 
 /// Whether the process runs under our effective user.
@@ -168,7 +210,7 @@ pub fn is_ours(pid: i32) -> bool {
 /// A handle on exactly this process; `None` when it is gone, or its pid belongs to another by now.
 ///
 /// # Errors
-/// Whatever else pidfd_open(2) reports, such as a process out of descriptors.
+/// Whatever else pidfd_open(2) and `/proc` report, such as a process out of descriptors.
 pub fn open(identity: Identity) -> io::Result<Option<OwnedFd>> {
     // A record may hold anything; `from_raw` takes no negative number.
     let Some(pid) = Pid::from_raw(identity.pid.max(0)) else {
@@ -180,10 +222,10 @@ pub fn open(identity: Identity) -> io::Result<Option<OwnedFd>> {
         Err(errno) => return Err(errno.into()),
     };
     // Looked at after the handle is held: from here on the pid cannot change hands unnoticed.
-    match stat(identity.pid) {
-        Ok(stat) if stat.identity == identity && stat.alive => Ok(Some(fd)),
-        Ok(_) | Err(_) => Ok(None),
-    }
+    let it = seen(stat(identity.pid))?;
+    Ok(it
+        .is_some_and(|stat| stat.identity == identity && stat.alive)
+        .then_some(fd))
 }
 
 /// The id of this boot of the machine: pids and start times of another boot mean nothing.
@@ -242,6 +284,40 @@ mod tests {
     fn a_zombie_with_working_threads_is_alive() {
         assert!(!parse_stat(&line("x", "Z", 1)).expect("parses").alive);
         assert!(parse_stat(&line("x", "Z", 3)).expect("parses").alive);
+    }
+
+    /// The tests of one binary share their descriptors, so this one plays in a process of its own.
+    #[test]
+    fn a_process_that_cannot_be_looked_at_is_not_gone() {
+        let own = std::process::Command::new(std::env::current_exe().expect("this binary"))
+            .args(["--exact", "effect::proc::tests::has_no_descriptor_left"])
+            .args(["--ignored", "--test-threads=1"])
+            .output()
+            .expect("it starts");
+        let said = String::from_utf8_lossy(&own.stdout);
+        assert!(own.status.success() && said.contains("1 passed"), "{said}");
+    }
+
+    #[test]
+    #[ignore = "played by another test, in a process of its own"]
+    fn has_no_descriptor_left() {
+        let me = std::process::id().cast_signed();
+        let identity = stat(me).expect("this process").identity;
+        let pids: Vec<i32> = pids().expect("/proc").collect();
+        let mut taken = Vec::new();
+        while let Ok(file) = std::fs::File::open("/dev/null") {
+            taken.push(file);
+        }
+        let none_left = |error: io::Error| error.raw_os_error() == Some(libc::EMFILE);
+        assert!(stats(pids.into_iter()).is_err_and(none_left));
+        assert!(any_env(me, |_| false).is_err_and(none_left));
+        assert!(env_entry(me, OsStr::new("PATH")).is_err_and(none_left));
+        assert!(is_called(me, "x").is_err_and(none_left));
+        // One for the handle, and none for the look at what it is a handle on.
+        taken.pop();
+        assert!(open(identity).is_err_and(none_left));
+        taken.pop();
+        assert!(open(identity).expect("readable").is_some());
     }
 
     #[test]

@@ -81,9 +81,12 @@ pub(super) async fn run(
         now: daemon::now,
         postmortems: Semaphore::new(1),
         stopping: CancellationToken::new(),
+        over: CancellationToken::new(),
         told: tokio::sync::watch::Sender::new(0),
         crash,
     });
+    // However this ends, it is said before the runtime goes down.
+    let _over = world.over.clone().drop_guard();
     let disks = std::iter::once(dir.to_owned())
         .chain(daemon.global_log_dir.as_ref().map(PathBuf::from))
         .collect();

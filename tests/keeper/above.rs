@@ -45,7 +45,7 @@ async fn a_process_of_nobody_is_in_no_step_and_a_marked_one_without_a_keeper_is_
     let marked = Started::start(sleeper().env(MARKER_NAME, "run-1.2"));
     let is_set = || proc::any_env(marked.identity().pid, |entry| !entry.is_empty());
     // The kernel lets us go on a moment before it has put arguments and environment in their place.
-    eventually(async || is_set().then_some(())).await;
+    eventually(async || is_set().expect("readable").then_some(())).await;
     let step = step_around(marked.identity()).expect("readable");
     assert_eq!(step.as_deref(), Some("run-1.2"));
 }
@@ -62,7 +62,7 @@ async fn so_called(dir: &Path) -> Started {
         .stdin(Stdio::piped());
     let keeper = Started::start(&mut command);
     let is_called = || proc::is_called(keeper.identity().pid, "__keeper");
-    eventually(async || is_called().then_some(())).await;
+    eventually(async || is_called().expect("readable").then_some(())).await;
     keeper
 }
 

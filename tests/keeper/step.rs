@@ -94,7 +94,8 @@ impl Step {
     pub fn marked(&self) -> Vec<String> {
         let marker = OsStr::new(&self.job.marker);
         let all = proc::all().expect("/proc");
-        let ours = |s: &&proc::Stat| s.alive && proc::has_env(s.identity.pid, marker);
+        let has = |pid| proc::has_env(pid, marker).expect("/proc");
+        let ours = |s: &&proc::Stat| s.alive && has(s.identity.pid);
         all.iter().filter(ours).map(proc::describe).collect()
     }
 }

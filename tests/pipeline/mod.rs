@@ -14,6 +14,7 @@ mod elsewhere;
 mod ended;
 mod engine;
 mod files;
+mod going_down;
 mod handover;
 mod hooks;
 mod hostile;

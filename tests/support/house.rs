@@ -79,6 +79,7 @@ pub struct House {
     pub creator: Creator,
     pub metrics: Arc<Metrics>,
     pub cleaner: Cleaner,
+    pub world: Arc<World>,
     writer: Writer,
     /// `None` once it is dead.
     runtime: Option<Runtime>,
@@ -117,6 +118,7 @@ impl House {
             now: daemon::now,
             postmortems: Semaphore::new(1),
             stopping: CancellationToken::new(),
+            over: CancellationToken::new(),
             told: tokio::sync::watch::Sender::new(0),
             crash: options.crash.clone(),
         });
@@ -132,7 +134,7 @@ impl House {
             writer.clone(),
             reader.clone(),
             planner,
-            world,
+            Arc::clone(&world),
             Arc::clone(&metrics),
             "test".to_owned(),
         );
@@ -171,6 +173,7 @@ impl House {
             creator,
             metrics,
             cleaner,
+            world,
             writer,
             runtime: Some(runtime),
         }
@@ -212,6 +215,7 @@ impl House {
 
     /// Dies as a killed daemon does: engine and performers stop wherever they are, nothing is told, keepers go on.
     pub async fn die(mut self) {
+        self.world.over.cancel();
         if let Some(runtime) = self.runtime.take() {
             // Waits until no thread of it runs any more: whatever is opened next is alone.
             tokio::task::spawn_blocking(move || runtime.shutdown_timeout(Duration::from_secs(30)))
@@ -224,6 +228,7 @@ impl House {
 
 impl Drop for House {
     fn drop(&mut self) {
+        self.world.over.cancel();
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

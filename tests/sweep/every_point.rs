@@ -27,11 +27,14 @@ pub async fn undisturbed(scenario: &'static Scenario) -> (Outcome, Passed) {
     (story.outcome, story.passed)
 }
 
-/// What is wrong with a story, compared with the undisturbed one.
+/// What is wrong with a story, compared with the undisturbed one; and, if anything is, what is stored of it.
 pub fn wrong(story: &Story, undisturbed: &Outcome) -> Vec<String> {
     let mut wrong = story.wrong.clone();
     if wrong.is_empty() {
         wrong.extend(undisturbed.differs(&story.outcome));
+    }
+    if let Some(last) = wrong.last_mut() {
+        last.push_str(&format!("\nwhat is stored of it:{}", story.told));
     }
     wrong
 }

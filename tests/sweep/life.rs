@@ -113,6 +113,8 @@ pub struct Story {
     pub passed: Passed,
     /// What must never happen, and did.
     pub wrong: Vec<String>,
+    /// All that was stored of it, in words: why it came out as it did.
+    pub told: String,
 }
 
 /// More lives than any story has points.
@@ -154,6 +156,7 @@ pub async fn play(
         }
         match (ended, reader) {
             (Life::Rested(passed), Ok(reader)) => {
+                let told = stories(scene, &reader, &runs).await;
                 let runs: Vec<RunId> = runs.into_iter().flatten().collect();
                 wrong.extend(outcome::wrong_at_rest(scene, &reader, &runs).await);
                 return Story {
@@ -161,6 +164,7 @@ pub async fn play(
                     outcome: Outcome::of(scene, &reader, &runs).await,
                     passed,
                     wrong,
+                    told,
                 };
             }
             (Life::Stuck(why), _) => {
@@ -170,15 +174,21 @@ pub async fn play(
                     outcome: Outcome::default(),
                     passed: Passed::new(),
                     wrong,
+                    told: String::new(),
                 };
             }
             // Nothing gets better by further deaths.
-            (Life::Died | Life::Rested(_), _) if !wrong.is_empty() => {
+            (Life::Died | Life::Rested(_), reader) if !wrong.is_empty() => {
+                let told = match &reader {
+                    Ok(reader) => stories(scene, reader, &runs).await,
+                    Err(error) => error.to_string(),
+                };
                 return Story {
                     deaths,
                     outcome: Outcome::default(),
                     passed: Passed::new(),
                     wrong,
+                    told,
                 };
             }
             (Life::Died | Life::Rested(_), _) => {}
@@ -218,7 +228,10 @@ async fn live(
     let said = match tokio::time::timeout(PATIENCE, played).await {
         Ok(Ok(())) => return Life::Rested(daemon.end().await.passed),
         Ok(Err(Dead(said))) => said,
-        Err(_) => stories(scene, daemon.reader(), runs).await,
+        Err(_) => format!(
+            "waited in vain{}",
+            stories(scene, daemon.reader(), runs).await
+        ),
     };
     // Whatever was refused, was refused by a dying daemon; else something is wrong.
     let moment = std::time::Duration::from_secs(10);
@@ -326,8 +339,9 @@ impl Look {
     }
 }
 
+/// What is stored of the runs, and what their keepers wrote down: each on a line of its own.
 async fn stories(scene: &Scene, reader: &Reader, runs: &[Option<RunId>]) -> String {
-    let mut all = "waited in vain".to_owned();
+    let mut all = String::new();
     let cleaned = std::fs::read_to_string(scene.outside().join("gc.json")).unwrap_or_default();
     let effects = reader.pending_effects().await;
     let handovers = reader.pending_handovers().await;
@@ -341,6 +355,18 @@ async fn stories(scene: &Scene, reader: &Reader, runs: &[Option<RunId>]) -> Stri
         let events = reader.events(Some(id), 0, 10_000).await.unwrap_or_default();
         for event in events {
             all.push_str(&format!("\n  {} {}", event.kind, event.payload));
+        }
+        for step in reader.steps(id).await.unwrap_or_default() {
+            let (name, facts) = (&step.id, &step.facts);
+            all.push_str(&format!("\n  {name} {} {facts:?}", step.state));
+            let dir = scene.data().join("runs").join(format!("run-{id}"));
+            let dir = dir.join("steps").join(step.generation.to_string());
+            for file in ["keeper.json", "exit.json", "keeper.log", "output", "stderr"] {
+                if let Ok(bytes) = std::fs::read(dir.join(file)) {
+                    let text = String::from_utf8_lossy(&bytes);
+                    all.push_str(&format!("\n    {file}: {}", text.trim_end()));
+                }
+            }
         }
     }
     all

@@ -27,7 +27,7 @@ pub fn step_around(process: Identity) -> io::Result<Option<String>> {
     let mut kept = false;
     for stat in &line {
         let pid = stat.identity.pid;
-        let Some(dir) = proc::argument_after(pid, KEEPER) else {
+        let Some(dir) = proc::argument_after(pid, KEEPER)? else {
             continue;
         };
         kept = true;
@@ -40,8 +40,13 @@ pub fn step_around(process: Identity) -> io::Result<Option<String>> {
     if kept {
         return Ok(None);
     }
-    let mut others = line.iter().filter(|stat| !shared(stat));
-    Ok(others.find_map(|stat| mark(stat.identity.pid)))
+    for stat in line.iter().filter(|stat| !shared(stat)) {
+        let mark = mark(stat.identity.pid)?;
+        if mark.is_some() {
+            return Ok(mark);
+        }
+    }
+    Ok(None)
 }
 
 /// Whether any step works behind a fence that this process does not stand in itself. One whose keeper was killed counts for as
@@ -51,16 +56,20 @@ pub fn step_around(process: Identity) -> io::Result<Option<String>> {
 /// `/proc` cannot be read.
 pub fn is_any_fenced() -> io::Result<bool> {
     let (all, ours) = (proc::all()?, own_line()?);
-    let mut others = all
+    let others = all
         .iter()
         .filter(|stat| stat.alive && !is_among(&ours, stat) && proc::is_ours(stat.identity.pid));
-    Ok(others.any(|stat| {
+    for stat in others {
         let pid = stat.identity.pid;
-        match proc::argument_after(pid, KEEPER) {
+        let is_fenced = match proc::argument_after(pid, KEEPER)? {
             Some(dir) => fenced(stat.identity, Path::new(&dir)).is_some(),
-            None => mark(pid).is_some() && !matches!(step_around(stat.identity), Ok(None)),
+            None => mark(pid)?.is_some() && !matches!(step_around(stat.identity), Ok(None)),
+        };
+        if is_fenced {
+            return Ok(true);
         }
-    }))
+    }
+    Ok(false)
 }
 
 /// The step that this keeper keeps behind a fence.
@@ -81,12 +90,12 @@ fn value(marker: &str) -> &str {
 }
 
 /// The step whose marker a process carries.
-fn mark(pid: i32) -> Option<String> {
+fn mark(pid: i32) -> io::Result<Option<String>> {
     if !proc::is_ours(pid) {
-        return None;
+        return Ok(None);
     }
     let entry = proc::env_entry(pid, OsStr::new(MARKER_NAME))?;
-    Some(String::from_utf8_lossy(entry.as_bytes()).into_owned())
+    Ok(entry.map(|entry| String::from_utf8_lossy(entry.as_bytes()).into_owned()))
 }
 
 /// This process and its ancestors.

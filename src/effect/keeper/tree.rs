@@ -14,8 +14,9 @@ pub fn of_keeper(marker: &str) -> io::Result<Vec<Stat>> {
     let all = proc::all()?;
     let me = std::process::id().cast_signed();
     let below = proc::descendants(&all, &[me], None);
-    let belongs = |pid| pid != me && (below.contains(&pid) || is_marked(pid, marker));
-    Ok(living(all, belongs))
+    living(all, |pid| {
+        Ok(pid != me && (below.contains(&pid) || is_marked(pid, marker)?))
+    })
 }
 
 /// The living children of this thread, which in a keeper is the process. Quick, and not the whole tree; empty where the
@@ -39,17 +40,19 @@ pub fn of_lost(marker: &str, keeper: Option<&KeeperRecord>) -> io::Result<Vec<St
         Some(keeper) => orphaned_session(&all, keeper)?,
         None => None,
     };
-    let roots: Vec<i32> = all
-        .iter()
-        .filter(|s| Some(s.session) == session || is_marked(s.identity.pid, marker))
-        .map(|s| s.identity.pid)
-        .filter(|pid| *pid != me)
-        .collect();
-    let below = proc::descendants(&all, &roots, Some(me));
-    let roots: HashSet<i32> = roots.into_iter().collect();
-    Ok(living(all, |pid| {
-        roots.contains(&pid) || (below.contains(&pid) && proc::is_ours(pid))
-    }))
+    let mut roots = Vec::new();
+    for Stat {
+        identity,
+        session: its,
+        ..
+    } in &all
+    {
+        let pid = identity.pid;
+        if pid != me && (Some(*its) == session || is_marked(pid, marker)?) {
+            roots.push(pid);
+        }
+    }
+    from_roots(all, &roots)
 }
 
 /// What still works for a step whose directory knows nothing of it: whatever carries a marker that `knows` says yes to, the
@@ -57,24 +60,34 @@ pub fn of_lost(marker: &str, keeper: Option<&KeeperRecord>) -> io::Result<Vec<St
 pub fn of_strays(knows: impl Fn(&[u8]) -> bool) -> io::Result<Vec<Stat>> {
     let all = proc::all()?;
     let me = std::process::id().cast_signed();
-    let marked = |pid| proc::is_ours(pid) && proc::any_env(pid, &knows);
-    let mut roots: HashSet<i32> = all
-        .iter()
-        .filter(|s| s.alive && s.identity.pid != me && marked(s.identity.pid))
-        .map(|s| s.identity.pid)
-        .collect();
-    let above: Vec<i32> = all
-        .iter()
-        .filter(|s| roots.contains(&s.identity.pid))
-        .map(|s| s.parent)
-        .filter(|pid| *pid != me && proc::is_ours(*pid) && proc::is_called(*pid, KEEPER))
-        .collect();
-    roots.extend(above);
-    let listed: Vec<i32> = roots.iter().copied().collect();
-    let below = proc::descendants(&all, &listed, Some(me));
-    Ok(living(all, |pid| {
-        roots.contains(&pid) || (below.contains(&pid) && proc::is_ours(pid))
-    }))
+    let mut roots = Vec::new();
+    for Stat {
+        identity,
+        parent,
+        alive,
+        ..
+    } in &all
+    {
+        let (pid, above) = (identity.pid, *parent);
+        if pid == me || !alive || !proc::is_ours(pid) || !proc::any_env(pid, &knows)? {
+            continue;
+        }
+        roots.push(pid);
+        if above != me && proc::is_ours(above) && proc::is_called(above, KEEPER)? {
+            roots.push(above);
+        }
+    }
+    from_roots(all, &roots)
+}
+
+/// The roots and what is ours below them; never this process, nor what is below it and is no root.
+fn from_roots(all: Vec<Stat>, roots: &[i32]) -> io::Result<Vec<Stat>> {
+    let me = std::process::id().cast_signed();
+    let below = proc::descendants(&all, roots, Some(me));
+    let roots: HashSet<i32> = roots.iter().copied().collect();
+    living(all, |pid| {
+        Ok(roots.contains(&pid) || (below.contains(&pid) && proc::is_ours(pid)))
+    })
 }
 
 /// The number of a session stays taken while the session has members. So if no process has that pid any more, those
@@ -99,11 +112,16 @@ pub fn cpu_ticks() -> io::Result<u64> {
     Ok(all.iter().map(part).fold(0, u64::saturating_add))
 }
 
-fn is_marked(pid: i32, marker: &str) -> bool {
-    proc::is_ours(pid) && proc::has_env(pid, OsStr::new(marker))
+fn is_marked(pid: i32, marker: &str) -> io::Result<bool> {
+    Ok(proc::is_ours(pid) && proc::has_env(pid, OsStr::new(marker))?)
 }
 
-fn living(all: Vec<Stat>, belongs: impl Fn(i32) -> bool) -> Vec<Stat> {
-    let wanted = |stat: &Stat| stat.alive && belongs(stat.identity.pid);
-    all.into_iter().filter(wanted).collect()
+fn living(all: Vec<Stat>, belongs: impl Fn(i32) -> io::Result<bool>) -> io::Result<Vec<Stat>> {
+    let mut living = Vec::new();
+    for stat in all {
+        if stat.alive && belongs(stat.identity.pid)? {
+            living.push(stat);
+        }
+    }
+    Ok(living)
 }

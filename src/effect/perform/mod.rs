@@ -83,6 +83,8 @@ pub struct World {
     pub postmortems: Semaphore,
     /// Cancelled when the daemon ends and its steps with it; performers let go then as if their step was told to stop.
     pub stopping: CancellationToken,
+    /// Cancelled before the runtime goes down, see [`World::goes_on`].
+    pub over: CancellationToken,
     /// The number of the newest public event: whoever follows the events waits for it to change.
     pub told: watch::Sender<u64>,
     /// Where to die, in a test of deaths.
@@ -90,6 +92,15 @@ pub struct World {
 }
 
 impl World {
+    /// Comes back while the daemon goes on. A runtime that goes down makes tasks and calls fail in any order: what fails
+    /// then is trouble of nobody, and the step that it was about works on for the next daemon. Whoever would act on a
+    /// failure waits here first, and is taken down with the rest.
+    pub(crate) async fn goes_on(&self) {
+        if self.over.is_cancelled() {
+            std::future::pending().await
+        }
+    }
+
     /// Wakes whoever follows the events, after a step has told some.
     pub(in crate::effect) fn tell(&self, applied: &StepApplied) {
         let newest = match applied {
@@ -208,6 +219,7 @@ pub async fn perform(world: &World, order: &Order, stop: &CancellationToken) -> 
 /// report for the end of the step; where that cannot be done, a person has to, and is told so. Trouble that is only the
 /// end of this daemon ends no step.
 pub async fn give_up(world: &World, order: &Order, trouble: Trouble) -> Done {
+    world.goes_on().await;
     if trouble.code == trouble::DAEMON_ENDING {
         return Done::again("the daemon is ending");
     }

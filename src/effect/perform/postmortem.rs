@@ -21,6 +21,7 @@ pub(super) async fn postmortem(desk: &Desk<'_>, stop: &CancellationToken) -> Res
         Ok(told) => told,
         Err(trouble) if trouble.code == DAEMON_ENDING => return Err(trouble),
         Err(trouble) => {
+            desk.world.goes_on().await;
             // Nobody listens to it any more.
             explain::end(desk).await?;
             Told::Failed(trouble.message, Usage::default())

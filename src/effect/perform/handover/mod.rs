@@ -60,7 +60,10 @@ pub async fn hand_over(world: &World, order: &HandoverOrder) -> HandoverDone {
             event,
             run_event,
         },
-        Err(snag) => in_the_way(order, snag),
+        Err(snag) => {
+            world.goes_on().await;
+            in_the_way(order, snag)
+        }
     }
 }
 
