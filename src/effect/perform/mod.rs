@@ -5,6 +5,7 @@
 mod agent_job;
 mod agent_step;
 mod beginning;
+mod check_failed;
 mod checks;
 mod close;
 mod collect;

@@ -1,16 +1,13 @@
 //! `analysis/summary.md`: an ended run on a page, made of what is recorded and of nothing else. It needs no agent, and the
 //! same records always make the same page. What the figures mean is for its reader, and for the agent that reads it next.
 
-use std::fmt::{self, Display, Write as _};
+mod lists;
+mod words;
 
-use crate::core::time::Time;
-use crate::core::watchdog::{Checks, Iteration, Review};
+use std::fmt::{self, Display};
+
 use crate::store::{StoredEvent, StoredRun, StoredStep};
-
-/// Lines of the timeline; of more, the first and the last are shown.
-const TIMELINE: usize = 400;
-/// Characters of one cell or of one line of the timeline.
-const CELL: usize = 160;
+use words::{cell, none, span, when};
 
 /// Everything that is recorded of a run.
 #[derive(Clone, Copy, Debug)]
@@ -181,153 +178,4 @@ impl Records<'_> {
         }
         Ok(())
     }
-
-    fn iterations(&self, page: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let facts = &self.run.facts;
-        if facts.history.is_empty() {
-            return Ok(());
-        }
-        writeln!(
-            page,
-            "\n## Iterations\n\n| # | task | commits | boxes | review | checks | said to be complete |\n|---|---|---|---|---|---|---|"
-        )?;
-        for it in &facts.history {
-            writeln!(
-                page,
-                "| {} | {} | {} | {} | {} | {} | {} |",
-                it.number,
-                it.task.as_deref().map_or_else(none, cell),
-                it.commits,
-                it.boxes_ticked,
-                review(it),
-                checks(it),
-                if it.claimed_complete { "yes" } else { "no" },
-            )?;
-        }
-        Ok(())
-    }
-
-    fn attempts(&self, page: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            page,
-            "\n## Steps\n\n| step | iteration | phase | try | ended as | took | exit | why |\n|---|---|---|---|---|---|---|---|"
-        )?;
-        for step in self.steps {
-            let took = step.facts.started_at.zip(step.facts.ended_at);
-            writeln!(
-                page,
-                "| {} | {} | {} | {} | {} | {} | {} | {} |",
-                step.generation,
-                step.iteration,
-                step.phase,
-                step.attempt,
-                step.state.as_str(),
-                took.map_or_else(none, |(from, to)| span(to.ms_since(from))),
-                step.facts
-                    .exit_code
-                    .map_or_else(none, |code| code.to_string()),
-                step.facts.message.as_deref().map_or_else(none, cell),
-            )?;
-        }
-        Ok(())
-    }
-
-    /// What was open at the end.
-    fn failures(&self, page: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let notes = &self.run.facts.notes;
-        let mut lines = Vec::new();
-        lines.extend(
-            notes
-                .signals
-                .iter()
-                .map(|it| format!("signal: {}", it.as_str())),
-        );
-        let failed = notes.failures.iter();
-        lines.extend(failed.map(|it| format!("check `{}`: {}", cell(&it.command), cell(&it.why))));
-        lines.extend(
-            notes
-                .findings
-                .as_deref()
-                .map(|it| format!("review: {}", cell(it))),
-        );
-        lines.extend(
-            notes
-                .conflict
-                .iter()
-                .map(|it| format!("conflict: {}", cell(it))),
-        );
-        if lines.is_empty() {
-            return Ok(());
-        }
-        writeln!(page, "\n## Open at the end\n")?;
-        lines.iter().try_for_each(|line| writeln!(page, "- {line}"))
-    }
-
-    fn timeline(&self, page: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(page, "\n## Timeline\n")?;
-        let half = TIMELINE / 2;
-        let all = self.events.len();
-        for (at, event) in self.events.iter().enumerate() {
-            let left_out = all > TIMELINE && (half..all - half).contains(&at);
-            if !left_out {
-                let payload = cell(&event.payload.to_string());
-                writeln!(page, "- {} {} {payload}", when(Some(event.at)), event.kind)?;
-            } else if at == half {
-                writeln!(page, "- … {} more …", all - TIMELINE)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn review(it: &Iteration) -> &'static str {
-    match it.review {
-        Review::NotAsked => "-",
-        Review::Approved => "approved",
-        Review::ChangesRequested => "sent back",
-    }
-}
-
-fn checks(it: &Iteration) -> &'static str {
-    match it.checks {
-        Checks::None => "-",
-        Checks::Passed => "passed",
-        Checks::Failed { .. } => "failed",
-    }
-}
-
-fn none() -> String {
-    "-".to_owned()
-}
-
-fn when(at: Option<Time>) -> String {
-    let at = at.and_then(|at| jiff::Timestamp::from_millisecond(at.0).ok());
-    at.map_or_else(none, |at| at.to_string())
-}
-
-/// A duration for people.
-fn span(ms: u64) -> String {
-    let (seconds, tenths) = (ms / 1000, ms % 1000 / 100);
-    match seconds {
-        0..60 => format!("{seconds}.{tenths} s"),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
-    }
-}
-
-/// Text that stays in its cell: one line, no bars, not too long.
-fn cell(text: &str) -> String {
-    let mut cell = String::new();
-    for (count, c) in text.chars().enumerate() {
-        if count == CELL {
-            cell.push('…');
-            break;
-        }
-        let _ = match c {
-            '|' => write!(cell, "\\|"),
-            c if c.is_control() => write!(cell, " "),
-            c => write!(cell, "{c}"),
-        };
-    }
-    cell
 }
