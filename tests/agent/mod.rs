@@ -3,6 +3,8 @@
 mod bridge;
 mod chunks;
 mod conversation;
+mod conversation_led;
+mod conversation_told;
 mod dialects;
 mod drivers;
 mod faults;

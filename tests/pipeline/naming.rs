@@ -1,22 +1,17 @@
-//! Names by a model: who is asked and how, what of the answer becomes a name, and that a run without one goes its way. The
-//! model stands behind a program that is called as Claude Code is.
+//! Names by a model: who is asked and how, what of the answer becomes a name, and that a run without one goes its way; what
+//! interrupts the call: `naming_lives`. The model stands behind a program that is called as Claude Code is.
 
 use std::path::Path;
 
-use agent_loop::config::Shutdown;
 use agent_loop::core::run::{Event, RunId, State};
-use agent_loop::effect::keeper;
-use agent_loop::store::{self, Found};
-use rustix::process::{Pid, Signal, kill_process};
+use agent_loop::store::Found;
 use serde_json::{Value, json};
 
 use super::ONE_TASK;
-use crate::support::{
-    House, Options, Repository, Turnstile, agents, eventually, is_alive, processes_of, request,
-};
+use crate::support::{House, Options, Repository, agents, is_alive, processes_of, request};
 
 /// Settings by which `script` is asked for the name, and the scripted agent works.
-fn asks(repo: &Repository, script: &str) -> Value {
+pub(super) fn asks(repo: &Repository, script: &str) -> Value {
     let program = repo.beside("claude.sh", &format!("#!/bin/sh\n{script}\n"));
     agents::make_executable(&program);
     json!({
@@ -27,7 +22,7 @@ fn asks(repo: &Repository, script: &str) -> Value {
 }
 
 /// The shell words that answer this, as Claude Code does.
-fn says(repo: &Repository, answer: &str) -> String {
+pub(super) fn says(repo: &Repository, answer: &str) -> String {
     let usage = json!({ "input_tokens": 700, "output_tokens": 7 });
     let last = json!({ "type": "result", "subtype": "success", "is_error": false, "result": answer, "usage": usage });
     let said = repo.beside(&format!("said-{}", uuid::Uuid::new_v4()), &last.to_string());
@@ -35,14 +30,14 @@ fn says(repo: &Repository, answer: &str) -> String {
 }
 
 /// What the world was told of the name.
-async fn told(house: &House, id: &RunId) -> Value {
+pub(super) async fn told(house: &House, id: &RunId) -> Value {
     house
         .until(id, async || house.told(id, "RUN_NAMED").await.pop())
         .await
 }
 
 /// The run has the name of its spec, nobody else's words in anything that bears it, and the reason is told.
-async fn stays_unnamed(house: &House, id: &RunId, why: &str) {
+pub(super) async fn stays_unnamed(house: &House, id: &RunId, why: &str) {
     let told = told(house, id).await;
     assert_eq!(told["name"], "thing", "{told}");
     assert_eq!(told["name_source"], "spec_slug", "{told}");
@@ -53,13 +48,21 @@ async fn stays_unnamed(house: &House, id: &RunId, why: &str) {
     );
 }
 
-fn calls(repo: &Repository) -> usize {
+pub(super) fn calls(repo: &Repository) -> usize {
     let calls = std::fs::read_to_string(repo.outside().join("calls"));
     calls.unwrap_or_default().lines().count()
 }
 
-fn count(repo: &Repository) -> String {
+pub(super) fn count(repo: &Repository) -> String {
     format!("echo $$ >> '{}'", repo.outside().join("calls").display())
+}
+
+/// None of the processes is alive whose ids stand in the file.
+pub(super) fn are_gone(pids: &Path) {
+    let pids = std::fs::read_to_string(pids).expect("it was called");
+    for pid in pids.split_whitespace() {
+        assert!(!is_alive(pid.parse().expect("a number")), "{pid} lives");
+    }
 }
 
 #[tokio::test]
@@ -236,188 +239,6 @@ async fn a_name_is_not_waited_for_longer_than_an_agent_may_take() {
     house.operate(&id, Event::Cancel).await;
     house.settled(&id).await;
     assert_eq!(processes_of(&id), []);
-}
-
-/// None of the processes is alive whose ids stand in the file.
-fn are_gone(pids: &Path) {
-    let pids = std::fs::read_to_string(pids).expect("it was called");
-    for pid in pids.split_whitespace() {
-        assert!(!is_alive(pid.parse().expect("a number")), "{pid} lives");
-    }
-}
-
-#[tokio::test]
-async fn a_cancel_ends_the_call_and_the_next_start_asks_anew() {
-    let repo = Repository::with_plan(ONE_TASK);
-    let house = House::over(&repo).await;
-    let mut stile = Turnstile::new(repo.outside(), "asked");
-    let settings = asks(
-        &repo,
-        &format!(
-            "{}; {}; {}",
-            count(&repo),
-            stile.sh(),
-            says(&repo, "second-thought")
-        ),
-    );
-    let id = house.create(&repo, None, settings).await;
-    stile.somebody().await;
-    let asked = house.run(&id).await;
-    assert_eq!((asked.state, asked.facts.naming), (State::Running, None));
-    house.operate(&id, Event::Cancel).await;
-    let run = house.settled(&id).await;
-    assert_eq!((run.state, run.facts.naming), (State::Canceled, None));
-    assert_eq!(processes_of(&id), []);
-    are_gone(&repo.outside().join("calls"));
-    let call = house.dir(&id).join("steps/1/naming");
-    match keeper::find(&call).expect("readable") {
-        keeper::Found::Exited(exit) => assert!(exit.canceled, "ended by its time: {exit:?}"),
-        other => panic!("{other:?}"),
-    }
-    assert_eq!(
-        repo.git(&["branch", "--list", "run/*"]),
-        "",
-        "no branch was begun"
-    );
-
-    let merge_strategy = None;
-    house.operate(&id, Event::Retry { merge_strategy }).await;
-    stile.somebody().await;
-    stile.open();
-    let run = house.rests(&id, State::Completed).await;
-    assert_eq!((run.name(), calls(&repo)), ("second-thought", 2));
-    house.check().await;
-}
-
-#[tokio::test]
-async fn a_paused_run_holds_its_slot_until_the_call_is_gone_and_is_named_once() {
-    let repo = Repository::with_plan(ONE_TASK);
-    let house = House::over(&repo).await;
-    let (mut begins, mut ends) = (
-        Turnstile::new(repo.outside(), "begins"),
-        Turnstile::new(repo.outside(), "ends"),
-    );
-    // The first call takes its time to end; later ones answer.
-    let mut settings = asks(
-        &repo,
-        &format!(
-            "{}; end() {{ {}; exit; }}\nif [ $(wc -l < '{}') = 1 ]; then trap end TERM; {}; fi; {}",
-            count(&repo),
-            ends.sh(),
-            repo.outside().join("calls").display(),
-            begins.sh(),
-            says(&repo, "named-once")
-        ),
-    );
-    settings["stop_grace_sec"] = json!(100);
-    let script = "then = 'default'\n[[turn]]\nsteps = [{ sh = 'exit 1' }, { exit = 1 }]\n";
-    settings["agents"]["scripted"] =
-        json!({ "driver": "scripted", "args": [repo.beside("script.toml", script)] });
-    let id = house.create(&repo, None, settings).await;
-    begins.somebody().await;
-    house.operate(&id, Event::Pause).await;
-    ends.somebody().await;
-    let paused = house.run(&id).await;
-    assert_eq!(paused.state, State::Paused);
-    assert!(paused.facts.step.is_some(), "it holds its slot");
-    house.resume(&id).await;
-    house.gated(&id, &["previous_step_alive"]).await;
-    ends.open();
-    let run = house.rests(&id, State::Completed).await;
-    assert_eq!((run.name(), calls(&repo)), ("named-once", 2));
-    let told = house.told(&id, "RUN_NAMED").await;
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(
-        house.steps(&id, "implementation").await.len() > 2,
-        "with a try more"
-    );
-    house.check().await;
-}
-
-#[tokio::test]
-async fn a_call_outlives_its_daemon_and_its_answer_is_heard_by_the_next_one() {
-    let repo = Repository::with_plan(ONE_TASK);
-    let house = House::over(&repo).await;
-    let mut stile = Turnstile::new(repo.outside(), "asked");
-    let settings = asks(
-        &repo,
-        &format!(
-            "{}; {}; {}",
-            count(&repo),
-            stile.sh(),
-            says(&repo, "heard-later")
-        ),
-    );
-    let id = house.create(&repo, None, settings).await;
-    stile.somebody().await;
-    house.die().await;
-    let house = House::over(&repo).await;
-    stile.open();
-    let run = house.rests(&id, State::Completed).await;
-    assert_eq!((run.name(), calls(&repo)), ("heard-later", 1));
-    assert_eq!(run.facts.lost, 0);
-    house.check().await;
-}
-
-#[tokio::test]
-async fn a_call_that_is_killed_with_its_daemon_and_its_keeper_leaves_the_run_its_name() {
-    let repo = Repository::with_plan(ONE_TASK);
-    let house = House::over(&repo).await;
-    let mut stile = Turnstile::new(repo.outside(), "asked");
-    let settings = asks(&repo, &stile.sh());
-    let id = house.create(&repo, None, settings).await;
-    stile.somebody().await;
-    house.die().await;
-    for (pid, _) in processes_of(&id) {
-        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-        let _ = kill_process(pid.expect("a process"), Signal::KILL);
-    }
-    eventually(async || processes_of(&id).is_empty().then_some(())).await;
-    let house = House::over(&repo).await;
-    let run = house.rests(&id, State::Completed).await;
-    stays_unnamed(&house, &id, "ended before there was an answer").await;
-    assert_eq!(run.facts.lost, 0, "no step was lost");
-    house.check().await;
-}
-
-#[tokio::test]
-async fn no_branch_is_made_before_the_name_is_stored() {
-    let repo = Repository::with_plan(ONE_TASK);
-    let house = House::over(&repo).await;
-    let mut stile = Turnstile::new(repo.outside(), "asked");
-    let script = format!("{}; {}", stile.sh(), says(&repo, "stored-late"));
-    let id = house.create(&repo, None, asks(&repo, &script)).await;
-    stile.somebody().await;
-    let stranger = rusqlite::Connection::open(store::file(&house.data)).expect("opens");
-    stranger.execute_batch("BEGIN IMMEDIATE").expect("locked");
-    stile.open();
-    // The answer could not be stored, and the lane had its turn since.
-    eventually(async || (house.metrics.store_retries.get() > 1).then_some(())).await;
-    assert_eq!(repo.git(&["branch", "--list", "run/*"]), "");
-    stranger.execute_batch("ROLLBACK").expect("free again");
-    let run = house.rests(&id, State::Completed).await;
-    assert_eq!(run.name(), "stored-late");
-    let branch = run.facts.worktree.expect("a worktree").run_branch;
-    assert_eq!(branch, "run/stored-late");
-    house.check().await;
-}
-
-#[tokio::test]
-async fn a_call_ends_with_its_daemon_where_steps_do() {
-    let repo = Repository::with_plan(ONE_TASK);
-    let house = House::over(&repo).await;
-    let mut stile = Turnstile::new(repo.outside(), "asked");
-    let settings = asks(&repo, &stile.sh());
-    let id = house.create(&repo, None, settings).await;
-    stile.somebody().await;
-    house.handle.drain(Shutdown::Stop).await;
-    assert_eq!(processes_of(&id), []);
-    assert_eq!(house.run(&id).await.state, State::Running);
-    house.die().await;
-    let house = House::over(&repo).await;
-    house.rests(&id, State::Completed).await;
-    stays_unnamed(&house, &id, "ended before there was an answer").await;
-    house.check().await;
 }
 
 #[tokio::test]
