@@ -1,5 +1,5 @@
-//! The bridge's side of a conversation by the Agent Client Protocol: recorded ones with real agents, and what no recording
-//! has. The process that holds it is not here (`bridge`).
+//! The bridge's side of a conversation by the Agent Client Protocol: recorded ones with real agents. What no
+//! recording has: `conversation_led`, `conversation_told`; the process that holds it: `bridge`.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
-//! What is left of runs that ended long ago: it goes when its time is over, and never anything that is kept nowhere else. What has to
-//! stay: `kept_back`.
+//! What is left of runs that ended long ago: it goes when its time is over, and never anything that is kept nowhere else.
+//! What has to stay: `kept_back`.
 
 use std::path::Path;
 
