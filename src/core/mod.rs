@@ -10,3 +10,4 @@ pub mod skills;
 pub mod step;
 pub mod time;
 pub mod watchdog;
+pub mod words;

@@ -121,7 +121,6 @@ fn job(world: &World, notice: &Notice<'_>, dir: &Path, marker: String) -> Result
             idle_timeout_ms: None,
             max_output_bytes: OUTPUT_BYTES,
         }],
-        stop_on_failure: false,
         grace_ms: ms(GRACE),
         worktree_lock: None,
         // The user's own command, with all that the user may.

@@ -213,7 +213,7 @@ async fn a_template_of_ones_own_is_read_where_it_is_and_comes_first() {
     let device = device.display().to_string();
     let ended = prompt(&repo, &["specs/thing.md", "--config", &device]).await;
     assert_eq!(ended.code, Some(1), "{}", ended.out);
-    assert!(ended.err.contains("it is not a file"), "{}", ended.err);
+    assert!(ended.err.contains("it is no regular file"), "{}", ended.err);
     std::fs::remove_file(&mine).expect("it was there");
     let ended = prompt(&repo, &["specs/thing.md", "--config", &config]).await;
     assert_eq!(ended.code, Some(1), "{}", ended.out);

@@ -11,7 +11,7 @@ use agent_loop::effect::keeper::{
 use agent_loop::effect::proc;
 use rustix::process::{Pid, Signal};
 
-use super::step::{Bystander, EXE, Step, exited};
+use super::step::{Bystander, EXE, Step, Succeeded as _, exited};
 
 pub fn signal(handle: &Handle, signal: Signal) {
     let pid = handle.record().expect("it is on record").identity.pid;

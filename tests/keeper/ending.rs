@@ -2,7 +2,7 @@
 
 use agent_loop::effect::keeper::Stopped;
 
-use super::step::{Bystander, Step, exited};
+use super::step::{Bystander, Step, Succeeded as _, exited};
 use crate::support::eventually;
 
 #[tokio::test]

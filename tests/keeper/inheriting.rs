@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use agent_loop::effect::keeper::{ExitRecord, OsText};
 
-use super::step::{EXE, Step};
+use super::step::{EXE, Step, Succeeded as _};
 
 /// Runs the step's keeper from a shell that was prepared by `first`.
 fn run_from_shell(step: &Step, first: &str) -> ExitRecord {

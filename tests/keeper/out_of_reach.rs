@@ -13,7 +13,7 @@ use agent_loop::effect::proc;
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 
 use super::adopting::forge;
-use super::step::{Bystander, EXE, Step, exited};
+use super::step::{Bystander, EXE, Step, Succeeded as _, exited};
 use crate::sandbox::landlock;
 use crate::support::PATIENCE;
 

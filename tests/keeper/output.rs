@@ -6,7 +6,7 @@ use agent_loop::effect::proc;
 use rustix::process::Signal;
 
 use super::adopting::signal;
-use super::step::{Step, exited, grown};
+use super::step::{Step, Succeeded as _, exited, grown};
 use crate::support::{Disk, eventually};
 
 const LINE: &str = "0123456789abcde\n";

@@ -24,7 +24,6 @@ impl Step {
             job: Job {
                 marker: keeper::marker(&uuid::Uuid::now_v7().to_string()),
                 commands: Vec::new(),
-                stop_on_failure: false,
                 grace_ms: 30_000,
                 worktree_lock: None,
                 sandbox: None,
@@ -97,6 +96,25 @@ impl Step {
         let has = |pid| proc::has_env(pid, marker).expect("/proc");
         let ours = |s: &&proc::Stat| s.alive && has(s.identity.pid);
         all.iter().filter(ours).map(proc::describe).collect()
+    }
+}
+
+/// Whether something has ended well.
+pub trait Succeeded {
+    /// It ran and exited with 0 by itself; of a step, each of its commands did.
+    fn succeeded(&self) -> bool;
+}
+
+impl Succeeded for CommandRecord {
+    fn succeeded(&self) -> bool {
+        self.exit_code == Some(0) && self.stopped.is_none()
+    }
+}
+
+impl Succeeded for ExitRecord {
+    fn succeeded(&self) -> bool {
+        let ran = !self.canceled && self.refused.is_none();
+        ran && self.commands.iter().all(Succeeded::succeeded)
     }
 }
 

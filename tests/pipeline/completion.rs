@@ -163,7 +163,7 @@ async fn blocked_tasks_alone_hold_the_run() {
     "#;
     let id = house.create(&repo, Some(script), json!({})).await;
     let why = house.held(&id, "plan_blocked").await;
-    assert!(why.contains("1 tasks are left"), "{why}");
+    assert!(why.contains("1 task is left and is marked"), "{why}");
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ async fn what_is_known_of_a_run_stands_in_its_prompts() {
     ] {
         assert!(prompts[0].contains(known), "{known}: {}", prompts[0]);
     }
-    let before = "1 commits, 1 boxes ticked, review approved, checks passed";
+    let before = "1 commit, 1 box ticked, review approved, checks passed";
     assert!(!prompts[0].contains(before), "{}", prompts[0]);
     assert!(prompts[1].contains(before), "{}", prompts[1]);
     let reviews = house.prompts(&id, "review").await;

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
 use super::landlock;
-use crate::keeper::step::Step;
+use crate::keeper::step::{Step, Succeeded as _};
 
 /// A step behind a fence that leaves open `open` and the devices; `outside` lies beside it.
 struct Fenced {

@@ -16,6 +16,7 @@ use crate::cli::demo::private::PrivateDaemon;
 use crate::cli::demo::{SCRIPT, repository};
 use crate::cli::error::Error;
 use crate::cli::render::text::{plain, tail};
+use crate::core::words::several;
 
 /// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
@@ -70,9 +71,9 @@ async fn play(home: &Path, context: &mut Context) -> Result<(), Error> {
     let created = create(&client, &repo, &script).await?;
     let run = created.run.id.to_string();
     context.line(format!(
-        "run {}: {} tasks, agent `scripted`",
+        "run {}: {}, agent `scripted`",
         tail(created.run.id),
-        created.plan.tasks
+        several(created.plan.tasks, "task", "tasks")
     ))?;
     follow(&client, &run, context).await?;
     let ended = fetch(&client, &run).await?;

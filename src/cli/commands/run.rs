@@ -16,6 +16,7 @@ use crate::cli::context::Context;
 use crate::cli::error::Error;
 use crate::cli::render;
 use crate::cli::render::text::{plain, tail};
+use crate::core::words::several;
 
 /// How long the end of the output may take after the run has ended.
 const REST: Duration = Duration::from_secs(10);
@@ -128,19 +129,21 @@ async fn attend(
 
 /// What the plan counts, and what it skips.
 fn summary(plan: &PlanSummary, context: &mut Context) -> Result<(), Error> {
-    let mut text = format!("plan: {} tasks, {} done", plan.tasks, plan.done);
+    let tasks = several(plan.tasks, "task", "tasks");
+    let mut text = format!("plan: {tasks}, {} done", plan.done);
     if plan.blocked > 0 {
         text.push_str(&format!(", {} blocked", plan.blocked));
     }
     if plan.human > 0 {
-        text.push_str(&format!("; {} boxes for a person do not count", plan.human));
+        let boxes = several(plan.human, "box for a person does", "boxes for a person do");
+        text.push_str(&format!("; {boxes} not count"));
     }
     context.line(text)?;
     for skipped in &plan.skipped {
         let heading = plain(&skipped.heading);
         context.line(format!(
-            "skipped: {:?} with {} boxes",
-            heading, skipped.boxes
+            "skipped: {heading:?} with {}",
+            several(skipped.boxes, "box", "boxes")
         ))?;
     }
     Ok(())

@@ -28,9 +28,6 @@ pub struct Job {
     pub marker: String,
     /// Run one after the other, each in a process group of its own.
     pub commands: Vec<Command>,
-    /// Leave out the remaining commands once one has failed.
-    #[serde(default)]
-    pub stop_on_failure: bool,
     /// Between SIGTERM and SIGKILL, in milliseconds.
     pub grace_ms: u64,
     /// A file that is locked as long as the keeper lives, so that two steps never work in one worktree.

@@ -118,12 +118,8 @@ fn run(job: &Job, signals: &Signals, fence: Option<&Fence>) -> std::io::Result<E
             exit.left_behind.extend(ending.ended);
         }
         exit.survivors.extend(ending.survivors);
-        let failed = !record.succeeded();
         exit.canceled |= record.stopped == Some(super::Stopped::Canceled);
         exit.commands.push(record);
-        if failed && job.stop_on_failure {
-            break;
-        }
     }
     Ok(exit)
 }

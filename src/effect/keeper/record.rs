@@ -65,13 +65,6 @@ impl ExitRecord {
     pub fn read(dir: &Path) -> Result<Option<Self>, KeeperError> {
         files::read(&dir.join(files::EXIT))
     }
-
-    /// Every command ran and exited with 0 by itself.
-    pub fn succeeded(&self) -> bool {
-        !self.canceled
-            && self.refused.is_none()
-            && self.commands.iter().all(CommandRecord::succeeded)
-    }
 }
 
 /// How one command ended.
@@ -114,11 +107,6 @@ impl CommandRecord {
         let latest = self.running.get(latest..)?;
         (!latest.is_empty()).then(|| format!("there ran then: {}", latest.join(", ")))
     }
-
-    /// It ran and exited with 0 by itself.
-    pub fn succeeded(&self) -> bool {
-        self.exit_code == Some(0) && self.stopped.is_none()
-    }
 }
 
 /// Why the keeper ended a command.
@@ -131,36 +119,4 @@ pub enum Stopped {
     Idle,
     /// The keeper was asked to stop.
     Canceled,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_stopped_has_not_succeeded_whatever_it_exited_with() {
-        let well = CommandRecord {
-            exit_code: Some(0),
-            ..CommandRecord::default()
-        };
-        let stopped = CommandRecord {
-            stopped: Some(Stopped::TimedOut),
-            ..well.clone()
-        };
-        assert!(well.succeeded() && !stopped.succeeded());
-        let exit = ExitRecord {
-            commands: vec![well],
-            ..ExitRecord::default()
-        };
-        let canceled = ExitRecord {
-            canceled: true,
-            ..exit.clone()
-        };
-        let refused = ExitRecord {
-            refused: Some("busy".to_owned()),
-            ..exit.clone()
-        };
-        assert!(exit.succeeded());
-        assert!(!canceled.succeeded() && !refused.succeeded());
-    }
 }

@@ -112,7 +112,6 @@ pub(super) async fn job(
             },
             max_output_bytes: desk.config.max_output_bytes,
         }],
-        stop_on_failure: false,
         grace_ms: desk.config.stop_grace_sec.saturating_mul(1000),
         worktree_lock: Some(lock.into()),
         sandbox,

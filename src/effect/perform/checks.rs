@@ -86,7 +86,6 @@ async fn job(desk: &Desk<'_>, dir: &Path) -> Result<Job, Trouble> {
     Ok(Job {
         marker: step_rest::marker(desk),
         commands,
-        stop_on_failure: false,
         grace_ms: desk.config.stop_grace_sec.saturating_mul(1000),
         worktree_lock: Some(desk.files.worktree_lock().into()),
         sandbox,

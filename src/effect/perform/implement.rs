@@ -16,6 +16,7 @@ use super::{products, prompting, session, step_news};
 use crate::agent::{Report, Role};
 use crate::core::plan::{self, Next, TOKEN};
 use crate::core::run::{AgentReport, Event, Mode, Trouble, TroubleKind};
+use crate::core::words::several;
 use crate::effect::files::{Row, RowKind};
 use crate::effect::git::{self, FileCommit, Leftovers, Repo, Tip};
 
@@ -112,7 +113,8 @@ async fn settle(desk: &Desk<'_>, repo: &Repo, heard: Heard) -> Result<Done, Trou
             session: heard.session.clone(),
         },
     };
-    let message = format!("{}; {commits} commits{remarks}", report.class.as_str());
+    let made = several(commits, "commit", "commits");
+    let message = format!("{}; {made}{remarks}", report.class.as_str());
     let row = Row {
         iteration: desk.facts().iteration,
         duration_ms: heard.record.duration_ms,

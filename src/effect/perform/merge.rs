@@ -7,6 +7,7 @@ use super::step_news;
 use super::trouble::trouble;
 use crate::core::run::{Event, MergeStrategy, Trouble, TroubleKind, Worktree};
 use crate::core::step::Event as StepEvent;
+use crate::core::words::several;
 use crate::effect::git::{
     self, CatchUp, CatchUpWant, Executed, Intent, MergeWant, Repo, Settled, Step, Strategy, Tip,
 };
@@ -123,13 +124,13 @@ fn message(run: &StoredRun) -> String {
         " (unverified)"
     };
     format!(
-        "{}{unverified}\n\nSpec {}, plan {}: {} of {} tasks done in {} iterations.",
+        "{}{unverified}\n\nSpec {}, plan {}: {} of {} tasks done in {}.",
         run.name(),
         spec.spec_path,
         spec.plan_path,
         facts.plan.done,
         facts.plan.total,
-        facts.iteration
+        several(facts.iteration, "iteration", "iterations")
     )
 }
 

@@ -152,7 +152,6 @@ async fn job(desk: &Desk<'_>, spec: &AgentSpec, dir: &Path) -> Result<Job, Troub
             idle_timeout_ms: None,
             max_output_bytes: MOST_OUTPUT,
         }],
-        stop_on_failure: false,
         grace_ms: desk.config.stop_grace_sec.saturating_mul(1000),
         worktree_lock: None,
         sandbox,

@@ -15,6 +15,7 @@ use crate::core::plan::{Checklist, Next, TOKEN};
 use crate::core::run::{Facts, MergeStrategy, Mode, RunId, Spec, Trouble, Worktree};
 use crate::core::skills::Briefing;
 use crate::core::watchdog::{Checks, Iteration, Review};
+use crate::core::words::several;
 use crate::effect::git::{self, Repo};
 use crate::prompt::{self, Overrides, PromptFacts, PromptKind, TaskFacts};
 
@@ -292,7 +293,8 @@ fn summary(last: &Iteration) -> String {
         Checks::Failed { .. } => ", checks failed",
     };
     format!(
-        "{} commits, {} boxes ticked{review}{checks}",
-        last.commits, last.boxes_ticked
+        "{}, {} ticked{review}{checks}",
+        several(last.commits, "commit", "commits"),
+        several(last.boxes_ticked, "box", "boxes")
     )
 }

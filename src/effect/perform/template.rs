@@ -2,17 +2,17 @@
 //! read at a commit, so that nothing an agent changes reaches the next prompt; an absolute `prompt_file`, which only the
 //! user's own configuration can name, is read where it is.
 
-use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::trouble::trouble;
+use crate::bounded;
 use crate::config::RunConfig;
 use crate::core::run::{Trouble, TroubleKind};
 use crate::effect::git::{self, Oid, Repo, Shown};
 use crate::prompt::{Overrides, PromptKind};
 
 /// Bytes of a file that are read: more than the longest template that is accepted, which is refused with its length.
-const MOST_BYTES: u64 = 1024 * 1024;
+const MOST_BYTES: usize = 1024 * 1024;
 
 /// Adds the template of this kind, where there is one at `commit`.
 ///
@@ -37,7 +37,7 @@ pub async fn add_template(
     };
     let path = configured.unwrap_or(kind.workspace_path());
     let bytes = if Path::new(path).is_absolute() {
-        let read = read_file(Path::new(path));
+        let read = bounded::read_regular(Path::new(path), MOST_BYTES);
         Some(read.map_err(|e| unusable(format!("failed to read the prompt_file {path}: {e}")))?)
     } else {
         match git::look(repo, commit, Path::new(path)).await? {
@@ -62,17 +62,6 @@ pub async fn add_template(
         ))),
         (None, None) => Ok(()),
     }
-}
-
-/// A file, and no device that never ends or pipe that nobody writes to.
-fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path)?;
-    file.take(MOST_BYTES).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// Tries out every template that there is at `commit`, before a run depends on them.

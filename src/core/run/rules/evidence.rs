@@ -9,6 +9,7 @@ use super::super::parts::{Current, Mode, Notes};
 use super::super::spec::MergeStrategy;
 use super::cause::Decision;
 use crate::core::watchdog::{self, Checks, Iteration, Ladder, Signal, Spent, Verdict};
+use crate::core::words::several;
 
 /// How often a run is asked to confirm before a person is.
 const MAX_CONFIRMS: u32 = 2;
@@ -115,8 +116,12 @@ impl Facts {
                 AfterWatchdog::Hold,
                 "plan_blocked",
                 format!(
-                    "{} tasks are left and each of them is marked as blocked; clear what blocks them, then `loopctl resume`",
-                    self.plan.blocked
+                    "{} marked as blocked; clear what is in the way, then `loopctl resume`",
+                    several(
+                        self.plan.blocked,
+                        "task is left and is",
+                        "tasks are left and each of them is"
+                    )
                 ),
             );
         }
@@ -243,7 +248,9 @@ fn give_up_message(code: &str, facts: &Facts) -> String {
         .map(|f| format!("; last failure: `{}`: {}", f.command, f.why))
         .unwrap_or_default();
     format!(
-        "a limit of the run is reached ({code}) after {} iterations with {} of {} tasks done{last}; `loopctl retry` starts it anew on the same branch",
-        facts.iteration, facts.plan.done, facts.plan.total
+        "a limit of the run is reached ({code}) after {} with {} of {} tasks done{last}; `loopctl retry` starts it anew on the same branch",
+        several(facts.iteration, "iteration", "iterations"),
+        facts.plan.done,
+        facts.plan.total
     )
 }

@@ -8,6 +8,7 @@ use super::forge::{Tool, Wanted};
 use super::{Performed, Snag, Table, blocked, failed};
 use crate::core::handover::Event;
 use crate::core::run::{State, Trouble};
+use crate::core::words::several;
 use crate::crash::Place;
 use crate::effect::git::{self, Pushed};
 use crate::effect::keeper;
@@ -127,12 +128,12 @@ fn body(run: &StoredRun) -> String {
         .as_ref()
         .map_or(String::new(), |f| format!("\n\nIt failed: {}", f.message));
     format!(
-        "Spec `{}`, plan `{}`: {} of {} tasks done in {} iterations by {}.\n\n{proof}{reviewed}{why}\n\nMade by loopd, run {}.\n",
+        "Spec `{}`, plan `{}`: {} of {} tasks done in {} by {}.\n\n{proof}{reviewed}{why}\n\nMade by loopd, run {}.\n",
         spec.spec_path,
         spec.plan_path,
         facts.plan.done,
         facts.plan.total,
-        facts.iteration,
+        several(facts.iteration, "iteration", "iterations"),
         facts.agent(&spec.agent),
         run.id
     )
