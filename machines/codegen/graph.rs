@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use super::cells::Edge;
 use super::check::unknown;
-use super::model::{Always, Edge, Kind, Machine};
+use super::model::{Always, Kind, Machine};
 
 pub fn problems(machine: &Machine, found: &mut Vec<String>) {
     for (state, event) in machine.pairs() {

@@ -1,6 +1,7 @@
 //! From a table to Rust, SQL and a page: read, judge, and only then write. Everything here is a function from texts to
 //! texts, so that the tests can call it; files are `build.rs`'s business.
 
+mod cells;
 mod check;
 mod graph;
 mod lock;
