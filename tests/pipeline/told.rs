@@ -85,7 +85,7 @@ async fn what_kept_an_agent_from_its_work_is_told_where_nothing_came_of_it() {
     let house = House::over(&repo).await;
     let script = r#"
         [[turn]]
-        steps = [{ raw = '{"type":"denied","what":"Bash: rm"}' }, { orphan = { sec = 300 } }]
+        steps = [{ raw = '{"type":"question","text":"Which one?"}' }, { raw = '{"type":"denied","what":"Bash: rm"}' }, { orphan = { sec = 300 } }]
         [[turn]]
         steps = [{ raw = '{"type":"tool_result","ok":false,"summary":"no such file"}' }]
         [[turn]]
@@ -105,7 +105,7 @@ async fn what_kept_an_agent_from_its_work_is_told_where_nothing_came_of_it() {
         .lines()
         .filter(|row| row.contains("ITERATION_END"))
         .collect();
-    let denied = "tools were denied to it: Bash: rm";
+    let denied = "it was denied: Bash: rm, an answer to: Which one?";
     let failed = "its last tool call failed: no such file";
     let told = |row: &str| (row.contains(denied), row.contains(failed));
     let told: Vec<(bool, bool)> = ends.iter().map(|row| told(row)).collect();

@@ -80,7 +80,7 @@ pub struct AgentReport {
     pub claimed_complete: bool,
     /// The task that was selected; `None` when the step was to mend or to confirm.
     pub task: Option<String>,
-    /// Tools that were denied to the agent, and questions that it asked: why nothing may have happened.
+    /// Tools that were denied to the agent, and answers that it asked for: why nothing may have happened.
     pub denied: Vec<String>,
     /// What the agent reported to have used.
     pub usage: Usage,

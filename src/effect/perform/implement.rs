@@ -91,9 +91,8 @@ async fn settle(desk: &Desk<'_>, repo: &Repo, heard: Heard) -> Result<Done, Trou
     );
     let reading = checklist.reading();
     let report = &heard.report;
-    let remarks = remarks(&heard, commits, kept);
-    let mut denied = report.denied.clone();
-    denied.extend(report.questions.iter().map(|q| format!("asked: {q}")));
+    let denied = denied(report);
+    let remarks = remarks(&heard, &denied, commits, kept);
     let event = Event::AgentDone {
         generation: desk.generation(),
         report: AgentReport {
@@ -233,19 +232,23 @@ fn what_happened(report: &Report, remarks: &str) -> String {
     format!("{said}{remarks}")
 }
 
+/// What it wanted and did not get: tools, and answers, for nobody is there to give them.
+fn denied(report: &Report) -> Vec<String> {
+    let answers = report.questions.iter();
+    let answers = answers.map(|question| format!("an answer to: {question}"));
+    report.denied.iter().cloned().chain(answers).collect()
+}
+
 /// What else was seen of the call, whatever it came to: what may have kept the agent from its work, and what it did not
 /// do itself.
-fn remarks(heard: &Heard, commits: usize, kept: bool) -> String {
+fn remarks(heard: &Heard, denied: &[String], commits: usize, kept: bool) -> String {
     let report = &heard.report;
     let mut said = String::new();
     if let Some(running) = heard.record.was_running() {
         said.push_str(&format!("; {running}"));
     }
-    if commits == 0 && !report.denied.is_empty() {
-        said.push_str(&format!(
-            "; tools were denied to it: {}",
-            report.denied.join(", ")
-        ));
+    if commits == 0 && !denied.is_empty() {
+        said.push_str(&format!("; it was denied: {}", denied.join(", ")));
     } else if let Some(answer) = &report.tool_failed
         && (commits == 0 || kept)
     {
