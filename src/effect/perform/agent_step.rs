@@ -226,3 +226,47 @@ pub(super) fn step_event(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn begun(resumes: Option<&str>, named: Option<&str>) -> Begin {
+        Begin {
+            opening: Opening {
+                head: String::new(),
+                task: None,
+            },
+            called: Called {
+                name: String::new(),
+                dialect: String::new(),
+                version: None,
+                resumes: resumes.map(str::to_owned),
+            },
+            named: named.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_session_is_the_one_that_was_told_and_only_a_given_name_needs_no_telling() {
+        let codex = agent::resolve("codex", &BTreeMap::new()).expect("a known agent");
+        let told = "told".to_owned();
+        let resumed = begun(Some("earlier"), None);
+        assert_eq!(resumed.session(&codex, Some(&told)), Some(told));
+        // What it told nothing of may be gone.
+        assert_eq!(resumed.session(&codex, None), None);
+
+        let definition = crate::config::AgentDefinition {
+            command: Some("mine".to_owned()),
+            args: vec!["{session}".to_owned()],
+            ..crate::config::AgentDefinition::default()
+        };
+        let own = BTreeMap::from([("mine".to_owned(), definition)]);
+        let mine = agent::resolve("mine", &own).expect("an agent");
+        let named = begun(None, Some("given"));
+        assert_eq!(named.session(&mine, None).as_deref(), Some("given"));
+        assert_eq!(resumed.session(&mine, None).as_deref(), Some("earlier"));
+    }
+}

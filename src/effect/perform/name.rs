@@ -101,6 +101,10 @@ fn model<'a>(desk: &'a Desk<'_>) -> &'a str {
     desk.config.run_naming_model.as_deref().unwrap_or(MODEL)
 }
 
+fn patience_sec(agent_timeout_sec: u64) -> u64 {
+    PATIENCE_SEC.min(agent_timeout_sec)
+}
+
 async fn job(desk: &Desk<'_>, spec: &AgentSpec, dir: &Path) -> Result<Job, Trouble> {
     let (prompt_file, scratch) = (dir.join("prompt.txt"), dir.join("scratch"));
     let run = &desk.order.run;
@@ -138,7 +142,7 @@ async fn job(desk: &Desk<'_>, spec: &AgentSpec, dir: &Path) -> Result<Job, Troub
     let sandbox = sandbox::of_question(desk, spec, &mut env, &scratch).await?;
     let stdin = agent_job::stdin(&line);
     let argv = std::iter::once(line.program).chain(line.args);
-    let patience = PATIENCE_SEC.min(desk.config.agent_timeout_sec);
+    let patience = patience_sec(desk.config.agent_timeout_sec);
     Ok(Job {
         marker: step_rest::marker(desk),
         commands: vec![Command {
@@ -212,4 +216,13 @@ async fn is_free(desk: &Desk<'_>, name: &str) -> Result<bool, Trouble> {
         Found::One(found) => found == run.id,
         Found::Ambiguous(_) => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_name_is_worth_a_minute_and_no_more_than_an_agents_call() {
+        assert_eq!(super::patience_sec(3600), 60);
+        assert_eq!(super::patience_sec(5), 5);
+    }
 }

@@ -252,3 +252,58 @@ fn on_disk(dir: &str, found: &mut Found) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(dir: &Path, name: &str, folder: &str) {
+        let folder = dir.join(folder);
+        std::fs::create_dir_all(&folder).expect("a directory");
+        let text = format!("---\nname: {name}\ndescription: Know-how\n---\nDo {name}.\n");
+        std::fs::write(folder.join(FILE), text).expect("a file");
+    }
+
+    fn found_in(dirs: &[&Path]) -> Found {
+        let mut found = Found::default();
+        for dir in dirs {
+            on_disk(&dir.display().to_string(), &mut found);
+        }
+        found
+    }
+
+    #[test]
+    fn more_skills_than_anybody_keeps_apart_are_not_read_and_that_is_told_once() {
+        let dirs = [(), ()].map(|()| tempfile::tempdir().expect("a directory"));
+        for n in 0..MOST_SKILLS {
+            write(dirs[0].path(), &format!("skill-{n}"), &format!("{n:03}"));
+        }
+        let found = found_in(&[dirs[0].path()]);
+        assert_eq!((found.skills.len(), found.failed.len()), (MOST_SKILLS, 0));
+        for n in MOST_SKILLS..MOST_SKILLS + 3 {
+            write(dirs[1].path(), &format!("skill-{n}"), &format!("{n:03}"));
+        }
+        write(dirs[0].path(), "last", "last");
+        let found = found_in(&[dirs[0].path(), dirs[1].path()]);
+        assert_eq!(found.skills.len(), MOST_SKILLS);
+        let [failed] = &found.failed[..] else {
+            panic!("told once: {:?}", found.failed);
+        };
+        assert_eq!(failed.what, dirs[0].path().display().to_string());
+        assert!(failed.why.contains("there are 200 skills"), "{failed:?}");
+    }
+
+    #[test]
+    fn the_same_skill_for_several_agents_is_no_trouble_and_another_of_its_name_is() {
+        let dirs = [(), ()].map(|()| tempfile::tempdir().expect("a directory"));
+        write(dirs[0].path(), "carving", "carving");
+        write(dirs[1].path(), "carving", "the-same");
+        let found = found_in(&[dirs[0].path(), dirs[1].path()]);
+        assert_eq!((found.skills.len(), found.failed.len()), (1, 0));
+        let other = dirs[1].path().join("the-same").join(FILE);
+        let text = "---\nname: carving\ndescription: Know-how\n---\nDo it otherwise.\n";
+        std::fs::write(&other, text).expect("a file");
+        let found = found_in(&[dirs[0].path(), dirs[1].path()]);
+        assert_eq!((found.skills.len(), found.failed.len()), (1, 1));
+    }
+}

@@ -197,9 +197,44 @@ async fn wait(
 fn exited(desk: &Desk<'_>, record: ExitRecord, stop: &CancellationToken) -> Outcome {
     let stopped = stop.is_cancelled();
     let with_the_daemon = desk.world.stopping.is_cancelled();
+    came_to(record, stopped, with_the_daemon)
+}
+
+fn came_to(record: ExitRecord, stopped: bool, with_the_daemon: bool) -> Outcome {
     match (record.canceled, stopped, with_the_daemon) {
         (false, true, true) | (false, false, _) => Outcome::Exited(record),
         (_, true, _) => Outcome::LetGo,
         (true, false, _) => Outcome::Lost,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asked_for_the_end_says_what_it_came_to() {
+        for (canceled, stopped, with_the_daemon, expected) in [
+            (false, false, false, "exited"),
+            (false, false, true, "exited"),
+            (false, true, false, "let go"),
+            (false, true, true, "exited"),
+            (true, false, false, "lost"),
+            (true, false, true, "lost"),
+            (true, true, false, "let go"),
+            (true, true, true, "let go"),
+        ] {
+            let record = ExitRecord {
+                canceled,
+                ..ExitRecord::default()
+            };
+            let found = match came_to(record, stopped, with_the_daemon) {
+                Outcome::Exited(_) => "exited",
+                Outcome::Lost => "lost",
+                Outcome::LetGo => "let go",
+            };
+            let case = (canceled, stopped, with_the_daemon);
+            assert_eq!(found, expected, "{case:?}");
+        }
     }
 }

@@ -115,7 +115,7 @@ mod tests {
             // Another file each time: one that is written while it runs cannot be started.
             let new = self.0.path().join("new");
             let asked = self.0.path().join("asked");
-            let script = format!("#!/bin/sh\necho asked >> '{}'\n{text}\n", asked.display());
+            let script = format!("#!/bin/sh\npwd >> '{}'\n{text}\n", asked.display());
             std::fs::write(&new, script).expect("a file");
             let mode = std::fs::Permissions::from_mode(0o755);
             std::fs::set_permissions(&new, mode).expect("a mode");
@@ -161,6 +161,19 @@ mod tests {
         lab.set_changed(2000);
         assert_eq!(lab.ask(&versions).await.as_deref(), Some("1.2.4"));
         assert_eq!(lab.times(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_program_is_asked_where_it_can_do_no_harm() {
+        let lab = Lab(tempfile::tempdir().expect("a directory"));
+        lab.write("echo strayed > strayed; echo '1.2.3 (Claude Code)'");
+        let version = lab.ask(&AgentVersions::default()).await;
+        assert_eq!(version.as_deref(), Some("1.2.3"));
+        let asked = std::fs::read_to_string(lab.0.path().join("asked")).expect("it was asked");
+        let place = Path::new(asked.trim());
+        let here = std::env::current_dir().expect("a directory");
+        assert!(place != lab.0.path() && place != here, "{asked}");
+        assert!(!place.exists(), "what it left there is gone with the place");
     }
 
     #[tokio::test]
