@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use agent_loop::core::run::{Event, RunId, State};
+use agent_loop::effect::keeper;
 use agent_loop::store::Found;
 use serde_json::{Value, json};
 
@@ -235,6 +236,13 @@ async fn a_name_is_not_waited_for_longer_than_an_agent_may_take() {
     settings["agent_timeout_sec"] = json!(1);
     let id = house.create(&repo, None, settings).await;
     stays_unnamed(&house, &id, "").await;
+    match keeper::find(&house.dir(&id).join("steps/1/naming")).expect("readable") {
+        keeper::Found::Exited(exit) => {
+            let took = exit.commands[0].duration_ms;
+            assert!(took < 60_000, "as long as any name is waited for: {exit:?}");
+        }
+        other => panic!("{other:?}"),
+    }
     are_gone(&pids);
     house.operate(&id, Event::Cancel).await;
     house.settled(&id).await;

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::ONE_TASK;
 use super::naming::{are_gone, asks, calls, count, says, stays_unnamed};
-use crate::support::{House, Repository, Turnstile, eventually, processes_of};
+use crate::support::{House, Repository, Turnstile, eventually, is_alive, processes_of};
 
 #[tokio::test]
 async fn a_cancel_ends_the_call_and_the_next_start_asks_anew() {
@@ -142,6 +142,35 @@ async fn a_call_that_is_killed_with_its_daemon_and_its_keeper_leaves_the_run_its
     let run = house.rests(&id, State::Completed).await;
     stays_unnamed(&house, &id, "ended before there was an answer").await;
     assert_eq!(run.facts.lost, 0, "no step was lost");
+    house.check().await;
+}
+
+#[tokio::test]
+async fn a_call_whose_keeper_alone_was_killed_does_not_work_on_beside_the_agent() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let mut stile = Turnstile::new(repo.outside(), "asked");
+    let settings = asks(&repo, &format!("{}; {}", count(&repo), stile.sh()));
+    let id = house.create(&repo, None, settings).await;
+    stile.somebody().await;
+    let call = house.dir(&id).join("steps/1/naming");
+    house.die().await;
+    let record = keeper::KeeperRecord::read(&call).expect("readable");
+    let pid = i32::try_from(record.expect("a keeper").identity.pid).expect("a number");
+    kill_process(Pid::from_raw(pid).expect("a process"), Signal::KILL).expect("it is ours");
+    let dead = u32::try_from(pid).expect("a number");
+    eventually(async || (!is_alive(dead)).then_some(())).await;
+    assert_ne!(processes_of(&id), [], "the call works on");
+    let house = House::over(&repo).await;
+    house.rests(&id, State::Completed).await;
+    stays_unnamed(&house, &id, "ended before there was an answer").await;
+    are_gone(&repo.outside().join("calls"));
+    let steps = house.steps(&id, "implementation").await;
+    assert_eq!(
+        steps.len(),
+        1,
+        "it was gone when the agent began: {steps:?}"
+    );
     house.check().await;
 }
 
