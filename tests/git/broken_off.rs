@@ -501,3 +501,33 @@ async fn a_fast_forward_that_meets_a_full_disk_is_told_as_such_and_merges_when_t
     scene.merges(&second).await;
     drop(disk);
 }
+
+#[tokio::test]
+async fn a_clone_of_the_users_in_the_place_of_a_submodule_is_in_nobodys_way() {
+    let scene = Scene::new().await;
+    let (lab, top) = (&scene.lab, scene.top());
+    let clone = top.join("sub");
+    fs::create_dir(&clone).unwrap();
+    lab.sh(&clone, &["init", "-q"]);
+    fs::write(clone.join("inside"), "inside\n").unwrap();
+    lab.sh(&clone, &["add", "inside"]);
+    let author = ["-c", "user.name=x", "-c", "user.email=x@localhost"];
+    lab.sh(
+        &clone,
+        &[&author[..], &["commit", "-q", "-m", "own"]].concat(),
+    );
+    let commit = lab.id(&clone, "HEAD");
+    let entry = format!("160000,{commit},sub");
+    let work = &scene.worktree.path;
+    lab.sh(work, &["update-index", "--add", "--cacheinfo", &entry]);
+    lab.sh(work, &["commit", "-q", "-m", "a submodule"]);
+    let first = scene.abandoned().await;
+    fs::write(clone.join("mine"), "mine\n").unwrap();
+    let second = scene.stored(Some(&first)).await;
+    let done = scene.go(&second).await.unwrap();
+    let commit = second.new.clone();
+    assert_eq!(done, Executed::Merged { commit });
+    assert_eq!(fs::read(clone.join("mine")).unwrap(), b"mine\n");
+    fs::remove_file(clone.join("mine")).unwrap();
+    assert_eq!(scene.status(), "");
+}

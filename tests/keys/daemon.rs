@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::loopd::Loopd;
-use crate::support::{Disk, Repository, Turnstile, eventually, processes_of};
+use crate::support::{Disk, Repository, Turnstile, agents, eventually, processes_of};
 
 const PLAN: &str = "# Plan\n\n- [ ] first thing\n";
 /// An agent that does its work.
@@ -214,5 +214,38 @@ async fn files_of_runs_and_news_for_a_person_go_where_they_are_wanted() {
     );
     let own = repo.outside().join("daemon/data/runs");
     assert!(!own.exists(), "nothing of it is with the data");
+    loopd.end().await;
+}
+
+#[tokio::test]
+async fn an_agent_that_names_a_time_means_that_of_the_machine() {
+    let repo = Repository::with_plan(PLAN);
+    // Half an hour apart from UTC and every whole hour of it.
+    let zone = [("TZ", "XYZ-5:30")];
+    let loopd = Loopd::with_environment(&repo, "daemon", "", &zone).await;
+    let agent = repo.beside(
+        "agent.sh",
+        "#!/bin/sh\necho 'error: You have hit your limit. Try again at 3:00 PM.' >&2\nexit 1\n",
+    );
+    agents::make_executable(&agent);
+    let config = format!(
+        "agent = \"mine\"\n[agents.mine]\ncommand = {:?}\n",
+        agent.display().to_string()
+    );
+    let config = repo.beside("run.toml", &config).display().to_string();
+    let args = ["-q", "run", "specs/thing.md", "--config", &config];
+    let made = loopd.ctl(&repo.root, &args).await;
+    assert!(made.status.success(), "{made:?}");
+    let id = RunId(String::from_utf8_lossy(&made.stdout).trim().to_owned());
+    let limited = eventually(async || {
+        let events = loopd.reader.events(Some(&id), 0, 1000).await;
+        let mut events = events.expect("readable").into_iter();
+        events.find(|it| it.kind == "AGENT_LIMITED")
+    })
+    .await;
+    let resets = limited.payload["resets_at"].as_i64().expect("a time");
+    // With a little more than was said.
+    let minute = resets / 60_000 % 60;
+    assert!((30..40).contains(&minute), "{}", limited.payload);
     loopd.end().await;
 }

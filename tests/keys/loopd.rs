@@ -22,6 +22,16 @@ pub struct Loopd {
 impl Loopd {
     /// One whose configuration file says this; its data stand beside the repository.
     pub async fn with(repo: &Repository, name: &str, config: &str) -> Loopd {
+        Loopd::with_environment(repo, name, config, &[]).await
+    }
+
+    /// The same, with more in its environment.
+    pub async fn with_environment(
+        repo: &Repository,
+        name: &str,
+        config: &str,
+        environment: &[(&str, &str)],
+    ) -> Loopd {
         let home = repo.outside().join(name);
         std::fs::create_dir_all(&home).expect("a directory");
         let (file, data) = (home.join("loopd.toml"), home.join("data"));
@@ -32,6 +42,7 @@ impl Loopd {
             .arg(&data)
             .arg("--config")
             .arg(&file)
+            .envs(environment.iter().copied())
             .stderr(log)
             .stdout(Stdio::null())
             .spawn()

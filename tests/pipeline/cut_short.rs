@@ -1,4 +1,5 @@
-//! Clean-ups that do not come to their end by themselves: a person's retry overtakes them, or the daemon dies in them.
+//! Ends and clean-ups that do not come to their end by themselves: a person's retry overtakes them, or the daemon dies in
+//! them.
 
 use std::path::Path;
 
@@ -13,7 +14,7 @@ use super::ONE_TASK;
 use super::cleaning::{COMMITS_AND_FAILS, failed};
 use super::collecting::{completed, has, later};
 use super::operator::{RETRY, moved};
-use crate::support::{House, Options, Repository};
+use crate::support::{House, Options, Repository, Turnstile};
 
 /// Both are stored by a daemon in its last moment: what was to be taken, and that the run is tried again.
 async fn overtaken_by_a_retry(wanted: impl Fn(&str) -> Event) {
@@ -162,5 +163,42 @@ async fn a_run_that_is_tried_again_before_its_clean_up_was_told_of_goes_on_from_
     house.wait(&id, |run| run.state != State::Queued).await;
     house.rests(&id, State::Completed).await;
     repo.git(&["merge-base", "--is-ancestor", &tip, "run/thing"]);
+    house.check().await;
+}
+
+#[tokio::test]
+async fn a_run_that_was_tried_again_before_its_end_was_written_down_has_one_end() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let mut stile = Turnstile::new(repo.outside(), "agent");
+    let script = format!(
+        "then = \"default\"\n[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n",
+        stile.sh()
+    );
+    let id = house.create(&repo, Some(&script), json!({})).await;
+    stile.somebody().await;
+    let _ = house.operate(&id, Event::Pause).await;
+    house.settled(&id).await;
+    house.die().await;
+    let data = repo.outside().join("data");
+    let (writer, _) = store::open(&data, store::Options::default()).expect("a store");
+    for event in [Event::Cancel, RETRY] {
+        let applied = writer
+            .apply(Apply::new(id.clone(), event, daemon::now()))
+            .await;
+        let applied = applied.expect("stored");
+        assert!(matches!(applied.answer, Answer::Moved(_)), "{applied:?}");
+    }
+    writer.close().await;
+    let house = House::over(&repo).await;
+    house.rests(&id, State::Completed).await;
+    house.settled(&id).await;
+    let report = house.file(&id, "report.tsv");
+    let ends = report.lines().filter(|row| row.contains("RUN_END"));
+    let ends: Vec<&str> = ends.collect();
+    let [end] = ends[..] else {
+        panic!("one end: {report}");
+    };
+    assert!(end.contains("\tcompleted\t"), "{report}");
     house.check().await;
 }

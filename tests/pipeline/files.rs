@@ -255,3 +255,29 @@ async fn files_are_kept_where_the_configuration_says() {
     );
     assert_eq!(repo.checkout().2, "");
 }
+
+#[tokio::test]
+async fn nobody_else_may_enter_a_directory_of_a_run() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let id = house
+        .create(&repo, None, json!({ "verify_cmds": ["true"] }))
+        .await;
+    house.rests(&id, State::Completed).await;
+    house.settled(&id).await;
+    let mirrored = repo.root.join("logs/loop").join(format!("run-{id}"));
+    for dir in [
+        house.data.join("runs"),
+        house.dir(&id),
+        house.dir(&id).join("steps"),
+        house.dir(&id).join("steps/1"),
+        house.dir(&id).join("verify"),
+        mirrored.clone(),
+        mirrored.join("verify"),
+    ] {
+        let mode = std::fs::metadata(&dir).expect("a directory").permissions();
+        let mode = mode.mode() & 0o777;
+        assert_eq!(mode, 0o700, "{} has {mode:o}", dir.display());
+    }
+}

@@ -1,8 +1,10 @@
 //! Daemons and gits that die in the middle of a merge or a scrap: it is made once, and what was half done is taken back.
 
-use agent_loop::core::handover::{Event, State as Handover};
-use agent_loop::core::run::{RunId, State};
+use agent_loop::core::handover::{Effect, Event, State as Handover};
+use agent_loop::core::run::{LiveStep, RunId, State};
 use agent_loop::crash::{Crash, CrashPoint, Death, Place};
+use agent_loop::effect::{HandoverOrder, hand_over};
+use agent_loop::store::{EffectId, HandoverEffect};
 use serde_json::json;
 
 use super::ONE_TASK;
@@ -201,4 +203,31 @@ async fn what_the_merge_of_a_daemon_left_that_died_with_its_git_is_taken_back_by
         it.facts.merge_commit
     );
     house.check().await;
+}
+
+#[tokio::test]
+async fn nothing_is_scrapped_under_a_step_that_is_not_known_to_be_gone() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let id = canceled(&repo, &house).await;
+    let mut run = house.run(&id).await;
+    let path = run.facts.worktree.clone().expect("a worktree").path;
+    // As it stands while the end of a step is known and cannot be stored.
+    run.facts.step = Some(LiveStep {
+        generation: run.facts.generation,
+        phase: "implementation".to_owned(),
+    });
+    let effect = HandoverEffect {
+        id: EffectId(0),
+        run_id: id,
+        generation: 1,
+        effect: Effect::Scrap,
+    };
+    let order = HandoverOrder { effect, run };
+    let done = hand_over(&house.world, &order).await;
+    let Event::Failed { snag, .. } = done.event else {
+        panic!("{done:?}");
+    };
+    assert_eq!(snag.code, "step_alive", "{}", snag.message);
+    assert!(std::fs::exists(&path).expect("looked"));
 }

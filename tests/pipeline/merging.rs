@@ -2,7 +2,7 @@
 
 use agent_loop::core::run::{RunId, State};
 use agent_loop::crash::{Crash, CrashPoint, Death, Place};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{ONE_TASK, TWO_TASKS};
 use crate::support::{Disk, House, Options, PATIENCE, Repository};
@@ -262,5 +262,39 @@ async fn a_merge_that_was_made_and_not_told_is_the_end_whatever_came_to_the_bran
     let merged = repo.git(&["rev-parse", "agent/thing", "agent/thing^{tree}"]);
     let commit = run.facts.merge_commit.expect("a commit");
     assert_eq!(merged, format!("{commit}\n{proved}"));
+    house.check().await;
+}
+
+#[tokio::test]
+async fn what_an_earlier_try_made_is_not_taken_for_the_merge_of_later_work() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let script = r#"
+        [[turn]]
+        steps = [{ write = { path = "made", text = "by the agent\n" } }, { tick = "next" }, { commit = "Make" }, "complete"]
+        [[turn]]
+        steps = [{ write = { path = "more", text = "more\n" } }, { commit = "Make more" }, "complete"]
+    "#;
+    repo.write("made", "by the user\n");
+    let wanted = repo.outside().join("wanted");
+    let check = format!("test ! -e '{}' || test -e more", wanted.display());
+    let settings = json!({
+        "merge_target_branch": "main", "verify_cmds": [check], "reviewer": false,
+    });
+    let id = house.create(&repo, Some(script), settings).await;
+    house.held(&id, "target_held").await;
+    // A person merges by hand what loopd could not, and then wants more of the run.
+    let stored = house.reader.load_intent(&id).await.expect("readable");
+    let intent: Value = serde_json::from_str(&stored.expect("an intent").intent).expect("JSON");
+    let first = intent["new"].as_str().expect("a commit");
+    std::fs::remove_file(repo.root.join("made")).expect("removed");
+    repo.git(&["merge", "--quiet", "--ff-only", first]);
+    std::fs::write(&wanted, "").expect("a file");
+    house.resume(&id).await;
+    house.wait(&id, |run| run.state != State::Paused).await;
+    let run = house.rests(&id, State::Completed).await;
+    assert_ne!(run.facts.merge_commit.as_deref(), Some(first));
+    assert_eq!(repo.at("main", "more"), "more");
+    assert_eq!(repo.at("main", "made"), "by the agent");
     house.check().await;
 }

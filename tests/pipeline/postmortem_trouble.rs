@@ -1,12 +1,13 @@
 //! An agent that cannot explain its run: the summary is there, its cause is told, and nothing else happens to the run.
 
 use agent_loop::core::run::{Event, State};
+use agent_loop::effect::keeper;
 use serde_json::json;
 
 use super::ONE_TASK;
 use super::operator::moved;
-use super::postmortem::{analyzed, ask, ended, fails_and_explains, settings};
-use crate::support::{House, Options, Repository, processes_of};
+use super::postmortem::{analyzed, ask, ended, explains, fails_and_explains, report, settings};
+use crate::support::{House, Options, Repository, eventually, processes_of};
 
 #[tokio::test]
 async fn the_summary_needs_no_agent_and_its_trouble_is_told() {
@@ -103,4 +104,29 @@ async fn a_run_that_never_began_has_a_summary_and_nothing_to_explain() {
     assert_eq!((told.written, told.failure), (false, None));
     let summary = house.file(&id, "analysis/summary.md");
     assert!(summary.contains("- ended: canceled"), "{summary}");
+}
+
+#[tokio::test]
+async fn an_analysis_that_another_daemon_left_is_waited_for_by_all_of_them() {
+    use rustix::fs::FlockOperation::NonBlockingLockExclusive;
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let script = explains("{ say = \"Seen.\" }");
+    let id = ended(&house, &repo, &script, State::Completed).await;
+    // As its keeper holds it.
+    let lock = std::fs::File::create(house.data.join("postmortem.lock")).expect("a file");
+    rustix::fs::flock(&lock, NonBlockingLockExclusive).expect("nobody has it");
+    ask(&house, &id).await;
+    let tries = house.dir(&id).join("postmortem");
+    eventually(async || {
+        let refused = std::fs::read_dir(&tries).ok()?.flatten();
+        let mut refused = refused.map(|it| keeper::ExitRecord::read(&it.path()));
+        refused.find(|it| matches!(it, Ok(Some(exit)) if exit.refused.is_some()))
+    })
+    .await
+    .expect("readable");
+    drop(lock);
+    assert!(analyzed(&house, &id).await.written);
+    assert_eq!(report(&house, &id), "Seen.\n");
+    house.check().await;
 }

@@ -358,3 +358,40 @@ async fn a_run_that_failed_becomes_a_draft_and_a_retry_pushes_what_came_since() 
     );
     yard.house.check().await;
 }
+
+#[tokio::test]
+async fn a_forge_that_only_a_relative_path_leads_to_is_not_taken() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let bare = repo.outside().join("remote.git").display().to_string();
+    repo.git(&["init", "--quiet", "--bare", &bare]);
+    repo.git(&["remote", "add", "origin", &bare]);
+    repo.git(&["push", "--quiet", "origin", "main"]);
+    let bin = repo.outside().join("bin");
+    std::fs::create_dir(&bin).expect("a directory");
+    program(&bin.join("gh"), FORGE);
+    // From where this process stands, it is there.
+    let here = std::env::current_dir().expect("a directory");
+    let up: PathBuf = here.components().skip(1).map(|_| "..").collect();
+    let relative = up.join(bin.strip_prefix("/").expect("absolute"));
+    assert!(relative.join("gh").is_file(), "{}", relative.display());
+    // Beside it what a run needs, and no forge of this machine's.
+    let tools = repo.outside().join("tools");
+    std::fs::create_dir(&tools).expect("a directory");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    for tool in ["git", "sh"] {
+        let mut found = std::env::split_paths(&path).map(|dir| dir.join(tool));
+        let found = found.find(|it| it.is_file()).expect("it is installed");
+        std::os::unix::fs::symlink(found, tools.join(tool)).expect("a link");
+    }
+    let path = format!("{}:{}", relative.display(), tools.display());
+    let options = Options {
+        environment: vec![("PATH", path)],
+        ..Options::default()
+    };
+    let house = House::open(&repo.outside().join("data"), &options).await;
+    let yard = Yard { repo, house, bin };
+    let (id, _) = yard.completed().await;
+    let (code, message, _) = yard.refused(&id).await;
+    assert_eq!(code, "forge_missing", "{message}");
+    assert_eq!(yard.said("asked"), "", "nobody was asked");
+}

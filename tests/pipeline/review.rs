@@ -201,6 +201,13 @@ async fn a_reviewed_mark_that_the_agent_gave_itself_is_taken_back() {
         repo.at("agent/thing", PLAN),
         "# Plan\n\n- [R] done before\n- [x] first thing"
     );
+    let report = house.file(&id, "report.tsv");
+    let row = report.lines().find(|row| row.contains("ITERATION_END"));
+    let row = row.expect("the iteration has ended");
+    assert!(
+        row.contains("; 1 commits"),
+        "loopd's own counted, too: {row}"
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A stuck agent: a note, a rewritten prompt, another one, then a person. Whoever ticks a box starts the ladder anew.
 
 use agent_loop::core::run::{Event, State};
+use agent_loop::core::watchdog::Iteration;
 use serde_json::json;
 
 use super::{ONE_TASK, TWO_TASKS};
@@ -101,4 +102,38 @@ async fn tokens_are_limited_and_added_up() {
     let usage = house.run(&id).await.facts.usage;
     assert_eq!((usage.input_tokens, usage.output_tokens), (800, 200));
     assert_eq!(usage.cost_micro_usd, Some(500_000));
+}
+
+#[tokio::test]
+async fn what_each_iteration_changed_and_how_much_it_repeated_is_noted() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let script = r#"
+        [[turn]]
+        steps = [{ say = "I look for it." }, { write = { path = "it", text = "it\n" } }, { commit = "Try" }]
+        [[turn]]
+        steps = [{ say = "I look for it." }, { sh = "git rm -q it" }, { commit = "Try" }]
+        [[turn]]
+        steps = [{ say = "Now for something else." }, { write = { path = "it", text = "it\n" } }, { commit = "Try" }]
+        [[turn]]
+        steps = [{ say = "I give in." }]
+    "#;
+    let settings = json!({ "iterations": 4, "reviewer": false });
+    let id = house.create(&repo, Some(script), settings).await;
+    house.failed(&id, "iterations_exhausted").await;
+    let history = house.run(&id).await.facts.history;
+    let [first, second, third, last] = &history[..] else {
+        panic!("four iterations: {history:?}");
+    };
+    assert!(first.diff_id.is_some(), "{first:?}");
+    assert!(second.diff_id.is_some(), "{second:?}");
+    assert_ne!(first.diff_id, second.diff_id);
+    assert_eq!(first.diff_id, third.diff_id, "the same change again");
+    assert_eq!(last.diff_id, None, "nothing was changed");
+    let alike = |it: &Iteration| it.output_similarity;
+    assert_eq!(alike(first), None, "there was none before it");
+    let [Some(second), Some(third)] = [alike(second), alike(third)] else {
+        panic!("compared with the one before: {history:?}");
+    };
+    assert!(second > third, "{second} {third}");
 }
