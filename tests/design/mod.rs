@@ -20,6 +20,7 @@ mod performing;
 mod planted;
 mod quotient;
 mod reopening;
+mod resuming;
 mod scopes;
 mod search;
 mod sessions;

@@ -1,0 +1,66 @@
+//! Where a run goes on that a person lets go on, and what that person has agreed to: only what was asked, and no more.
+
+use agent_loop::core::run::{Stage, State, Terms, TroubleKind};
+use agent_loop::core::watchdog::Limits;
+
+use super::answers::Agent;
+use super::scopes::terms;
+use super::story::Story;
+
+fn roomy() -> Terms {
+    Terms {
+        limits: Limits {
+            iterations: 9,
+            ..terms().limits
+        },
+        ..terms()
+    }
+}
+
+/// Its first iteration was weighed, and a task has vanished from the plan.
+fn held(agent: Agent, passed: bool) -> Story {
+    let mut story = Story::new(roomy());
+    story
+        .claim()
+        .agent(agent, false)
+        .checks(passed)
+        .judged(true);
+    assert_eq!(story.held_for(), Some("plan_tampered"));
+    story
+}
+
+#[test]
+fn what_was_proved_but_for_the_hold_is_proved_again_and_everything_else_is_worked_on() {
+    for (agent, passed, iteration, stage) in [
+        (Agent::Finishes, true, 1, Stage::Verify),
+        // Nobody has said that it is complete.
+        (Agent::FinishesSilently, true, 2, Stage::Implement),
+        (Agent::Finishes, false, 2, Stage::Implement),
+        // A box is open, whatever was said.
+        (Agent::Says, true, 2, Stage::Implement),
+        (Agent::Works, true, 2, Stage::Implement),
+    ] {
+        let mut story = held(agent, passed);
+        story.resume(true);
+        assert_eq!(story.state, State::Queued, "{agent:?}");
+        let went = (story.facts.iteration, story.facts.stage);
+        assert_eq!(went, (iteration, stage), "{agent:?}, checks: {passed}");
+    }
+}
+
+#[test]
+fn a_tampered_plan_is_accepted_by_whoever_says_so_and_stays_accepted() {
+    let mut story = held(Agent::Works, true);
+    story.resume(false);
+    assert_eq!(story.facts.accepted, None);
+
+    let mut story = held(Agent::Works, true);
+    story.resume(true);
+    let accepted = story.facts.accepted.clone();
+    assert!(accepted.is_some());
+    story.claim().trouble(TroubleKind::NeedsPerson);
+    assert_eq!(story.state, State::Paused);
+    assert_eq!(story.facts.current.tampered, None, "nothing is asked now");
+    story.resume(true);
+    assert_eq!(story.facts.accepted, accepted);
+}
