@@ -1,6 +1,6 @@
 //! Where a run goes on that a person lets go on, and what that person has agreed to: only what was asked, and no more.
 
-use agent_loop::core::run::{Stage, State, Terms, TroubleKind};
+use agent_loop::core::run::{Event, MergeStrategy, Stage, State, Terms, TroubleKind};
 use agent_loop::core::watchdog::Limits;
 
 use super::answers::Agent;
@@ -63,4 +63,33 @@ fn a_tampered_plan_is_accepted_by_whoever_says_so_and_stays_accepted() {
     assert_eq!(story.facts.current.tampered, None, "nothing is asked now");
     story.resume(true);
     assert_eq!(story.facts.accepted, accepted);
+}
+
+#[test]
+fn a_completed_run_that_is_to_merge_has_all_but_its_checks_behind_it() {
+    let mut story = Story::new(Terms {
+        merge_strategy: MergeStrategy::None,
+        ..roomy()
+    });
+    story
+        .claim()
+        .agent(Agent::Works, false)
+        .checks(true)
+        .judged(false)
+        .agent(Agent::Finishes, false)
+        .checks(true)
+        .judged(false);
+    assert_eq!(story.state, State::Completed);
+    let (done, ticket) = (story.facts.current.clone(), story.facts.ticket);
+    assert_eq!(done.record.number, 2);
+    story.hears(Event::RetryMerge {
+        merge_strategy: MergeStrategy::Squash,
+    });
+    assert_eq!(story.state, State::Queued);
+    let facts = &story.facts;
+    assert_eq!(facts.ticket, ticket + 1, "at the end of the queue");
+    assert_eq!((facts.iteration, facts.stage), (1, Stage::Verify));
+    let now = &facts.current;
+    assert_eq!((now.record.number, now.record.claimed_complete), (1, true));
+    assert_eq!((now.checked_tree.as_deref(), now.weighed), (None, false));
 }
