@@ -156,7 +156,7 @@ async fn a_call_whose_keeper_alone_was_killed_does_not_work_on_beside_the_agent(
     let call = house.dir(&id).join("steps/1/naming");
     house.die().await;
     let record = keeper::KeeperRecord::read(&call).expect("readable");
-    let pid = i32::try_from(record.expect("a keeper").identity.pid).expect("a number");
+    let pid = record.expect("a keeper").identity.pid;
     kill_process(Pid::from_raw(pid).expect("a process"), Signal::KILL).expect("it is ours");
     let dead = u32::try_from(pid).expect("a number");
     eventually(async || (!is_alive(dead)).then_some(())).await;

@@ -64,8 +64,8 @@ async fn what_was_there_before_the_checks_is_not_theirs() {
     let id = dies_at(&repo, Place::Begun, "start_checks", ask).await;
     // A person looks into the worktree between the daemons, and leaves something.
     let place = repo.git(&["worktree", "list", "--porcelain"]);
-    let place = place.lines().filter_map(|it| it.strip_prefix("worktree "));
-    let place = place.last().expect("the run's");
+    let mut places = place.lines().filter_map(|it| it.strip_prefix("worktree "));
+    let place = places.next_back().expect("the run's");
     std::fs::write(Path::new(place).join("late"), "late\n").expect("a file");
     let house = House::over(&repo).await;
     house.rests(&id, State::Completed).await;
