@@ -288,7 +288,7 @@ async fn a_field_of_the_request_wins_over_the_same_key_in_its_settings() {
 async fn a_git_that_is_killed_is_said_as_such_and_not_as_a_base_that_is_missing() {
     let dir = tempfile::tempdir().expect("a directory");
     let script = crate::git::mortal_git(dir.path(), "git".as_ref());
-    let limit = std::time::Duration::from_secs(60);
+    let limit = crate::support::PATIENCE;
     let git = Git::with(&script, limit, limit).await.expect("git");
     let server = Server::by_git(git).await;
     for words in ["--git-common-dir", "rev-parse --verify", "symbolic-ref"] {

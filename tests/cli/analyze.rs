@@ -127,7 +127,7 @@ async fn an_analysis_that_a_new_start_has_given_up_is_not_waited_for() {
     .await;
     let user = User::new();
     let done = user.at(&fake.addr, &["analyze", "login"]);
-    let done = tokio::time::timeout(std::time::Duration::from_secs(60), done);
+    let done = tokio::time::timeout(crate::support::PATIENCE, done);
     let done = done.await.expect("it ends");
     assert_eq!(done.code, Some(6), "{}", done.err);
     assert!(

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::fake::{Fake, reply};
 use super::loopctl::User;
+use crate::support::agents::make_executable;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn init_writes_a_file_that_is_understood_and_never_touches_one_that_is_there() {
@@ -99,8 +100,7 @@ async fn doctor_reads_the_configuration() {
     // A command of one's own might do anything: it is not asked for its version.
     user.file("tool", "#!/bin/sh\ntouch \"$HOME/asked\"\n");
     let tool = user.home.path().join("tool");
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(&tool, mode).expect("chmod");
+    make_executable(&tool);
     let defined = format!(
         "[agents.mine]\ndriver = \"exec\"\ncommand = \"{}\"\n",
         tool.display()
@@ -167,8 +167,7 @@ async fn doctor_names_a_git_that_is_too_old() {
         ("3.0", 0, "git version 3.0"),
     ] {
         user.file("git", format!("#!/bin/sh\necho git version {version}\n"));
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(user.home.path().join("git"), mode).expect("chmod");
+        make_executable(&user.home.path().join("git"));
         let mut doctor = user.command(&["doctor", "--addr", "unix:/none.sock"]);
         let output = doctor.env("PATH", &path).output().await;
         let ended = super::loopctl::Ended::from(output.expect("loopctl starts"));

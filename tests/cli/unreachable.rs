@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 use super::fake::{Fake, http, raw, refusal, reply};
 use super::loopctl::{Ended, User};
@@ -73,9 +73,11 @@ async fn a_socket_in_no_directory_is_said_as_such() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_closed_port_is_nothing_that_listens() {
     let user = User::new();
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let addr = format!("http://{}", listener.local_addr().expect("an address"));
-    drop(listener);
+    // Held by a socket that does not listen, so that nobody else gets it meanwhile.
+    let held = TcpSocket::new_v4().expect("a socket");
+    held.bind("127.0.0.1:0".parse().expect("an address"))
+        .expect("a port");
+    let addr = format!("http://{}", held.local_addr().expect("an address"));
     let ended = user.at(&addr, &["list", "--ready-timeout", "0s"]).await;
     assert_eq!(ended.code, Some(3), "{}", ended.err);
     assert!(ended.err.contains("nothing listens there"), "{}", ended.err);

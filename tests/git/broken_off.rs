@@ -6,7 +6,6 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use agent_loop::effect::git::{
@@ -74,7 +73,7 @@ pub(super) async fn fitted(lab: &Lab, calls: &str) -> Repo {
         calls
     );
     executable(&script, &git);
-    let limit = Duration::from_secs(60);
+    let limit = crate::support::PATIENCE;
     let git = Git::with(&script, limit, limit).await.unwrap();
     Repo::open(&git, &place).await.unwrap()
 }

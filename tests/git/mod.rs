@@ -31,7 +31,6 @@ use std::{
     io::{Read as _, Write as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Duration,
 };
 
 use agent_loop::crash::{Crash, CrashPoint, Death, Place};
@@ -40,6 +39,8 @@ use agent_loop::effect::git::{
     Worktree, head, plan_merge, remove_worktree,
 };
 use tempfile::TempDir;
+
+use crate::support::PATIENCE;
 
 /// A directory of its own, with `repo` in it: one commit on `main`, holding `f` and `.gitignore` (`*.log`).
 pub struct Lab {
@@ -57,9 +58,7 @@ impl Lab {
         );
         executable(&script, &lines);
         fs::create_dir(dir.path().join("home")).unwrap();
-        let git = Git::with(&script, Duration::from_secs(60), Duration::from_secs(60))
-            .await
-            .unwrap();
+        let git = Git::with(&script, PATIENCE, PATIENCE).await.unwrap();
         let lab = Lab { dir, git };
         lab.start("repo");
         lab

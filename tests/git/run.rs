@@ -5,6 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use agent_loop::effect::git::{Git, GitErrorKind, Repo, default_base, prepare_worktree, show};
 
 use super::{Lab, executable, ready, want};
+use crate::support::PATIENCE;
 
 async fn with_script(body: &str) -> agent_loop::effect::git::GitError {
     let dir = tempfile::TempDir::new().unwrap();
@@ -61,9 +62,6 @@ impl Stuck {
         ended.expect("nothing of it is left").unwrap();
     }
 }
-
-/// How long a process may take to be gone.
-const PATIENCE: Duration = Duration::from_secs(90);
 
 fn stuck() -> Stuck {
     stuck_in("sleep 600 & sleep 600")
@@ -348,7 +346,7 @@ async fn what_a_git_has_started_and_let_go_is_none_of_loopds() {
         helper.replace('\'', "'\\''")
     );
     executable(&script, &body);
-    let limit = Duration::from_secs(60);
+    let limit = PATIENCE;
     Git::with(&script, limit, limit).await.unwrap();
     let mut both = fs::File::options();
     let gate = both.read(true).write(true).open(dir.path().join("gate"));
@@ -424,7 +422,7 @@ async fn git_hears_nothing_of_what_the_daemon_was_started_with() {
 #[ignore = "played by another test"]
 async fn works_with_all_that_around_it() {
     let lab = std::path::PathBuf::from(std::env::var_os("GIT_TEST_LAB").unwrap());
-    let limit = Duration::from_secs(60);
+    let limit = PATIENCE;
     let git = Git::with(&lab.join("git"), limit, limit).await.unwrap();
     let repo = Repo::open(&git, &lab.join("repo")).await.unwrap();
     let worktree = ready(prepare_worktree(&repo, &want("r1")).await.unwrap());

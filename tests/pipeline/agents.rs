@@ -72,8 +72,7 @@ async fn a_known_agent_is_asked_for_its_version_in_the_environment_that_it_gets(
         echo '{"type":"result","subtype":"success","is_error":false,"result":"<promise>COMPLETE</promise>"}'
         "#,
     );
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(&program, mode).expect("a mode");
+    agents::make_executable(&program);
     let asked = repo.outside().join("asked");
     let env = json!({ "VERSION": "9.8.7", "ASKED": asked });
     let settings = json!({

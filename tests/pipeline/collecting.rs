@@ -12,7 +12,7 @@ use serde_json::json;
 use super::ONE_TASK;
 use super::cleaning::{COMMITS_AND_FAILS, failed};
 use super::operator::{RETRY, moved};
-use crate::support::{House, Options, Repository, Turnstile};
+use crate::support::{House, Options, PATIENCE, Repository, Turnstile};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -212,7 +212,7 @@ async fn a_run_that_cannot_be_looked_at_is_told_and_the_others_are_cleaned_up() 
     let dir = repo.outside().join("mortal");
     std::fs::create_dir(&dir).expect("a directory");
     let script = crate::git::mortal_git(&dir, "git".as_ref());
-    let limit = std::time::Duration::from_secs(60);
+    let limit = PATIENCE;
     let mut cleaner = later(&house, 30);
     cleaner.git = Git::with(&script, limit, limit).await.expect("git");
     std::fs::write(dir.join("dies-at"), "one/thing").expect("a file");

@@ -20,7 +20,7 @@ use agent_loop::store::StoredRun;
 use serde_json::Value;
 
 use crate::support::agents::{Model, Mood};
-use crate::support::{House, Options, Repository};
+use crate::support::{House, Options, PATIENCE, Repository};
 
 /// A plan of one task.
 const ONE_TASK: &str = "# Plan\n\n- [ ] first thing\n";
@@ -28,7 +28,7 @@ const ONE_TASK: &str = "# Plan\n\n- [ ] first thing\n";
 const TWO_TASKS: &str = "# Plan\n\n- [ ] first thing\n- [ ] second thing\n";
 
 /// How long a run with many calls may take where everything else wants the machine, too.
-const SLOW: Duration = Duration::from_secs(300);
+const SLOW: Duration = PATIENCE.saturating_mul(2);
 
 /// A run of a real agent, and all that it needs.
 struct Stage {
@@ -77,17 +77,21 @@ impl Stage {
         let settled = |run: &StoredRun| {
             matches!(run.state.kind(), Kind::Ended | Kind::Held) || run.facts.wait.is_some()
         };
-        let run = self.house.wait(&self.id, settled).await;
-        (run, self.house.story(&self.id).await)
+        self.wait(settled).await
     }
 
-    /// Waits until the run is over or held; its story, too. Real agents are slow on a busy machine.
+    /// Waits until the run is over or held; its story, too.
     async fn rest(&self) -> (StoredRun, String) {
-        let rested = |run: &StoredRun| matches!(run.state.kind(), Kind::Ended | Kind::Held);
+        self.wait(|run| matches!(run.state.kind(), Kind::Ended | Kind::Held))
+            .await
+    }
+
+    /// Waits until the run is as wanted; its story, too. Real agents are slow on a busy machine.
+    async fn wait(&self, wanted: impl Fn(&StoredRun) -> bool) -> (StoredRun, String) {
         let run = self
             .house
             .until_within(&self.id, SLOW, async || {
-                Some(self.house.run(&self.id).await).filter(rested)
+                Some(self.house.run(&self.id).await).filter(&wanted)
             })
             .await;
         (run, self.house.story(&self.id).await)

@@ -14,8 +14,9 @@ use agent_loop::store::{
 
 use super::House;
 
-/// How long a test waits for something that has to come.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+/// How long a test waits for something that has to come. Nothing waits as long where all is well; where all the world wants
+/// the machine, a second's work may take minutes.
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Waits for what no daemon of this process tells: looks again and again until the answer is there.
 pub async fn eventually<T>(mut answer: impl AsyncFnMut() -> Option<T>) -> T {
@@ -228,6 +229,16 @@ impl House {
         let path = self.dir(id).join(name);
         std::fs::read_to_string(&path)
             .unwrap_or_else(|error| panic!("failed to read {}: {error}", path.display()))
+    }
+
+    /// What every run was told, in the order in which it was stored: the run, and the name of the event.
+    pub fn journal(&self) -> Vec<(String, String)> {
+        let db = rusqlite::Connection::open(agent_loop::store::file(&self.data)).expect("opens");
+        let select = "SELECT entity, event FROM journal WHERE machine = 'run' ORDER BY seq";
+        let mut select = db.prepare(select).expect("a journal");
+        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        let rows: Result<_, _> = rows.expect("readable").collect();
+        rows.expect("readable")
     }
 
     /// Asserts that the journal explains every stored row.

@@ -36,6 +36,8 @@ pub struct Options {
     pub notify: Option<Notify>,
     /// Where it dies.
     pub crash: Crash,
+    /// How long its store waits for a lock that somebody else holds.
+    pub busy_timeout: Duration,
     /// The Worktrunk that it finds, or none, whatever is installed.
     pub worktrunk: Option<Option<Worktrunk>>,
     /// The binary that it starts keepers and the scripted agent by, if not its own.
@@ -65,6 +67,7 @@ impl Default for Options {
             files_root: None,
             notify: None,
             crash: Crash::default(),
+            busy_timeout: store::Options::default().busy_timeout,
             worktrunk: None,
             self_exe: None,
         }
@@ -100,8 +103,8 @@ impl House {
             git = git.with_worktrunk(found);
         }
         let opening = store::Options {
+            busy_timeout: options.busy_timeout,
             crash: options.crash.clone(),
-            ..store::Options::default()
         };
         let (writer, reader) = store::open(data, opening).expect("a store");
         let world = Arc::new(World {
@@ -249,7 +252,7 @@ pub fn request(repo: &Repository, script: Option<&str>, settings: serde_json::Va
         "agents": { "scripted": { "driver": "scripted", "args": args } },
         "agent_retry_backoff_sec": 0,
         "stop_grace_sec": 2,
-        "agent_timeout_sec": 100,
+        "agent_timeout_sec": 1000,
     });
     let (Some(all), Some(more)) = (overrides.as_object_mut(), settings.as_object()) else {
         panic!("settings are an object");

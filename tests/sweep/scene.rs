@@ -2,7 +2,6 @@
 //! Each agent and each check registers when it begins, and looks whether another one is alive: that is how two at a time
 //! are noticed, without watching.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
@@ -10,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::clock::Clock;
 use super::scenario::Scenario;
 use crate::support::Repository;
+use crate::support::agents::make_executable;
 
 /// Who comes in says so, and whom it meets: `enter.sh WHO PID`, where the process lives as long as the work goes on.
 const ENTER: &str = r#"#!/bin/sh
@@ -189,7 +189,7 @@ impl Scene {
             },
             "agent_retry_backoff_sec": 0,
             "stop_grace_sec": 2,
-            "agent_timeout_sec": 100,
+            "agent_timeout_sec": 1000,
         });
         let settings = (self.scenario.settings)();
         let (Some(all), Some(more)) = (all.as_object_mut(), settings.as_object()) else {
@@ -238,9 +238,7 @@ impl Scene {
 }
 
 fn program(repo: &Repository, name: &str, text: &str) {
-    let path = repo.beside(name, text);
-    let all = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(path, all).expect("permissions");
+    make_executable(&repo.beside(name, text));
 }
 
 fn checkout(repo: &Repository) -> Checkout {

@@ -68,8 +68,15 @@ pub fn instead_of(repo: &Repository, program: &Path, argument: &str, words: &str
     path
 }
 
-/// Lets a script be started.
+/// Lets a script be started: a copy that a child has written. What this process has open for writing, a child that another
+/// thread is just starting has open as well, and nobody can start it until that child has begun (ETXTBSY).
 pub fn make_executable(path: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("a mode");
+    let copied = std::process::Command::new("sh")
+        .args([
+            "-c",
+            "cp \"$0\" \"$0.new\" && chmod 755 \"$0.new\" && mv -f \"$0.new\" \"$0\"",
+        ])
+        .arg(path)
+        .status();
+    assert!(copied.expect("a shell").success());
 }
