@@ -17,7 +17,7 @@ pub(super) struct Draining {
 }
 
 impl Engine {
-    /// Begins to end. Asked twice, the first wish counts, but for steps: whoever wants them ended gets it.
+    /// Begins to end. Asked twice, the first wish counts: an engine that keeps its steps has ended before it hears another.
     pub(super) fn drain(&mut self, steps: Shutdown, reply: oneshot::Sender<()>) {
         let draining = self.draining.get_or_insert_with(|| Draining {
             steps,
@@ -26,11 +26,8 @@ impl Engine {
         draining.waiting.push(reply);
         match steps {
             Shutdown::Keep => {}
-            Shutdown::Stop => {
-                draining.steps = Shutdown::Stop;
-                // All of them at once: each performer ends the step that it waits for.
-                self.world.stopping.cancel();
-            }
+            // All of them at once: each performer ends the step that it waits for.
+            Shutdown::Stop => self.world.stopping.cancel(),
         }
     }
 

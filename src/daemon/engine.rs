@@ -185,14 +185,7 @@ impl Engine {
                 self.lanes.finished(&effect.run_id, effect.id);
                 let run = effect.run_id.clone();
                 if done.again {
-                    // Still pending in the store, too: a daemon that dies now performs it again.
-                    self.lanes.add_first(Job::Run(*effect));
-                    self.try_again();
-                    // What it gave way to does not wait for that.
-                    if self.lanes.gives_way(&run) {
-                        self.advance(&run).await;
-                    }
-                    return;
+                    return self.put_back(*effect).await;
                 }
                 self.unsaved.push_back(Report::Run(effect, done));
                 self.save_reports().await;

@@ -8,14 +8,13 @@ use tokio::time::Instant;
 
 use super::clock;
 use super::engine::Engine;
+use super::lanes::Job;
 use super::unstored::Unstored;
 use crate::core::run::RunId;
 use crate::core::schedule::{Gate, StoreLock, Unwritable};
 use crate::core::time::Time;
 use crate::effect::{Done, HandoverDone};
-use crate::store::{
-    Apply, EffectDone, HandOver, HandoverEffect, StepApplied, StoreError, StoredEffect,
-};
+use crate::store::{Apply, EffectDone, HandOver, HandoverEffect, StoreError, StoredEffect};
 
 /// How long something waits that could not be done and must not be given up: a report that the store could not take, a
 /// step that could not be ended.
@@ -74,13 +73,6 @@ impl Engine {
             outcome: done.outcome.clone(),
         };
         let Some(event) = &done.event else {
-            if let Some(step) = &done.step {
-                // What became of the step is told even when its run no longer waits for it.
-                match self.writer.step_event(step.clone(), now).await? {
-                    StepApplied::Moved(_, told) => self.tell(&told),
-                    StepApplied::Ignored(_) | StepApplied::Refused(_) => {}
-                }
-            }
             for artifact in &done.artifacts {
                 self.writer.record_artifact(artifact.clone()).await?;
             }
@@ -122,6 +114,18 @@ impl Engine {
         Some(Unstored { gate, runs })
     }
 
+    /// An effect that was not performed is performed again, before everything else of its run.
+    pub(super) async fn put_back(&mut self, effect: StoredEffect) {
+        let run = effect.run_id.clone();
+        // Still pending in the store, too: a daemon that dies now performs it again.
+        self.lanes.add_first(Job::Run(effect));
+        self.try_again();
+        // What it gave way to does not wait for that.
+        if self.lanes.gives_way(&run) {
+            self.advance(&run).await;
+        }
+    }
+
     /// Something could not be done: it is tried again soon. Who fails meanwhile does not put that off.
     pub(super) fn try_again(&mut self) {
         self.retry_at.get_or_insert_with(|| Instant::now() + RETRY);
@@ -147,5 +151,103 @@ fn refusal(error: &StoreError) -> Gate {
         StoreLock { until, message }.into()
     } else {
         Unwritable { until, message }.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use tokio::sync::{Semaphore, watch};
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::core::run::Effect;
+    use crate::core::schedule::{Order, Policy};
+    use crate::crash::Crash;
+    use crate::daemon::{Planner, now};
+    use crate::effect::git::Git;
+    use crate::effect::{AgentVersions, World};
+    use crate::store::{self, EffectId};
+
+    /// An engine that does nothing by itself, over a store that knows no run.
+    async fn engine(dir: &Path) -> Engine {
+        let (writer, reader) = store::open(dir, store::Options::default()).expect("a store");
+        let world = World {
+            data_dir: dir.to_owned(),
+            self_exe: dir.join("none"),
+            git: Git::find().await.expect("git"),
+            writer: writer.clone(),
+            reader: reader.clone(),
+            environment: Vec::new(),
+            versions: AgentVersions::default(),
+            now,
+            postmortems: Semaphore::new(1),
+            stopping: CancellationToken::new(),
+            over: CancellationToken::new(),
+            told: watch::Sender::new(0),
+            crash: Crash::default(),
+        };
+        let policy = Policy {
+            max_concurrent_runs: 1,
+            max_runs_per_workspace: 1,
+            order: Order::Fifo,
+            aging_starts: 0,
+        };
+        let planner = Planner::new(policy, Vec::new(), 0);
+        let (world, metrics) = (Arc::new(world), Arc::default());
+        Engine::new(writer, reader, planner, world, metrics, "test".to_owned()).0
+    }
+
+    fn effect(id: i64, effect: Effect) -> StoredEffect {
+        StoredEffect {
+            id: EffectId(id),
+            run_id: RunId("a".to_owned()),
+            generation: 1,
+            step_id: None,
+            effect,
+            created_at: Time(0),
+        }
+    }
+
+    #[tokio::test]
+    async fn who_fails_meanwhile_does_not_put_off_what_is_tried_again() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut engine = engine(dir.path()).await;
+        engine.try_again();
+        let first = engine.retry_at.expect("it is tried again");
+        engine.try_again();
+        assert_eq!(engine.retry_at, Some(first));
+    }
+
+    #[tokio::test]
+    async fn what_an_analysis_gave_way_to_does_not_wait_until_that_is_tried_again() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut engine = engine(dir.path()).await;
+        let run = RunId("a".to_owned());
+        let analysis = || effect(1, Effect::WritePostmortem);
+        engine.lanes.add([Job::Run(analysis())]);
+        let (_, stop) = engine.lanes.next(&run).expect("a job");
+        engine
+            .lanes
+            .add([Job::Run(effect(2, Effect::RemoveWorktrees))]);
+        assert!(stop.is_cancelled(), "it gives way");
+        engine.lanes.finished(&run, EffectId(1));
+        engine.put_back(analysis()).await;
+        // Of a run that nobody knows everything is over as soon as it is begun.
+        assert_eq!(engine.lanes.runs(), []);
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_done_stays_first_and_waits_until_it_is_tried_again() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut engine = engine(dir.path()).await;
+        let run = RunId("a".to_owned());
+        engine.lanes.add([Job::Run(effect(2, Effect::CloseRun))]);
+        engine.put_back(effect(1, Effect::StopStep)).await;
+        assert!(engine.retry_at.is_some());
+        let next = engine.lanes.next(&run).map(|(job, _)| job.id());
+        assert_eq!(next, Some(EffectId(1)));
     }
 }

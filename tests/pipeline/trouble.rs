@@ -11,6 +11,8 @@ use agent_loop::effect::keeper;
 use serde_json::json;
 
 use super::ONE_TASK;
+use super::operator::moved;
+use super::postmortem::ask;
 use crate::keeper::out_of_reach::{confines_signals, without_signals};
 use crate::keeper::step::Bystander;
 use crate::support::{
@@ -46,6 +48,39 @@ async fn a_step_that_is_not_known_to_be_gone_holds_its_slot_and_is_asked_about_a
     std::fs::remove_dir(&record).expect("no directory");
     house.rests(&id, State::Completed).await;
     assert_eq!(processes_of(&id), []);
+    house.check().await;
+}
+
+#[tokio::test]
+async fn the_end_of_a_run_is_written_down_when_its_step_is_gone_whatever_is_asked_for_meanwhile() {
+    let (repo, other) = (
+        Repository::with_plan(ONE_TASK),
+        Repository::with_plan(ONE_TASK),
+    );
+    let house = House::over(&repo).await;
+    let mut stile = Turnstile::new(repo.outside(), "agent");
+    let script = format!("[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n", stile.sh());
+    let id = house.create(&repo, Some(&script), json!({})).await;
+    stile.somebody().await;
+    let step = house.steps(&id, "implementation").await[0].generation;
+    // Nobody can write down how the step ended, or read it.
+    let record = house.dir(&id).join(format!("steps/{step}/exit.json"));
+    std::fs::create_dir(&record).expect("a directory");
+    moved(&house, &id, Event::Cancel, State::Canceled).await;
+    ask(&house, &id).await;
+    eventually(async || processes_of(&id).is_empty().then_some(())).await;
+    // Reports of another run come in meanwhile.
+    let beside = house.create(&other, None, json!({})).await;
+    house.rests(&beside, State::Completed).await;
+    assert!(house.run(&id).await.facts.step.is_some());
+    assert!(!house.dir(&id).join("summary.json").exists());
+    std::fs::remove_dir(&record).expect("no directory");
+    house.settled(&id).await;
+    let journal = house.journal().into_iter().filter(|it| it.0 == id.0);
+    let told: Vec<String> = journal.map(|it| it.1).collect();
+    let at = |event: &str| told.iter().position(|it| it == event).expect("it is told");
+    assert!(at("step_gone") < at("closed"), "{told:?}");
+    assert!(at("closed") < at("analyzed"), "{told:?}");
     house.check().await;
 }
 
@@ -295,9 +330,16 @@ fn a_step_of_which_something_cannot_be_ended_holds_its_slot_until_that_is_gone()
         house.rests(&beside, State::Completed).await;
         house.gated(&next, &["workspace_cap"]).await;
         assert_eq!(house.reader.holding_slots().await.expect("slots").len(), 1);
+        let stands = async || {
+            house.steps(&id, "implementation").await[0]
+                .state
+                .to_string()
+        };
+        assert_eq!(stands().await, "in_progress", "it is not known to be gone");
         end.send(()).expect("sent");
         house.rests(&next, State::Completed).await;
         house.settled(&id).await;
+        assert_eq!(stands().await, "canceled");
         house.check().await;
     });
     assert!(stranger.join().expect("no panic"), "it was not ended");

@@ -129,7 +129,7 @@ pub struct Order {
 pub struct Done {
     /// What the run is told; `None` when nothing (a start that was told to let go).
     pub event: Option<Event>,
-    /// What its step is told.
+    /// What its step is told, beside an event.
     pub step: Option<StepReport>,
     /// Files to register.
     pub artifacts: Vec<Artifact>,

@@ -118,21 +118,20 @@ pub(super) fn lost(desk: &Desk<'_>, left: Option<Left>) -> Done {
     }))
 }
 
-/// What is left to say of a step that was told to stop: nothing to its run, which asked for it; or that it is gone with its
-/// daemon. Where both were so, the run has gone on and takes the latter for stale.
+/// What is left to say of a step that was told to stop: nothing where its run asked for that, because the stop behind it
+/// says when nothing of it is left; or that it is gone with its daemon. Where both were so, the run has gone on and takes
+/// the latter for stale.
 pub(super) async fn let_go(desk: &Desk<'_>) -> Done {
-    let (done, message) = if desk.world.stopping.is_cancelled() {
-        let event = Event::StepStopped {
-            generation: desk.generation(),
-            left: session::left(desk).await,
-        };
-        let done = Done::event(event, "stopped with the daemon");
-        (done, "stopped with the daemon; begun again by the next one")
-    } else {
-        (Done::nothing("told to stop"), "stopped")
+    if !desk.world.stopping.is_cancelled() {
+        return Done::nothing("told to stop");
+    }
+    let event = Event::StepStopped {
+        generation: desk.generation(),
+        left: session::left(desk).await,
     };
-    done.with_step(desk.step_report(step::Event::Canceled {
+    let canceled = step::Event::Canceled {
         exit_code: None,
-        message: message.to_owned(),
-    }))
+        message: "stopped with the daemon; begun again by the next one".to_owned(),
+    };
+    Done::event(event, "stopped with the daemon").with_step(desk.step_report(canceled))
 }
