@@ -20,6 +20,8 @@ pub enum Death {
     /// For a daemon inside of a test: nothing that passes a place gets any further, then or later, and
     /// [`Crash::died`] says so. The test takes down the rest.
     Quit,
+    /// Nothing dies: for a test of what becomes of a bug, whoever passes the place panics.
+    Panic,
 }
 
 /// Where a daemon may die.
@@ -84,7 +86,7 @@ impl fmt::Display for CrashPoint {
         }
         write!(f, ":{}", self.nth)?;
         match self.death {
-            Death::Abort | Death::Quit => Ok(()),
+            Death::Abort | Death::Quit | Death::Panic => Ok(()),
             Death::Kill => f.write_str(":kill"),
         }
     }
@@ -232,6 +234,7 @@ impl Watched {
                 self.dead.send_replace(true);
                 true
             }
+            Death::Panic => panic!("a planted bug"),
         }
     }
 }

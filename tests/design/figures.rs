@@ -224,6 +224,18 @@ fn the_next_prompt_is_told_what_the_watchdog_noted() {
 }
 
 #[test]
+fn whoever_ticks_a_box_starts_at_the_foot_of_the_ladder() {
+    for (agent, notes) in [(Agent::Works, 1), (Agent::FinishesSilently, 0)] {
+        let mut story = at_work(|_| {});
+        story.iterates(Agent::Nothing);
+        assert_eq!(story.facts.ladder.notes, 1);
+        story.tells(agent, |report| report.tree = "t2".to_owned());
+        story.weighed_at("t2");
+        assert_eq!(story.facts.ladder.notes, notes, "{agent:?}");
+    }
+}
+
+#[test]
 fn prompts_that_were_written_anew_are_counted_over_the_run_and_since_something_was_done() {
     let mut story = at_work(|terms| terms.limits.max_rewrites = 2);
     while story.facts.rewrites < 2 {
@@ -328,8 +340,11 @@ fn why_the_worktree_of_a_closed_run_stays_is_known_until_it_is_started_anew() {
     story.hears(closed(false, Some(why.clone())));
     assert_eq!(story.facts.kept_back, [why]);
     assert!(!story.facts.worktree_removed);
-    story.hears(closed(true, None));
+    // One that is gone is not kept back.
+    let known = story.facts.kept_back.clone();
+    story.hears(closed(true, Some("it was removed".to_owned())));
     assert!(story.facts.worktree_removed);
+    assert_eq!(story.facts.kept_back, known);
     let merge_strategy = None;
     story.hears(Event::Retry { merge_strategy });
     assert_eq!(story.facts.kept_back, [] as [String; 0]);

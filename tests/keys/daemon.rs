@@ -1,7 +1,9 @@
 //! What the keys of the daemon change, by the real `loopd` and its configuration file.
 
+use agent_loop::api;
 use agent_loop::core::machine::Kind;
 use agent_loop::core::run::{RunId, State};
+use agent_loop::store;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -247,5 +249,59 @@ async fn an_agent_that_names_a_time_means_that_of_the_machine() {
     // With a little more than was said.
     let minute = resets / 60_000 % 60;
     assert!((30..40).contains(&minute), "{}", limited.payload);
+    loopd.end().await;
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_run_goes_by_itself_when_its_time_is_over() {
+    let repo = Repository::with_plan(PLAN);
+    let loopd = Loopd::with(&repo, "daemon", "retention_days = 1\n").await;
+    let id = loopd.run(&repo, WORK, "").await;
+    loopd.wait(&id, |run| run.state == State::Completed).await;
+    eventually(async || {
+        let pending = loopd.reader.pending_effects().await.expect("readable");
+        pending.is_empty().then_some(())
+    })
+    .await;
+    loopd.end().await;
+    let data = repo.outside().join("daemon/data");
+    let files = data.join(format!("runs/run-{id}"));
+    assert!(files.join("summary.json").is_file());
+    let raw = rusqlite::Connection::open(store::file(&data)).expect("opens");
+    raw.execute_batch(
+        "DROP TRIGGER run_update; DROP TRIGGER runs_change_with_rev;
+         UPDATE runs SET ended_at = 1, facts = json_set(facts, '$.ended_at', 1)",
+    )
+    .expect("it has been over for years");
+    drop(raw);
+    let loopd = Loopd::with(&repo, "daemon", "retention_days = 1\n").await;
+    loopd.wait(&id, |run| run.facts.nothing_left).await;
+    assert!(!files.exists());
+    loopd.end().await;
+}
+
+#[tokio::test]
+async fn a_daemon_asks_for_the_open_files_that_its_clients_need_and_gives_its_steps_what_it_got() {
+    let repo = Repository::with_plan(PLAN);
+    let few = "ulimit -Sn 300 && exec \"$0\" \"$@\"";
+    let command = ["sh", "-c", few, env!("CARGO_BIN_EXE_loopd")];
+    let loopd = Loopd::by(&command, &repo, "daemon", "", &[]).await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", loopd.pid()));
+    let limits = limits.expect("it works");
+    let line = limits
+        .lines()
+        .find_map(|it| it.strip_prefix("Max open files"));
+    let mut numbers = line.expect("a line").split_whitespace();
+    let mut next = || match numbers.next().expect("a number") {
+        "unlimited" => u64::MAX,
+        number => number.parse().expect("a number"),
+    };
+    let (soft, hard) = (next(), next());
+    assert_eq!(soft, api::wanted_descriptors().min(hard));
+    let seen = repo.outside().join("seen");
+    let looks = format!("[{{ sh = \"ulimit -Sn > '{}'\" }}, {{ tick", seen.display());
+    let id = loopd.run(&repo, &WORK.replace("[{ tick", &looks), "").await;
+    loopd.wait(&id, |run| run.state == State::Completed).await;
+    assert_eq!(std::fs::read_to_string(&seen).expect("it looked"), "300\n");
     loopd.end().await;
 }

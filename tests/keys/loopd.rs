@@ -32,12 +32,28 @@ impl Loopd {
         config: &str,
         environment: &[(&str, &str)],
     ) -> Loopd {
+        let command = [env!("CARGO_BIN_EXE_loopd")];
+        Loopd::by(&command, repo, name, config, environment).await
+    }
+
+    /// The same, started by this command.
+    pub async fn by(
+        command: &[&str],
+        repo: &Repository,
+        name: &str,
+        config: &str,
+        environment: &[(&str, &str)],
+    ) -> Loopd {
+        let [program, words @ ..] = command else {
+            panic!("a command has a name");
+        };
         let home = repo.outside().join(name);
         std::fs::create_dir_all(&home).expect("a directory");
         let (file, data) = (home.join("loopd.toml"), home.join("data"));
         std::fs::write(&file, config).expect("a file");
         let log = std::fs::File::create(home.join("log")).expect("a file");
-        let child = clean(env!("CARGO_BIN_EXE_loopd"), &home)
+        let child = clean(program, &home)
+            .args(words)
             .args(["--addr", "http://127.0.0.1:0", "--data-dir"])
             .arg(&data)
             .arg("--config")
@@ -108,6 +124,11 @@ impl Loopd {
             (!names.is_empty()).then_some(names)
         })
         .await
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it works")
     }
 
     /// Asks it to end, and waits until it has.

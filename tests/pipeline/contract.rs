@@ -192,4 +192,8 @@ async fn rewritten_prompts_stand_in_the_report_and_beside_it() {
         1
     );
     assert!(house.dir(&id).join("prompt.rewrite.1.txt").is_file());
+    let files = house.reader.artifacts(&id).await.expect("artifacts");
+    let rewrites = files.iter().filter(|it| it.kind == "rewrite");
+    let places: Vec<&str> = rewrites.map(|it| it.location.as_str()).collect();
+    assert_eq!(places, ["global", "workspace"], "{files:?}");
 }

@@ -1,11 +1,15 @@
-//! Ends and clean-ups that do not come to their end by themselves: a person's retry overtakes them, or the daemon dies in
-//! them.
+//! Ends and clean-ups that are cut short, or not alone: a person's retry overtakes them, another clean-up is under way, nobody
+//! waits for them any more, or the daemon dies in them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use agent_loop::core::run::{Event, RunId, State};
+use agent_loop::core::time::Time;
 use agent_loop::crash::{Crash, CrashPoint, Death, Place};
-use agent_loop::daemon::{self};
+use agent_loop::daemon::{self, Cleaner};
+use agent_loop::effect::git::Git;
 use agent_loop::store::{self, Answer, Apply};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +18,8 @@ use super::ONE_TASK;
 use super::cleaning::{COMMITS_AND_FAILS, failed};
 use super::collecting::{completed, has, later};
 use super::operator::{RETRY, moved};
-use crate::support::{House, Options, Repository, Turnstile};
+use crate::support::agents::make_executable;
+use crate::support::{House, Options, PATIENCE, Repository, Turnstile};
 
 /// Both are stored by a daemon in its last moment: what was to be taken, and that the run is tried again.
 async fn overtaken_by_a_retry(wanted: impl Fn(&str) -> Event) {
@@ -85,6 +90,98 @@ async fn the_daemon_cleans_up_by_itself_and_a_clean_up_that_was_cut_off_is_finis
     house.wait(&second, |run| run.facts.nothing_left).await;
     assert!(!house.dir(&second).exists());
     house.check().await;
+}
+
+/// The cleaner of forty days later, whose git waits at the turnstile when it first looks at a branch, once the file `held`
+/// is there.
+async fn held_up(house: &House, repo: &Repository, stile: &Turnstile) -> (Cleaner, PathBuf) {
+    let held = repo.outside().join("held");
+    let script = repo.beside(
+        "held-git",
+        &format!(
+            "#!/bin/sh\nif rm '{}' 2>/dev/null; then {}; fi\nexec git \"$@\"\n",
+            held.display(),
+            stile.sh()
+        ),
+    );
+    make_executable(&script);
+    let mut cleaner = later(house, 30);
+    let git = Git::with(&script, PATIENCE, PATIENCE).await;
+    cleaner.git = git.expect("git");
+    (cleaner, held)
+}
+
+#[tokio::test]
+async fn a_clean_up_waits_for_the_one_that_is_under_way_and_takes_nothing_twice() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    failed(&house, &repo, COMMITS_AND_FAILS).await;
+    let mut stile = Turnstile::new(repo.outside(), "git");
+    let (cleaner, held) = held_up(&house, &repo, &stile).await;
+    let collect = |cleaner: &Cleaner, dry_run| {
+        let cleaner = cleaner.clone();
+        tokio::spawn(async move { cleaner.collect(dry_run).await.expect("a clean-up") })
+    };
+    std::fs::write(&held, "").expect("a file");
+    let first = collect(&cleaner, false);
+    stile.somebody().await;
+    let second = collect(&cleaner, false);
+    // Whoever has not to wait is at its end by now.
+    let other = collect(&later(&house, 30), true).await.expect("no panic");
+    assert_eq!(other.runs.len(), 1, "{other:?}");
+    assert!(!second.is_finished());
+    stile.open();
+    let (first, second) = (first.await.expect("no panic"), second.await);
+    assert_eq!(first.runs.len(), 1, "{first:?}");
+    assert!(first.runs[0].files, "{first:?}");
+    assert!(second.expect("no panic").runs.is_empty());
+    house.check().await;
+}
+
+#[tokio::test]
+async fn a_clean_up_that_nobody_waits_for_any_more_comes_to_its_end() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let id = failed(&house, &repo, COMMITS_AND_FAILS).await;
+    let mut stile = Turnstile::new(repo.outside(), "git");
+    let (cleaner, held) = held_up(&house, &repo, &stile).await;
+    std::fs::write(&held, "").expect("a file");
+    tokio::select! {
+        it = cleaner.collect(false) => panic!("it was not held up: {it:?}"),
+        () = stile.somebody() => {}
+    }
+    stile.open();
+    house.wait(&id, |run| run.facts.nothing_left).await;
+    assert!(!house.dir(&id).exists());
+}
+
+/// How often a clean-up has asked for the time.
+static LOOKS: AtomicU32 = AtomicU32::new(0);
+
+fn counted() -> Time {
+    LOOKS.fetch_add(1, Ordering::SeqCst);
+    daemon::now()
+}
+
+#[tokio::test]
+async fn the_daemon_cleans_up_each_day() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let mut cleaner = later(&house, 30);
+    cleaner.now = counted;
+    let end = CancellationToken::new();
+    let daily = tokio::spawn(cleaner.keep_clean(end.clone()));
+    let begun = Instant::now();
+    while LOOKS.load(Ordering::SeqCst) < 3 {
+        assert!(begun.elapsed() < PATIENCE, "it is not cleaned up again");
+        // A day goes by; what is under way goes on meanwhile.
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(24 * 60 * 60)).await;
+        tokio::time::resume();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    end.cancel();
+    daily.await.expect("it ends with the daemon");
 }
 
 /// A daemon that dies in the clean-up of its one run, which has failed; where the run's branch stood.

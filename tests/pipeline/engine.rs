@@ -1,14 +1,19 @@
 //! The engine under pressure: what is due goes on while everybody asks, and a store that somebody else has locked holds
 //! the queue with a gate and breaks nothing.
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use agent_loop::core::run::{Event, RunId, State};
 use agent_loop::core::schedule::Gate;
 use agent_loop::crash::{Crash, CrashPoint, Death, Place};
-use agent_loop::store;
+use agent_loop::daemon;
+use agent_loop::store::{self, Answer};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::ONE_TASK;
+use super::operator::RESUME;
 use crate::support::{House, Options, PATIENCE, Repository, Turnstile, eventually};
 
 #[tokio::test]
@@ -35,6 +40,82 @@ async fn a_wait_that_is_over_is_not_starved_by_an_inbox_that_is_never_empty() {
         .await;
     enough.cancel();
     house.rests(&id, State::Completed).await;
+}
+
+#[tokio::test]
+async fn what_is_due_goes_before_what_waits_in_the_inbox() {
+    let (repo, other) = (
+        Repository::with_plan(ONE_TASK),
+        Repository::with_plan(ONE_TASK),
+    );
+    let options = Options {
+        busy_timeout: PATIENCE,
+        ..Options::caps(1, 1)
+    };
+    let house = House::open(&repo.outside().join("data"), &options).await;
+    let script = "then = \"default\"\n[[turn]]\nsteps = [{ exit = 3 }]\n";
+    let settings = json!({ "agent_retry_backoff_sec": 2, "reviewer": false });
+    let id = house.create(&repo, Some(script), settings).await;
+    house.wait(&id, |run| run.state == State::Running).await;
+    let waits = house.create(&other, None, json!({})).await;
+    house.gated(&waits, &["global_cap"]).await;
+    let run = house.wait(&id, |run| run.facts.due.is_some()).await;
+    let due = run.facts.due.expect("a wait");
+    let stranger = rusqlite::Connection::open(store::file(&house.data)).expect("opens");
+    stranger.execute_batch("BEGIN IMMEDIATE").expect("locked");
+    // The engine is at the first of them for as long as the lock is held; the others wait in its inbox.
+    let wishes = [Event::Pause, RESUME].into_iter().cycle().take(40);
+    let mut asked: Vec<_> = wishes
+        .map(|wish| Box::pin(house.operate(&waits, wish)))
+        .collect();
+    poll_fn(|cx| {
+        for it in &mut asked {
+            assert!(it.as_mut().poll(cx).is_pending());
+        }
+        Poll::Ready(())
+    })
+    .await;
+    eventually(async || (daemon::now() >= due).then_some(())).await;
+    stranger.execute_batch("ROLLBACK").expect("free again");
+    for it in asked {
+        let answer = it.await;
+        assert!(matches!(answer, Answer::Moved(_)), "{answer:?}");
+    }
+    house.rests(&id, State::Completed).await;
+    let journal = house.journal();
+    let at = |run: &RunId, event: &str| {
+        let wanted = (run.0.as_str(), event);
+        let is_wanted = |it: &(String, String)| (it.0.as_str(), it.1.as_str()) == wanted;
+        journal.iter().rposition(is_wanted).expect("it is stored")
+    };
+    assert!(at(&id, "retry_due") < at(&waits, "resume"), "{journal:?}");
+}
+
+#[tokio::test]
+async fn a_bug_of_a_performer_is_trouble_with_its_text_and_wedges_nobody() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let options = Options {
+        crash: Crash::at(CrashPoint {
+            place: Place::Calling,
+            name: Some("keeper".to_owned()),
+            nth: 1,
+            death: Death::Panic,
+        }),
+        ..Options::default()
+    };
+    let house = House::open(&repo.outside().join("data"), &options).await;
+    let id = house
+        .create(&repo, None, json!({ "reviewer": false }))
+        .await;
+    house.rests(&id, State::Completed).await;
+    let steps = house.steps(&id, "implementation").await;
+    let why = steps[0].facts.message.as_deref().unwrap_or_default();
+    assert!(
+        why.contains("a bug in loopd") && why.contains("a planted bug"),
+        "{why}"
+    );
+    assert_eq!(steps.len(), 2, "it is tried again");
+    house.check().await;
 }
 
 #[tokio::test]

@@ -7,12 +7,13 @@ use agent_loop::core::machine::{Outcome, STALE_GENERATION};
 use agent_loop::core::run::{self, Event, PostmortemReport, RunId, State};
 use agent_loop::core::time::Time;
 use agent_loop::daemon::{self, Cleaner};
+use agent_loop::store::{self, Answer, Apply};
 
 use super::ONE_TASK;
 use super::operator::{RETRY, moved};
 use super::postmortem::{analyzed, ask, ended, explains, fails_and_explains, report};
 use super::restart::kill;
-use crate::support::{House, Repository, Turnstile, processes_of};
+use crate::support::{House, Options, Repository, Turnstile, processes_of};
 
 /// A run that has ended, and whose agent waits at the turnstile when it is to explain; what it says is the default.
 async fn explaining(house: &House, repo: &Repository, stile: &mut Turnstile) -> RunId {
@@ -188,6 +189,37 @@ async fn a_run_that_is_started_anew_does_not_wait_for_its_analysis() {
     assert_eq!(house.run(&id).await.facts.postmortem, None);
     assert!(!house.dir(&id).join("analysis/report.md").exists());
     assert_eq!(processes_of(&id), []);
+    house.check().await;
+}
+
+#[tokio::test]
+async fn an_analysis_that_was_given_up_before_it_began_is_not_made() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let script = fails_and_explains("{ say = \"Seen.\" }");
+    let id = ended(&house, &repo, &script, State::Failed).await;
+    let analysis = house.dir(&id).join("analysis");
+    house.die().await;
+    // Both are stored by a daemon in its last moment: that it is wanted, and that the run is tried again.
+    let data = repo.outside().join("data");
+    let (writer, _) = store::open(&data, store::Options::default()).expect("a store");
+    for event in [Event::Analyze, RETRY] {
+        let applied = writer
+            .apply(Apply::new(id.clone(), event, daemon::now()))
+            .await;
+        let applied = applied.expect("stored");
+        assert!(matches!(applied.answer, Answer::Moved(_)), "{applied:?}");
+    }
+    writer.close().await;
+    let house = House::open(&data, &Options::caps(0, 1)).await;
+    house
+        .until(&id, async || {
+            let pending = house.reader.pending_effects().await.expect("effects");
+            pending.is_empty().then_some(())
+        })
+        .await;
+    assert_eq!(house.run(&id).await.state, State::Queued);
+    assert!(!analysis.exists(), "nobody waits for it");
     house.check().await;
 }
 

@@ -265,7 +265,7 @@ impl Outside {
         Ended {
             at_point: self.point.as_ref().is_some_and(|point| {
                 let by = match point.death {
-                    Death::Abort | Death::Quit => 6,
+                    Death::Abort | Death::Quit | Death::Panic => 6,
                     Death::Kill => 9,
                 };
                 proved(&said, point) && signal == by
