@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::ONE_TASK;
-use crate::support::{House, Repository, Turnstile};
+use crate::support::{House, Options, Repository, Turnstile};
 
 const COLUMNS: [&str; 11] = [
     "timestamp_ms",
@@ -280,4 +280,16 @@ async fn nobody_else_may_enter_a_directory_of_a_run() {
         let mode = mode.mode() & 0o777;
         assert_eq!(mode, 0o700, "{} has {mode:o}", dir.display());
     }
+}
+
+#[tokio::test]
+async fn a_run_that_ends_before_there_was_any_leaves_a_clean_status() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::open(&repo.outside().join("data"), &Options::caps(0, 1)).await;
+    let id = house.create(&repo, None, json!({})).await;
+    let _ = house.operate(&id, Event::Cancel).await;
+    house.settled(&id).await;
+    assert_eq!(kinds(&house.file(&id, "report.tsv")), ["RUN_END"]);
+    assert!(repo.root.join("logs/loop").is_dir(), "they are mirrored");
+    assert_eq!(repo.checkout().2, "");
 }
