@@ -93,3 +93,35 @@ fn a_completed_run_that_is_to_merge_has_all_but_its_checks_behind_it() {
     assert_eq!((now.record.number, now.record.claimed_complete), (1, true));
     assert_eq!((now.checked_tree.as_deref(), now.weighed), (None, false));
 }
+
+#[test]
+fn an_iteration_begins_with_a_clean_record_and_what_was_told_to_the_one_before_is_not_told_again() {
+    let mut story = Story::new(roomy());
+    story.merges().conflict();
+    assert_eq!(story.facts.notes.conflict, ["f"]);
+    let before = story.facts.iteration;
+    story
+        .agent(Agent::FinishesSilently, false)
+        .checks(true)
+        .judged(false);
+    let facts = &story.facts;
+    assert_eq!((story.state, facts.iteration), (State::Running, before + 1));
+    assert_eq!(facts.notes.conflict, [""; 0]);
+    let now = &facts.current;
+    assert_eq!((now.record.number, now.record.commits), (before + 1, 0));
+    assert_eq!(
+        (now.done_before, now.start_head.as_deref()),
+        (1, Some("t1"))
+    );
+
+    let mut story = held(Agent::Works, true);
+    let note = Some("mind the gap".to_owned());
+    story.hears(Event::Resume { accept: true, note });
+    assert_eq!(story.facts.notes.operator.as_deref(), Some("mind the gap"));
+    story
+        .claim()
+        .agent(Agent::Works, false)
+        .checks(true)
+        .judged(false);
+    assert_eq!(story.facts.notes.operator, None);
+}
