@@ -1,6 +1,6 @@
 //! Where a run goes on that a person lets go on, and what that person has agreed to: only what was asked, and no more.
 
-use agent_loop::core::run::{Event, MergeStrategy, Stage, State, Terms, TroubleKind};
+use agent_loop::core::run::{Event, MergeStrategy, Mode, Stage, State, Terms, TroubleKind};
 use agent_loop::core::watchdog::Limits;
 
 use super::answers::Agent;
@@ -124,4 +124,22 @@ fn an_iteration_begins_with_a_clean_record_and_what_was_told_to_the_one_before_i
         .checks(true)
         .judged(false);
     assert_eq!(story.facts.notes.operator, None);
+}
+
+#[test]
+fn who_does_the_work_and_never_says_so_is_asked_twice_and_then_a_person_is() {
+    let mut story = Story::new(roomy());
+    story.claim().agent(Agent::FinishesSilently, false);
+    story.checks(true).judged(false);
+    for _ in 0..2 {
+        assert_eq!(
+            (story.state, story.facts.mode),
+            (State::Running, Mode::Confirm)
+        );
+        story
+            .agent(Agent::Nothing, false)
+            .checks(true)
+            .judged(false);
+    }
+    assert_eq!(story.held_for(), Some("not_confirmed"));
 }
