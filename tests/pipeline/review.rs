@@ -205,7 +205,7 @@ async fn a_reviewed_mark_that_the_agent_gave_itself_is_taken_back() {
     let row = report.lines().find(|row| row.contains("ITERATION_END"));
     let row = row.expect("the iteration has ended");
     assert!(
-        row.contains("; 1 commits"),
+        row.contains("; 1 commit\t"),
         "loopd's own counted, too: {row}"
     );
 }
