@@ -52,6 +52,21 @@ impl RunFiles {
         }
     }
 
+    /// Files in this directory and nowhere else.
+    #[cfg(test)]
+    pub(super) fn only_in(dir: &Path) -> Self {
+        RunFiles {
+            run_id: RunId("run".to_owned()),
+            places: vec![("global", dir.to_owned())],
+            steps: dir.join("steps"),
+        }
+    }
+
+    /// The first directory of the files; none where all of them are gone.
+    pub(super) fn first_place(&self) -> Option<&Path> {
+        self.places.first().map(|(_, dir)| dir.as_path())
+    }
+
     /// The directory of a step, by its generation.
     pub fn step_dir(&self, generation: u64) -> PathBuf {
         self.steps.join(generation.to_string())

@@ -7,8 +7,9 @@ use super::place::{RunFiles, add};
 use crate::core::run::PlanReading;
 use crate::core::time::Time;
 
-/// What was reported, a line each, beside the agent's own state.
+/// What was reported, a line each, beside the agent's own state: its key, a tab, and how long the report was before.
 const TOLD: &str = "reported";
+const REPORT: &str = "report.tsv";
 const HEADER: &str = "timestamp_ms\tkind\titeration\tduration_ms\texit_code\toutput_bytes\toutput_lines\toutput_path\tmessage\ttasks_done\ttasks_total\n";
 
 /// What a row is about.
@@ -66,7 +67,8 @@ pub struct Row<'a> {
 }
 
 impl RunFiles {
-    /// Adds a row, unless one was added under this key before: what is performed again after a crash is not told again.
+    /// Adds a row, unless one was added under this key before: what is performed again after a crash is not told again. It is
+    /// noted first where the row will stand, so that whoever comes after a death in between sees which of both was done.
     pub fn report_once(
         &self,
         key: &str,
@@ -79,13 +81,35 @@ impl RunFiles {
         let key = field(key);
         // Unreadable: better told twice than not at all.
         let before = std::fs::read_to_string(&told).unwrap_or_default();
-        if before.lines().any(|line| line == key) {
-            return;
+        let mut lines = before.lines();
+        let noted = lines.find_map(|line| line.strip_prefix(&key)?.strip_prefix('\t'));
+        match noted.and_then(|at| at.parse().ok()) {
+            Some(at) if self.has_row(kind, at) => return,
+            Some(_) => {}
+            None => {
+                let end = self.report_so_far().len();
+                if let Err(error) = add(&told, "", &format!("{key}\t{end}\n")) {
+                    tracing::warn!(path = %told.display(), %error, "failed to note what is reported");
+                }
+            }
         }
         self.report(kind, row, plan, now);
-        if let Err(error) = add(&told, "", &format!("{key}\n")) {
-            tracing::warn!(path = %told.display(), %error, "failed to note what was reported");
-        }
+    }
+
+    /// Whether a row of this kind stands in the report behind its first `at` bytes.
+    fn has_row(&self, kind: RowKind, at: usize) -> bool {
+        let report = self.report_so_far();
+        let rest = report.get(at..).unwrap_or_default();
+        let mut rows = rest.split(|byte| *byte == b'\n');
+        rows.any(|row| row.split(|byte| *byte == b'\t').nth(1) == Some(kind.as_str().as_bytes()))
+    }
+
+    /// The report in the first of its places; empty where there is none yet.
+    fn report_so_far(&self) -> Vec<u8> {
+        let place = self.first_place().map(|dir| dir.join(REPORT));
+        place
+            .and_then(|path| std::fs::read(path).ok())
+            .unwrap_or_default()
     }
 
     /// Adds a row to the report and a line to the log.
@@ -102,7 +126,7 @@ impl RunFiles {
         };
         let kind = kind.as_str();
         self.append(
-            "report.tsv",
+            REPORT,
             HEADER,
             &format!(
                 "{}\t{kind}\t{}\t{}\t{exit}\t{}\t{}\t{path}\t{message}\t{}\t{}\n",
@@ -135,4 +159,44 @@ fn field(text: &str) -> String {
         .take(2000)
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_told_once_also_by_whoever_died_just_before_or_after_it_was_written() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let files = RunFiles::only_in(dir.path());
+        let plan = PlanReading::default();
+        let tell = |key: &str, kind| {
+            files.report_once(key, kind, &Row::default(), plan, Time(1));
+            std::fs::read_to_string(dir.path().join(REPORT)).expect("a report")
+        };
+        let first = tell("generation 1 ITERATION_START ", RowKind::IterationStart);
+        let second = tell("generation 2 ITERATION_START ", RowKind::IterationStart);
+        assert_eq!(second.lines().count(), 3, "a header and two rows: {second}");
+        // Performed again.
+        assert_eq!(
+            tell("generation 1 ITERATION_START ", RowKind::IterationStart),
+            second
+        );
+        assert_eq!(
+            tell("generation 2 ITERATION_START ", RowKind::IterationStart),
+            second
+        );
+        // It was noted, and its teller died before the row.
+        std::fs::write(dir.path().join(REPORT), &first).expect("written");
+        assert_eq!(
+            tell("generation 2 ITERATION_START ", RowKind::IterationStart),
+            second
+        );
+        assert_eq!(
+            tell("generation 2 ITERATION_START ", RowKind::IterationStart),
+            second
+        );
+        let third = tell("generation 2 ITERATION_END ", RowKind::IterationEnd);
+        assert_eq!(third.lines().count(), 4, "{third}");
+    }
 }
