@@ -293,3 +293,24 @@ async fn a_run_that_ends_before_there_was_any_leaves_a_clean_status() {
     assert!(repo.root.join("logs/loop").is_dir(), "they are mirrored");
     assert_eq!(repo.checkout().2, "");
 }
+
+#[tokio::test]
+async fn the_row_that_ends_a_verification_says_how_long_all_its_checks_took() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let settings = json!({ "verify_cmds": ["sleep 0.05", "false"], "iterations": 1 });
+    let id = house.create(&repo, None, settings).await;
+    house.rests(&id, State::Failed).await;
+    house.settled(&id).await;
+    let report = house.file(&id, "report.tsv");
+    let durations = |kind: &str| -> Vec<u64> {
+        let rows = report
+            .lines()
+            .map(|row| row.split('\t').collect::<Vec<_>>());
+        let of_kind = rows.filter(|row| row[1] == kind);
+        of_kind.map(|row| row[3].parse().expect("ms")).collect()
+    };
+    let checks = durations("VERIFY_CMD_END");
+    assert!(checks.len() == 2 && checks[0] >= 50, "{report}");
+    assert_eq!(durations("VERIFY_END"), [checks.iter().sum::<u64>()]);
+}

@@ -2,6 +2,7 @@
 
 use agent_loop::core::run::{RunId, State};
 use agent_loop::crash::{Crash, CrashPoint, Death, Place};
+use agent_loop::store;
 use serde_json::{Value, json};
 
 use super::{ONE_TASK, TWO_TASKS};
@@ -296,5 +297,43 @@ async fn what_an_earlier_try_made_is_not_taken_for_the_merge_of_later_work() {
     assert_ne!(run.facts.merge_commit.as_deref(), Some(first));
     assert_eq!(repo.at("main", "more"), "more");
     assert_eq!(repo.at("main", "made"), "by the agent");
+    house.check().await;
+}
+
+#[tokio::test]
+async fn an_intent_that_cannot_be_read_asks_a_person_and_is_nothing_to_a_later_try() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let crash = Crash::at(CrashPoint {
+        place: Place::Acted,
+        name: Some("start_merge".to_owned()),
+        nth: 1,
+        death: Death::Quit,
+    });
+    let options = Options {
+        crash: crash.clone(),
+        ..Options::default()
+    };
+    let data = repo.outside().join("data");
+    let house = House::open(&data, &options).await;
+    let settings = json!({ "reviewer": false, "merge_target_branch": "main" });
+    let id = house.create(&repo, None, settings).await;
+    let death = tokio::time::timeout(PATIENCE, crash.died()).await;
+    death.expect("the daemon dies");
+    house.die().await;
+    let merged = repo.git(&["rev-parse", "main"]);
+    let raw = rusqlite::Connection::open(store::file(&data)).expect("opens");
+    let sql = "UPDATE merge_intents SET intent = '{}' WHERE run_id = ?1";
+    assert_eq!(raw.execute(sql, [&id.0]).expect("it is stored"), 1);
+
+    // Whether this very try has merged is not known, and nobody guesses.
+    let house = House::open(&data, &Options::default()).await;
+    house.held(&id, "intent_unreadable").await;
+    assert_eq!(repo.git(&["rev-parse", "main"]), merged);
+
+    house.resume(&id).await;
+    house.wait(&id, |run| run.state != State::Paused).await;
+    let run = house.rests(&id, State::Completed).await;
+    assert_eq!(run.facts.merge_commit.as_ref(), Some(&merged));
+    assert_eq!(repo.git(&["rev-parse", "main"]), merged, "merged once");
     house.check().await;
 }

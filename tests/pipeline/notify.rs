@@ -141,6 +141,27 @@ async fn a_command_that_fails_hangs_or_leaves_processes_behind_harms_nobody() {
 }
 
 #[tokio::test]
+async fn a_command_that_takes_too_long_has_failed_whatever_it_exits_with() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let asked = repo.outside().join("asked");
+    // It ends as if all were well, when it is asked to.
+    let command = format!(
+        "trap ': > \"{}\"; exit 0' TERM; sleep 1000 & wait",
+        asked.display()
+    );
+    let notify = Notify {
+        timeout: Duration::from_millis(1500),
+        ..Notify::new(command)
+    };
+    let house = self::house(&repo, Some(notify)).await;
+    let id = house.create(&repo, Some(CRASH), retries(json!({}))).await;
+    house.failed(&id, "agent_failed").await;
+    over(&house, 1).await;
+    assert!(asked.exists(), "it did not end by itself");
+    assert_eq!(house.metrics.notifications_failed.get(), 1);
+}
+
+#[tokio::test]
 async fn only_so_many_are_told_at_once_and_all_of_them_are() {
     let repo = Repository::with_plan(ONE_TASK);
     let log = repo.outside().join("told");

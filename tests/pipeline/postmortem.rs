@@ -3,12 +3,12 @@
 
 use agent_loop::core::handover;
 use agent_loop::core::run::{Event, MergeStrategy, PostmortemEnd, RunId, State};
-use agent_loop::store::{Answer, StoredRun};
+use agent_loop::store::{self, Answer, StoredRun};
 use serde_json::{Value, json};
 
 use super::ONE_TASK;
 use super::operator::{RETRY, ignored, moved, refused};
-use crate::support::{House, Options, Repository, Turnstile, processes_of};
+use crate::support::{House, Options, PATIENCE, Repository, Turnstile, processes_of};
 
 pub(super) fn settings() -> Value {
     json!({ "verify_cmds": ["true"], "merge_strategy": "none" })
@@ -300,4 +300,21 @@ async fn a_summary_knows_the_commit_that_a_person_merged_the_work_as() {
         summary.contains(&format!("- merged as: {commit}\n")),
         "{summary}"
     );
+}
+
+#[tokio::test]
+async fn a_summary_counts_every_event_of_however_many() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let id = ended(&house, &repo, "", State::Completed).await;
+    // As of a run that met a limit again and again.
+    let raw = rusqlite::Connection::open(store::file(&house.data)).expect("opens");
+    raw.busy_timeout(PATIENCE).expect("patience");
+    let sql = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 2500)
+        INSERT INTO events (run_id, at, type, payload) SELECT ?1, 1, 'AGENT_LIMITED', '{}' FROM n";
+    assert_eq!(raw.execute(sql, [&id.0]).expect("they are stored"), 2500);
+    ask(&house, &id).await;
+    analyzed(&house, &id).await;
+    let summary = house.file(&id, "analysis/summary.md");
+    assert!(summary.contains("- usage limits met: 2500\n"), "{summary}");
 }
