@@ -168,12 +168,13 @@ mod tests {
     use crate::crash::Crash;
     use crate::daemon::{Planner, now};
     use crate::effect::git::Git;
-    use crate::effect::{AgentVersions, World};
+    use crate::effect::{AgentVersions, Over, World, until_over};
     use crate::store::{self, EffectId};
 
     /// An engine that does nothing by itself, over a store that knows no run.
-    async fn engine(dir: &Path) -> Engine {
+    async fn engine(dir: &Path) -> (Engine, Over) {
         let (writer, reader) = store::open(dir, store::Options::default()).expect("a store");
+        let (until_over, over) = until_over();
         let world = World {
             data_dir: dir.to_owned(),
             self_exe: dir.join("none"),
@@ -185,7 +186,7 @@ mod tests {
             now,
             postmortems: Semaphore::new(1),
             stopping: CancellationToken::new(),
-            over: CancellationToken::new(),
+            until_over,
             told: watch::Sender::new(0),
             crash: Crash::default(),
         };
@@ -197,7 +198,8 @@ mod tests {
         };
         let planner = Planner::new(policy, Vec::new(), 0);
         let (world, metrics) = (Arc::new(world), Arc::default());
-        Engine::new(writer, reader, planner, world, metrics, "test".to_owned()).0
+        let engine = Engine::new(writer, reader, planner, world, metrics, "test".to_owned());
+        (engine.0, over)
     }
 
     fn effect(id: i64, effect: Effect) -> StoredEffect {
@@ -214,7 +216,7 @@ mod tests {
     #[tokio::test]
     async fn who_fails_meanwhile_does_not_put_off_what_is_tried_again() {
         let dir = tempfile::tempdir().expect("a directory");
-        let mut engine = engine(dir.path()).await;
+        let (mut engine, _over) = engine(dir.path()).await;
         engine.try_again();
         let first = engine.retry_at.expect("it is tried again");
         engine.try_again();
@@ -224,7 +226,7 @@ mod tests {
     #[tokio::test]
     async fn what_an_analysis_gave_way_to_does_not_wait_until_that_is_tried_again() {
         let dir = tempfile::tempdir().expect("a directory");
-        let mut engine = engine(dir.path()).await;
+        let (mut engine, _over) = engine(dir.path()).await;
         let run = RunId("a".to_owned());
         let analysis = || effect(1, Effect::WritePostmortem);
         engine.lanes.add([Job::Run(analysis())]);
@@ -242,7 +244,7 @@ mod tests {
     #[tokio::test]
     async fn what_could_not_be_done_stays_first_and_waits_until_it_is_tried_again() {
         let dir = tempfile::tempdir().expect("a directory");
-        let mut engine = engine(dir.path()).await;
+        let (mut engine, _over) = engine(dir.path()).await;
         let run = RunId("a".to_owned());
         engine.lanes.add([Job::Run(effect(2, Effect::CloseRun))]);
         engine.put_back(effect(1, Effect::StopStep)).await;

@@ -70,6 +70,8 @@ pub(super) async fn run(
     )?;
     let metrics = Arc::new(Metrics::default());
     let policy = daemon.policy();
+    // However this ends, it is said before the runtime goes down.
+    let (until_over, _over) = effect::until_over();
     let world = Arc::new(World {
         data_dir: dir.to_owned(),
         self_exe: PathBuf::from(crate::effect::keeper::SELF_EXE),
@@ -81,12 +83,10 @@ pub(super) async fn run(
         now: daemon::now,
         postmortems: Semaphore::new(1),
         stopping: CancellationToken::new(),
-        over: CancellationToken::new(),
+        until_over,
         told: tokio::sync::watch::Sender::new(0),
         crash,
     });
-    // However this ends, it is said before the runtime goes down.
-    let _over = world.over.clone().drop_guard();
     let disks = std::iter::once(dir.to_owned())
         .chain(daemon.global_log_dir.as_ref().map(PathBuf::from))
         .collect();

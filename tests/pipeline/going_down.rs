@@ -94,14 +94,14 @@ async fn a_daemon_that_goes_down_again_and_again_ends_no_step() {
 #[tokio::test]
 async fn a_step_whose_performer_breaks_off_with_its_daemon_works_on() {
     let repo = Repository::with_plan(ONE_TASK);
-    let house = House::over(&repo).await;
+    let mut house = House::over(&repo).await;
     let mut stile = Turnstile::new(repo.outside(), "agent");
     let settings = json!({ "merge_strategy": "none" });
     let script = waits_once(&stile);
     let id = house.create(&repo, Some(&script), settings).await;
     stile.somebody().await;
     let order = order(&house, &id, Effect::StartAgent).await;
-    house.world.over.cancel();
+    house.over = None;
     does_nothing(give_up(&house.world, &order, trouble())).await;
     house.die().await;
     let house = House::over(&repo).await;
@@ -113,7 +113,7 @@ async fn a_step_whose_performer_breaks_off_with_its_daemon_works_on() {
 #[tokio::test]
 async fn an_analysis_whose_performer_breaks_off_with_its_daemon_works_on() {
     let repo = Repository::with_plan(ONE_TASK);
-    let house = House::over(&repo).await;
+    let mut house = House::over(&repo).await;
     let mut stile = Turnstile::new(repo.outside(), "analysis");
     let script = explains(&format!(
         "{{ sh = \"{}\" }}, {{ say = \"Seen.\" }}",
@@ -125,7 +125,7 @@ async fn an_analysis_whose_performer_breaks_off_with_its_daemon_works_on() {
     let mut order = order(&house, &id, Effect::WritePostmortem).await;
     // Stands for whatever fails.
     order.run.spec.agent = "nobody".to_owned();
-    house.world.over.cancel();
+    house.over = None;
     let stop = CancellationToken::new();
     does_nothing(perform(&house.world, &order, &stop)).await;
     house.die().await;
@@ -139,7 +139,7 @@ async fn an_analysis_whose_performer_breaks_off_with_its_daemon_works_on() {
 #[tokio::test]
 async fn a_handover_that_breaks_off_with_its_daemon_has_failed_nobody() {
     let repo = Repository::with_plan(ONE_TASK);
-    let house = House::over(&repo).await;
+    let mut house = House::over(&repo).await;
     let settings = json!({ "merge_strategy": "none" });
     let id = house.create(&repo, None, settings).await;
     house.rests(&id, State::Completed).await;
@@ -153,7 +153,7 @@ async fn a_handover_that_breaks_off_with_its_daemon_has_failed_nobody() {
         run: house.run(&id).await,
     };
     order.run.facts.worktree = None;
-    house.world.over.cancel();
+    house.over = None;
     does_nothing(hand_over(&house.world, &order)).await;
 }
 
@@ -164,7 +164,7 @@ async fn a_notice_that_breaks_off_with_its_daemon_is_left_to_the_next_one() {
         self_exe: Some(PathBuf::from("/bin/false")),
         ..Options::default()
     };
-    let house = House::open(&repo.outside().join("data"), &options).await;
+    let mut house = House::open(&repo.outside().join("data"), &options).await;
     let notice = Notice {
         command: "true",
         run_id: &RunId("nobody".to_owned()),
@@ -176,7 +176,7 @@ async fn a_notice_that_breaks_off_with_its_daemon_is_left_to_the_next_one() {
     let failed = notify(&house.world, &notice).await;
     failed.expect_err("no keeper comes up");
     assert!(!call.exists(), "cleared up");
-    house.world.over.cancel();
+    house.over = None;
     does_nothing(notify(&house.world, &notice)).await;
     assert!(call.exists(), "found by the next one");
 }

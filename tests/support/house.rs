@@ -15,7 +15,7 @@ use agent_loop::daemon::{
     self, Cleaner, Creator, Engine, Handle, Metrics, Notifier, Notify, Planner, Request,
 };
 use agent_loop::effect::git::{Git, Worktrunk};
-use agent_loop::effect::{AgentVersions, World};
+use agent_loop::effect::{AgentVersions, Over, World, until_over};
 use agent_loop::store::{self, Reader, Writer};
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -83,6 +83,8 @@ pub struct House {
     pub metrics: Arc<Metrics>,
     pub cleaner: Cleaner,
     pub world: Arc<World>,
+    /// `None` once it is over.
+    pub over: Option<Over>,
     writer: Writer,
     /// `None` once it is dead.
     runtime: Option<Runtime>,
@@ -107,6 +109,7 @@ impl House {
             crash: options.crash.clone(),
         };
         let (writer, reader) = store::open(data, opening).expect("a store");
+        let (until_over, over) = until_over();
         let world = Arc::new(World {
             data_dir: data.to_owned(),
             self_exe: match &options.self_exe {
@@ -121,7 +124,7 @@ impl House {
             now: daemon::now,
             postmortems: Semaphore::new(1),
             stopping: CancellationToken::new(),
-            over: CancellationToken::new(),
+            until_over,
             told: tokio::sync::watch::Sender::new(0),
             crash: options.crash.clone(),
         });
@@ -177,6 +180,7 @@ impl House {
             metrics,
             cleaner,
             world,
+            over: Some(over),
             writer,
             runtime: Some(runtime),
         }
@@ -218,7 +222,7 @@ impl House {
 
     /// Dies as a killed daemon does: engine and performers stop wherever they are, nothing is told, keepers go on.
     pub async fn die(mut self) {
-        self.world.over.cancel();
+        self.over = None;
         if let Some(runtime) = self.runtime.take() {
             // Waits until no thread of it runs any more: whatever is opened next is alone.
             tokio::task::spawn_blocking(move || runtime.shutdown_timeout(Duration::from_secs(30)))
@@ -231,7 +235,7 @@ impl House {
 
 impl Drop for House {
     fn drop(&mut self) {
-        self.world.over.cancel();
+        self.over = None;
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

@@ -20,6 +20,7 @@ mod merge;
 mod name;
 mod neighbours;
 mod note;
+mod over;
 mod postmortem;
 mod products;
 mod prompting;
@@ -57,6 +58,7 @@ pub use beginning::{Beginning, first_prompt};
 use desk::Desk;
 pub use desk::read_record;
 pub use handover::{HandoverDone, HandoverOrder, hand_over};
+pub use over::{Over, UntilOver, until_over};
 pub use remains::{Remain, Remains, remains};
 pub use template::try_templates;
 pub use version::AgentVersions;
@@ -84,8 +86,8 @@ pub struct World {
     pub postmortems: Semaphore,
     /// Cancelled when the daemon ends and its steps with it; performers let go then as if their step was told to stop.
     pub stopping: CancellationToken,
-    /// Cancelled before the runtime goes down, see [`World::goes_on`].
-    pub over: CancellationToken,
+    /// Whether the daemon is over, see [`World::goes_on`].
+    pub until_over: UntilOver,
     /// The number of the newest public event: whoever follows the events waits for it to change.
     pub told: watch::Sender<u64>,
     /// Where to die, in a test of deaths.
@@ -97,9 +99,7 @@ impl World {
     /// then is trouble of nobody, and the step that it was about works on for the next daemon. Whoever would act on a
     /// failure waits here first, and is taken down with the rest.
     pub(crate) async fn goes_on(&self) {
-        if self.over.is_cancelled() {
-            std::future::pending().await
-        }
+        self.until_over.goes_on().await;
     }
 
     /// Wakes whoever follows the events, after a step has told some.
