@@ -30,6 +30,6 @@ pub use mounted::is_read_only;
 pub use notify::{Notice, notices_dir, notify};
 pub use perform::{
     AgentVersions, Beginning, Done, HandoverDone, HandoverOrder, Order, Over, Remain, Remains,
-    UntilOver, World, collide, first_prompt, give_up, hand_over, perform, read_record, remains, slug,
-    snapshot_path, spec_slug, try_place, try_templates, until_over,
+    UntilOver, World, collide, first_prompt, give_up, hand_over, perform, read_record, remains,
+    slug, snapshot_path, spec_slug, try_place, try_templates, until_over,
 };
