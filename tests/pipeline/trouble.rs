@@ -13,7 +13,7 @@ use serde_json::json;
 use super::ONE_TASK;
 use super::operator::moved;
 use super::postmortem::ask;
-use crate::keeper::out_of_reach::{confines_signals, without_signals};
+use crate::keeper::out_of_reach::{sees_whom_it_may_not_signal, without_signals};
 use crate::keeper::step::Bystander;
 use crate::support::{
     House, Options, PATIENCE, Repository, Turnstile, agents, eventually, is_alive, processes_of,
@@ -287,7 +287,7 @@ async fn a_start_that_was_refused_before_the_daemon_died_is_made_by_the_next_one
 /// A daemon that may signal nobody but what it started, and a process of a step that it did not start.
 #[test]
 fn a_step_of_which_something_cannot_be_ended_holds_its_slot_until_that_is_gone() {
-    if !confines_signals() {
+    if !sees_whom_it_may_not_signal() {
         return;
     }
     let (ask, asked) = mpsc::channel::<String>();

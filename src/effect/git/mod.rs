@@ -13,7 +13,7 @@
 //! |---|---|
 //! | `run`, `call`, `process`, `error`, `room`, `oid` | one call of git: environment, bounds, timeout, what went wrong |
 //! | `repo`, `safe` | a repository, its lane, and the overrides that keep its own configuration from being executed |
-//! | `refs`, `ref_lock`, `base`, `claim` | refs by compare-and-swap, locks that a killed git left, the default branch, names that never collide |
+//! | `refs`, `ref_lock`, `at_work`, `base`, `claim` | refs by compare-and-swap, locks that a killed git left and whether one lives, the default branch, names that never collide |
 //! | `admin`, `worktree`, `place`, `make`, `worktrunk` | worktrees: made, recognised, taken up again |
 //! | `index`, `nested`, `advance`, `put_back` | an index of our own: what a worktree holds, without running what an agent configured; how its files go from one tree to another |
 //! | `commit`, `leftovers`, `file` | marked commits |
@@ -33,6 +33,7 @@ mod admin;
 mod advance;
 mod anew;
 mod at_home;
+mod at_work;
 mod author;
 mod base;
 mod broken_off;

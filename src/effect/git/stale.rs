@@ -2,7 +2,8 @@
 //!
 //! A git of ours that is killed in there cannot remove its lock, and nobody could merge any more. It goes only with proof
 //! that nobody alive holds it and that it may be ours: it is our user's, it was not there when the merge was stored, and no
-//! git that lives works in this checkout (one that waits for an editor has closed the file), nor has anybody it open.
+//! git of our user's that lives works in this checkout (one that waits for an editor has closed the file), nor has anybody it
+//! open. Other users make no files of ours.
 
 use std::{
     fs, io,
@@ -11,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use super::{GitError, Result};
+use super::{GitError, Result, at_work::is_git_in};
 use crate::effect::proc;
 
 /// How long somebody who works in the checkout is waited for, before a person is asked.
@@ -109,20 +110,15 @@ impl IndexLock<'_> {
         Some((vec![path], message))
     }
 
-    /// Somebody alive who may hold it. Whose place cannot be seen may.
+    /// Somebody alive who may hold it.
     fn holder(&self) -> io::Result<Option<String>> {
         let lock = self.path();
         for stat in proc::all()? {
             let of = |what: &str| format!("/proc/{}/{what}", stat.identity.pid);
-            let is_git = stat.name == "git" || stat.name.starts_with("git-");
-            let in_there = || match fs::read_link(of("cwd")) {
-                Ok(cwd) => cwd.starts_with(self.tree) || cwd.starts_with(self.git_dir),
-                Err(error) => error.kind() != io::ErrorKind::NotFound,
-            };
-            // Those of other users cannot have made a file of ours, but root.
             let open = fs::read_dir(of("fd")).into_iter().flatten().flatten();
             let mut open = open.filter_map(|fd| fs::read_link(fd.path()).ok());
-            if stat.alive && ((is_git && in_there()) || open.any(|path| path == lock)) {
+            let places = [self.tree, self.git_dir];
+            if is_git_in(&stat, &places) || (stat.alive && open.any(|path| path == lock)) {
                 return Ok(Some(proc::describe(&stat)));
             }
         }
@@ -133,6 +129,7 @@ impl IndexLock<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::effect::git::at_work::tests::{end, waiting};
 
     fn lab() -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().expect("a directory");
@@ -204,41 +201,10 @@ mod tests {
     #[test]
     fn one_that_a_git_in_there_may_hold_stays_until_it_has_ended() {
         let (dir, lock) = lab();
-        // A git that waits, as one with an editor does, with the lock closed.
-        let mut git = std::process::Command::new("git")
-            .args(["cat-file", "--batch"])
-            .current_dir(dir.path())
-            .env("GIT_DIR", repository(dir.path()))
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .expect("git runs");
-        answered(&mut git);
+        let git = waiting(dir.path());
         assert!(!of(&dir).clear(0).expect("looks"));
-        git.kill().expect("killed");
-        git.wait().expect("ended");
+        end(git);
         assert!(of(&dir).clear(0).expect("looks"));
         assert!(!lock.exists());
-    }
-
-    fn repository(dir: &Path) -> PathBuf {
-        let at = dir.join("repository.git");
-        let mut init = std::process::Command::new("git");
-        let made = init.args(["init", "--quiet", "--bare"]).arg(&at).status();
-        assert!(made.expect("git runs").success());
-        at
-    }
-
-    /// It has come up when it has answered.
-    fn answered(git: &mut std::process::Child) {
-        use io::{BufRead as _, Write as _};
-        let mut ask = git.stdin.as_ref().expect("piped");
-        ask.write_all(b"HEAD\n").expect("asked");
-        let mut line = String::new();
-        let answers = git.stdout.as_mut().expect("piped");
-        io::BufReader::new(answers)
-            .read_line(&mut line)
-            .expect("an answer");
-        assert!(line.contains("missing"), "{line}");
     }
 }

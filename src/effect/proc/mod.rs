@@ -81,6 +81,12 @@ pub fn is_ours(pid: i32) -> bool {
         .is_ok_and(|meta| meta.uid() == rustix::process::geteuid().as_raw())
 }
 
+/// Whether the process makes files as another user than we do. False where that cannot be seen.
+pub fn is_another_users(pid: i32) -> bool {
+    let status = procfs::process::Process::new(pid).and_then(|it| it.status());
+    status.is_ok_and(|it| it.fuid != rustix::process::geteuid().as_raw())
+}
+
 /// A handle on exactly this process; `None` when it is gone, or its pid belongs to another by now.
 ///
 /// # Errors
