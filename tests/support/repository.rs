@@ -15,17 +15,27 @@ impl Repository {
         Self::with_plan_in(tempfile::tempdir().expect("a temporary directory"), plan)
     }
 
-    /// The same where no sandbox is open by itself: in no directory that is for temporary files. The sources may lie in one;
-    /// then it is below the cache of whoever runs the tests.
+    /// The same where no sandbox is open by itself: in no directory that is for temporary files. The sources may lie in one,
+    /// and the home of whoever runs the tests, too.
     pub fn apart_from_temporary_files(plan: &str) -> Self {
-        let temporary = ["/tmp", "/var/tmp", "/dev/shm"].map(Path::new);
-        let mut place = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-        if temporary.iter().any(|dir| place.starts_with(dir)) {
-            let home = std::env::var_os("HOME").expect("a home directory");
-            place = Path::new(&home).join(".cache/loopd-tests");
-            std::fs::create_dir_all(&place).expect("a directory");
-        }
-        let dir = tempfile::tempdir_in(place).expect("a directory");
+        let mut temporary = ["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from).to_vec();
+        temporary.push(std::env::temp_dir());
+        let is_apart = |place: &PathBuf| {
+            place.is_absolute() && !temporary.iter().any(|dir| place.starts_with(dir))
+        };
+        let home = std::env::var_os("HOME").unwrap_or_default();
+        let places = [
+            PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
+            Path::new(&home).join(".cache/loopd-tests"),
+            PathBuf::from("/var/cache/loopd-tests"),
+        ];
+        let made = places.into_iter().filter(is_apart).find_map(|place| {
+            std::fs::create_dir_all(&place).ok()?;
+            tempfile::tempdir_in(place).ok()
+        });
+        let dir = made.expect(
+            "a sandbox is tried apart from temporary files: set HOME or CARGO_TARGET_DIR to a place outside of them",
+        );
         Self::with_plan_in(dir, plan)
     }
 
