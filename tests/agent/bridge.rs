@@ -69,6 +69,18 @@ fn the_bridge_talks_to_a_process_and_lets_it_end() {
 }
 
 #[test]
+fn a_prompt_that_is_no_utf8_reaches_the_agent_all_the_same() {
+    let dir = TempDir::new().unwrap();
+    let heard = r#"printf '%s\n' "$line" > heard"#;
+    let mut command = bridge(&dir, &format!("{heard}; {END}"));
+    fs::write(dir.path().join("prompt"), b"do \xff it").unwrap();
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let heard = fs::read_to_string(dir.path().join("heard")).unwrap();
+    assert!(heard.contains("do \u{fffd} it"), "{heard}");
+}
+
+#[test]
 fn an_agent_that_does_not_listen_any_more_is_heard_to_its_end() {
     let dir = TempDir::new().unwrap();
     let asks = r#"say '{"id":"p1","method":"session/request_permission","params":{"options":[{"optionId":"yes","kind":"allow_once"}]}}'"#;

@@ -40,6 +40,57 @@ fn a_tool_is_told_when_it_is_known_what_it_does_and_again_when_it_is_called_agai
 }
 
 #[test]
+fn a_tool_that_failed_is_told_as_one_and_an_update_of_no_known_kind_by_its_name() {
+    let failed = r#"{"sessionUpdate":"tool_call_update","toolCallId":"t1","status":"failed","rawOutput":"no"}"#;
+    let answer = Event::ToolResult {
+        ok: false,
+        summary: "no".to_owned(),
+    };
+    assert_eq!(told(&[failed]), [answer]);
+    let raw = Event::Raw {
+        line: "session/update dance".to_owned(),
+    };
+    assert_eq!(told(&[r#"{"sessionUpdate":"dance"}"#]), [raw]);
+}
+
+#[test]
+fn a_cost_is_told_also_where_no_tokens_are() {
+    let mut client = prompted(order());
+    client.take(&message(
+        r#"{"method":"session/update","params":{"update":{"sessionUpdate":"usage_update","cost":{"amount":0.5,"currency":"USD"}}}}"#,
+    ));
+    let step = client.take(&message(r#"{"id":3,"result":{"stopReason":"end_turn"}}"#));
+    let [Event::Usage { cost_usd, .. }, _] = step.events[..] else {
+        panic!("{step:?}");
+    };
+    assert_eq!(cost_usd, Some(0.5));
+}
+
+#[test]
+fn the_model_is_the_one_that_was_taken_or_the_agents_own() {
+    let opened = r#"{"id":2,"result":{"sessionId":"s","models":{"availableModels":[],"currentModelId":"m0"}}}"#;
+    let model = |name: &str| Event::Model {
+        name: name.to_owned(),
+    };
+    for wanted in [None, Some("m1")] {
+        let (mut client, _) = Client::start(Order {
+            model: wanted.map(str::to_owned),
+            ..order()
+        });
+        client.take(&message(r#"{"id":1,"result":{"protocolVersion":1}}"#));
+        let step = client.take(&message(opened));
+        match wanted {
+            None => assert_eq!(step.events, [model("m0")]),
+            Some(wanted) => {
+                assert_eq!(step.events, [], "it is not taken yet");
+                let step = client.take(&message(r#"{"id":3,"result":{}}"#));
+                assert_eq!(step.events, [model(wanted)]);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_model_is_told_once() {
     let used = r#"{"sessionUpdate":"usage_update","_meta":{"_claude/model":"m2"}}"#;
     let model = Event::Model {

@@ -3,7 +3,7 @@
 use agent_loop::agent::{Dialect, Event, Exit, Fault, Report, Reset, ResultClass, Usage};
 use agent_loop::core::time::Time;
 
-use super::streams::parse;
+use super::streams::{CLOCK, parse};
 
 const ENDED: Exit = Exit {
     code: Some(1),
@@ -137,6 +137,26 @@ fn what_kind_of_error_it_is_also_stands_beside_its_words() {
             r#"{"type":"error","error":{"name":"APIError","data":{"message":"no","statusCode":429}}}"#,
             "limited",
         ),
+        (
+            Dialect::Opencode,
+            r#"{"type":"error","error":{"name":"ProviderAuthError","data":{"message":"no"}}}"#,
+            "auth",
+        ),
+        (
+            Dialect::Opencode,
+            r#"{"type":"error","error":{"name":"APIError","data":{"message":"no","responseBody":"insufficient_quota"}}}"#,
+            "refused",
+        ),
+        (
+            Dialect::Claude,
+            r#"{"type":"result","is_error":true,"result":"no","api_error_type":"authentication_error"}"#,
+            "auth",
+        ),
+        (
+            Dialect::Claude,
+            r#"{"type":"result","is_error":true,"result":"no","terminal_reason":"prompt_too_long"}"#,
+            "refused",
+        ),
     ] {
         let told = report(dialect, &[line]);
         assert_eq!(told.class.as_str(), class, "{line}: {}", told.message);
@@ -227,6 +247,117 @@ fn every_window_of_the_provider_is_told_with_its_state() {
 }
 
 #[test]
+fn when_a_window_that_refused_nothing_starts_anew_is_no_end_of_a_limit() {
+    let allowed = r#"{"type":"rate_limit_event","rate_limit_info":{"status":"allowed","resetsAt":20,"rateLimitType":"five_hour"}}"#;
+    let refused = allowed.replace("allowed", "rejected");
+    let result = r#"{"type":"result","is_error":true,"result":"429 slow down, retry after 5s"}"#;
+    let resets = |limit: &str| match report(Dialect::Claude, &[limit, result]).class {
+        ResultClass::Limited { resets_at } => resets_at,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(resets(&refused), Some(Time(20_000)));
+    let told = resets(allowed).expect("it says when");
+    assert!(told > CLOCK.now, "{told:?}");
+}
+
+#[test]
+fn an_answer_that_calls_a_tool_is_not_the_end() {
+    for reason in ["toolUse", "pending"] {
+        let line = format!(
+            r#"{{"type":"message_end","message":{{"role":"assistant","stopReason":"{reason}"}}}}"#
+        );
+        let told = report(Dialect::Pi, &[&line]);
+        assert_eq!(told.class, ResultClass::Crashed, "{reason}");
+        assert!(told.message.contains("without a result"), "{reason}");
+    }
+}
+
+#[test]
+fn figures_of_a_whole_call_replace_each_other() {
+    let line =
+        r#"{"type":"result","status":"success","stats":{"input_tokens":3,"output_tokens":4}}"#;
+    let usage = report(Dialect::Gemini, &[line, line]).usage;
+    assert_eq!(usage, used(3, 4, None));
+}
+
+#[test]
+fn what_agents_do_and_wait_for_is_told_in_their_words() {
+    let tool = |name: &str, summary: &str| Event::Tool {
+        name: name.to_owned(),
+        summary: summary.to_owned(),
+    };
+    let retry = |attempt: u32, delay_ms: u64, why: &str| Event::Retry {
+        attempt,
+        delay_ms,
+        why: why.to_owned(),
+        fault: Fault::Other,
+    };
+    for (dialect, line, told) in [
+        (
+            Dialect::Codex,
+            r#"{"type":"error","message":"Reconnecting... 2/5 (it was gone)"}"#,
+            retry(2, 0, "it was gone"),
+        ),
+        (
+            Dialect::Pi,
+            r#"{"type":"auto_retry_start","attempt":3,"delayMs":2000,"errorMessage":"it was gone"}"#,
+            retry(3, 2000, "it was gone"),
+        ),
+        (
+            Dialect::Codex,
+            r#"{"type":"item.completed","item":{"type":"file_change","changes":[{"path":"a"},{"path":"b"}]}}"#,
+            tool("edit", "a b"),
+        ),
+        (
+            Dialect::Codex,
+            r#"{"type":"item.started","item":{"type":"mcp_tool_call","server":"files","tool":"read"}}"#,
+            tool("files.read", ""),
+        ),
+        (
+            Dialect::Claude,
+            r#"{"type":"assistant","message":{"content":[{"type":"server_tool_use","name":"web_search","input":{"query":"rust"}}]}}"#,
+            tool("web_search", "rust"),
+        ),
+    ] {
+        assert_eq!(said(dialect, &[line]).0, [told], "{line}");
+    }
+}
+
+#[test]
+fn lines_that_say_nothing_are_understood_and_others_are_kept_short() {
+    for (dialect, line) in [
+        (Dialect::Codex, r#"{"type":"item.updated","item":{}}"#),
+        (Dialect::Codex, r#"{"type":"turn.started"}"#),
+        (Dialect::Claude, r#"{"type":"keep_alive"}"#),
+        (
+            Dialect::Claude,
+            r#"{"type":"assistant","message":{"content":[{"type":"thinking","thinking":""}]}}"#,
+        ),
+        (Dialect::Pi, r#"{"type":"queue_update"}"#),
+        (Dialect::Opencode, r#"{"type":"step_start"}"#),
+        (Dialect::Gemini, "  "),
+    ] {
+        assert_eq!(said(dialect, &[line, ""]).0, [], "{line}");
+    }
+    let noise = format!("what \t is {}", "this ".repeat(100));
+    let (events, told) = said(Dialect::Codex, &[&noise]);
+    assert_eq!(told.raw_lines, 1);
+    let [Event::Raw { line }] = events.as_slice() else {
+        panic!("{events:?}");
+    };
+    assert!(line.starts_with("what is this this"), "{line}");
+    assert!(line.ends_with('…') && line.chars().count() == 201, "{line}");
+}
+
+#[test]
+fn a_model_that_stands_in_every_message_is_told_once() {
+    let line = r#"{"type":"message_end","message":{"role":"assistant","model":"m1","stopReason":"toolUse"}}"#;
+    let (events, _) = said(Dialect::Pi, &[line, line]);
+    let models = events.iter().filter(|it| matches!(it, Event::Model { .. }));
+    assert_eq!(models.count(), 1, "{events:?}");
+}
+
+#[test]
 fn thoughts_and_other_peoples_words_are_no_last_message() {
     let mine = r#"{"type":"item.completed","item":{"type":"agent_message","text":"mine"}}"#;
     let thought = r#"{"type":"item.completed","item":{"type":"reasoning","text":"hm"}}"#;
@@ -249,6 +380,15 @@ fn thoughts_and_other_peoples_words_are_no_last_message() {
     };
     let (mine, theirs) = (end("assistant", "mine"), end("toolResult", "theirs"));
     let told = report(Dialect::Pi, &[&mine, &theirs]);
+    assert_eq!(told.final_message, "mine");
+    let thought = r#"{"type":"message_end","message":{"role":"assistant","content":[{"type":"thinking","thinking":"hm"}],"stopReason":"stop"}}"#;
+    let told = report(Dialect::Pi, &[&mine, thought]);
+    assert_eq!(told.final_message, "mine");
+
+    let part =
+        |kind: &str, text: &str| format!(r#"{{"type":"{kind}","part":{{"text":"{text}"}}}}"#);
+    let (mine, thought) = (part("text", "mine"), part("reasoning", "hm"));
+    let told = report(Dialect::Opencode, &[&mine, &thought]);
     assert_eq!(told.final_message, "mine");
 }
 

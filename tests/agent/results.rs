@@ -154,9 +154,15 @@ fn a_failure_without_words_has_those_that_were_said_before() {
     assert_eq!(other.class, ResultClass::Auth);
     assert!(other.message.contains("401 bad key"), "{}", other.message);
     // What the agent says of its kind holds.
-    let refused = report(&[error, &failed("refused")], code(1));
-    assert_eq!(refused.class, ResultClass::Refused);
-    assert!(refused.message.contains("401 bad key"));
+    for (kind, class) in [
+        ("refused", ResultClass::Refused),
+        ("no_session", ResultClass::SessionGone),
+        ("interrupted", ResultClass::Crashed),
+    ] {
+        let told = report(&[error, &failed(kind)], code(1));
+        assert_eq!(told.class, class, "{kind}");
+        assert!(told.message.contains("401 bad key"), "{}", told.message);
+    }
 }
 
 #[test]
@@ -167,6 +173,12 @@ fn the_last_word_of_trouble_counts_and_without_one_a_line_that_is_no_event() {
     assert_eq!(told.class, ResultClass::Auth, "{}", told.message);
     let raw = with(Dialect::Claude, &["Please run /login"], "", code(1));
     assert_eq!(raw.class, ResultClass::Auth, "{}", raw.message);
+    let silent = with(Dialect::Claude, &["Please run /login"], "", code(0));
+    let said = "the stream ended without a result: Please run /login";
+    assert_eq!(silent.message, said);
+    // A line without a word tells nothing.
+    let framed = with(Dialect::Text, &[], "401 bad key\n-----\n}\n", code(1));
+    assert_eq!(framed.class, ResultClass::Auth, "{}", framed.message);
 }
 
 #[test]
@@ -288,4 +300,49 @@ fn a_question_to_a_person_is_told() {
             .replace('\n', "");
     let report = with(Dialect::Claude, &[&line], "", code(0));
     assert_eq!(report.questions, ["Which one?"]);
+}
+
+#[test]
+fn an_exit_status_tells_of_a_signal_only_where_there_is_one_of_that_number() {
+    let ended = |status| with(Dialect::Claude, &[], "", code(status)).message;
+    for (status, signal) in [(129, 1), (159, 31)] {
+        let told = ended(status);
+        let said = format!("ended by signal {signal} (exit status {status})");
+        assert!(told.contains(&said), "{told}");
+    }
+    for status in [128, 160] {
+        let told = ended(status);
+        assert!(!told.contains("signal"), "{told}");
+        assert!(told.contains(&format!("exit status {status}")), "{told}");
+    }
+}
+
+#[test]
+fn a_command_that_may_not_be_run_is_not_tried_again() {
+    let told = with(
+        Dialect::Text,
+        &[],
+        "sh: ./agent: cannot execute\n",
+        code(126),
+    );
+    assert_eq!(told.class, ResultClass::Refused, "{}", told.message);
+    assert!(told.message.contains("cannot execute"), "{}", told.message);
+}
+
+#[test]
+fn what_an_agent_waits_for_may_stand_in_two_lines_of_its_standard_error() {
+    let stderr = "starting\nError: 429 Too Many Requests,\nwill retry in a while\n";
+    let told = with(Dialect::Text, &[], stderr, TIMED_OUT);
+    let unknown = ResultClass::Limited { resets_at: None };
+    assert_eq!(told.class, unknown, "{}", told.message);
+    assert!(told.message.contains("will retry"), "{}", told.message);
+    // Whoever says nothing of another try was not held up by what is there.
+    let stderr = "starting\nWarning: 429 Too Many Requests\n";
+    let told = with(Dialect::Text, &[], stderr, TIMED_OUT);
+    assert_eq!(told.class, ResultClass::TimedOut, "{}", told.message);
+    // What standard error says is more than a retry without a kind.
+    let retry = r#"{"type":"retry","attempt":1,"delay_ms":1,"why":"w","fault":{"kind":"other"}}"#;
+    let stderr = "401 bad key, retry 3\n";
+    let told = with(Dialect::Normal, &[retry], stderr, TIMED_OUT);
+    assert_eq!(told.class, ResultClass::Auth, "{}", told.message);
 }
