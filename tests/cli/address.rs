@@ -75,3 +75,18 @@ fn a_query_has_only_what_has_a_value() {
     assert_eq!(with_query("/runs", &pairs), "/runs?a=1%262&c=");
     assert_eq!(with_query("/runs", &[("b", None)]), "/runs");
 }
+
+#[test]
+fn only_the_directory_of_a_socket_can_be_missing() {
+    let missing = |text: &str| text.parse::<Address>().expect("good").missing_dir();
+    let none = PathBuf::from("/nowhere/at");
+    assert_eq!(missing("unix:/nowhere/at/loopd.sock"), Some(none));
+    for there in ["unix:loopd.sock", "unix:/loopd.sock", "http://127.0.0.1:1"] {
+        assert_eq!(missing(there), None, "{there}");
+    }
+}
+
+#[test]
+fn a_run_that_is_called_a_dot_is_no_way_through_the_path() {
+    assert_eq!(run_path(".", "/why"), "/runs/%2E/why");
+}

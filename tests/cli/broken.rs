@@ -52,6 +52,16 @@ async fn a_question_that_is_never_answered_is_asked_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_answered_by_somebody_else_is_not_asked_once_more() {
+    let (addr, seen) = raw(vec![health(), b"220 mail.example.org ESMTP\r\n".to_vec()]).await;
+    let ended = User::new().at(&addr, &["list"]).await;
+    assert_eq!(ended.code, Some(3), "{}", ended.err);
+    assert!(ended.err.contains("is not loopd"), "{}", ended.err);
+    assert!(ended.err.contains("1 attempt in"), "{}", ended.err);
+    assert_eq!(seen.lock().expect("not poisoned").len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_person_asks_of_a_run_is_never_asked_twice() {
     let (addr, seen) = raw(vec![health(), Vec::new()]).await;
     let ended = User::new().at(&addr, &["cancel", "login"]).await;
@@ -256,4 +266,34 @@ async fn the_pause_that_a_daemon_wishes_is_made_but_for_one_without_end() {
     assert!(wished >= Duration::from_secs(1), "{wished:?}");
     // An hour, of which five seconds are made: `next` is given a minute.
     pause_after("3600000").await;
+}
+
+/// Whoever connects waits in the backlog: nothing is under way but the limit of the client's patience.
+#[tokio::test]
+async fn a_daemon_that_takes_a_question_and_never_answers_is_given_a_minute_twice() {
+    let dir = TempDir::new().expect("a directory");
+    let (_silent, client) = found(&dir.path().join("socket")).await;
+    pause();
+    let asked = client.send(Call::get("list runs", "/runs"));
+    let asked = timeout(Duration::from_secs(600), asked).await;
+    let Err(error) = asked.expect("it is given up") else {
+        panic!("nobody answers");
+    };
+    let said = error.to_string();
+    assert!(said.contains("no answer within 60 s"), "{said}");
+    assert!(said.contains("2 attempts in 120.0 s"), "{said}");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_never_opened_is_asked_for_again_until_it_is_given_up() {
+    let dir = TempDir::new().expect("a directory");
+    let (_silent, client) = found(&dir.path().join("socket")).await;
+    let mut follow = Follow::new(&client, Call::get("follow", "/events"));
+    pause();
+    let lost = timeout(Duration::from_secs(600), follow.next()).await;
+    let lost = lost.expect("it is given up").expect_err("nobody answers");
+    let said = lost.to_string();
+    assert!(said.contains("no answer within 10 s"), "{said}");
+    // A minute from the first that failed, and ten seconds for each, with pauses of up to five seconds.
+    assert!(said.contains("7 attempts in 71."), "{said}");
 }

@@ -293,6 +293,20 @@ async fn queue_shows_slots_next_and_held() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_queue_without_runs_is_one_line() {
+    let body = json!({
+        "starting": [], "running": [], "held": [], "wake_at": null,
+        "policy": { "queue_policy": "fifo", "max_concurrent_runs": 3, "max_runs_per_workspace": 1, "aging_starts": 8 },
+    });
+    let fake = answering(200, body).await;
+    let ended = User::new().at(&fake.addr, &["queue"]).await;
+    assert_eq!(
+        ended.out,
+        "0 of 3 slots used, 1 for each workspace, fifo (at most 8 younger starts overtake a run)\n"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn inspect_adds_steps_and_files_and_goes_on_by_id() {
     let fake = Fake::start(|seen| match seen.uri.rsplit('/').next() {
         Some("steps") => reply(

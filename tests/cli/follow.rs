@@ -59,6 +59,24 @@ async fn a_broken_stream_is_resumed_after_the_last_event() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_has_named_no_place_is_resumed_from_none() {
+    let first = event(41, "STEP_STARTED", RUN, json!({})).replace("id: 41\n", "");
+    let last = event(42, "RUN_COMPLETED", RUN, json!({}));
+    let (addr, seen) = raw(vec![
+        health(),
+        broken_stream(&first),
+        stream(&last),
+        ended_run("completed", "COMPLETED"),
+    ])
+    .await;
+    let ended = User::new().at(&addr, &["events", "-f", "login"]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_eq!(ended.out.lines().count(), 2, "{}", ended.out);
+    let seen = seen.lock().expect("not poisoned");
+    assert!(!seen[2].contains("last-event-id"), "{}", seen[2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_end_of_an_earlier_life_is_not_the_end() {
     let early = event(1, "RUN_FAILED", RUN, json!({})).replace("T10:00", "T09:30");
     let late = event(9, "RUN_COMPLETED", RUN, json!({ "mode": "trailing" }));

@@ -128,3 +128,90 @@ fn a_list_says_what_has_become_of_an_ended_run() {
     assert!(scrapped.contains("scrapped"), "{scrapped}");
     assert!(!scrapped.contains("agent_auth"), "{scrapped}");
 }
+
+fn run_with(state: &str, status: &str, changes: serde_json::Value) -> Run {
+    let mut json = super::fake::run(state, status);
+    let fields = changes.as_object().expect("fields").clone();
+    json.as_object_mut().expect("a run").extend(fields);
+    serde_json::from_value(json).expect("a run")
+}
+
+#[test]
+fn a_run_is_called_unverified_when_it_has_completed_and_not_before() {
+    for (state, status) in [
+        ("queued", "PENDING"),
+        ("running", "RUNNING"),
+        ("canceled", "CANCELED"),
+    ] {
+        let run = run_with(state, status, serde_json::json!({ "unverified": true }));
+        assert_eq!(render::run::why(&run), "", "{state}");
+    }
+}
+
+#[test]
+fn a_long_reason_is_cut_in_a_list_and_whole_where_one_run_is_shown() {
+    let long = "because ".repeat(20);
+    let failure = serde_json::json!({ "code": "agent_failed", "message": long });
+    let run = run_with(
+        "failed",
+        "FAILED",
+        serde_json::json!({ "failure": failure }),
+    );
+    let whole = render::run::whole(&run, at(0)).join("\n");
+    assert!(whole.contains(&long), "{whole}");
+    let line = render::run::list(&[run], at(0)).join("\n");
+    let shown: String = format!("agent_failed: {long}").chars().take(60).collect();
+    assert!(line.contains(&format!("{shown}…")), "{line}");
+}
+
+#[test]
+fn what_became_of_an_analysis_stands_beside_its_run() {
+    let told = |ended: Option<&str>, written: bool, failure: Option<&str>| {
+        let analysis = serde_json::json!({ "began_at": "2026-11-20T10:00:00Z", "ended_at": ended,
+            "written": written, "failure": failure });
+        let run = run_with(
+            "completed",
+            "COMPLETED",
+            serde_json::json!({ "postmortem": analysis }),
+        );
+        let lines = render::run::whole(&run, at(0));
+        let line = lines.into_iter().find(|line| line.contains("analysis"));
+        plain(&line.expect("a line"))
+    };
+    let over = Some("2026-11-20T10:01:00Z");
+    assert!(told(None, false, None).ends_with(" at work"));
+    assert!(told(over, true, None).ends_with(" a summary, and a report"));
+    assert!(told(over, false, None).ends_with(" a summary"));
+    assert!(told(over, false, Some("no key")).ends_with(" a summary, no report: no key"));
+}
+
+#[test]
+fn what_steps_could_write_is_said_once_and_what_went_wrong_has_its_colour() {
+    let step = |lacks: &[&str]| {
+        let step = serde_json::json!({
+            "id": super::fake::RUN, "run_id": super::fake::RUN, "phase": "implementation", "status": "SUCCEEDED",
+            "attempt": 1, "iteration": 1, "started_at": null, "ended_at": null, "exit_code": 0,
+            "agent": null, "prompt_path": null, "output_path": null,
+            "confinement": { "level": "partial", "landlock_abi": 3, "lacks": lacks } });
+        serde_json::from_value(step).expect("a step")
+    };
+    let steps = [step(&["signals", "sockets"]), step(&["signals"])];
+    assert_eq!(
+        render::run::lacks(&steps),
+        ["not confined: signals", "not confined: sockets"]
+    );
+
+    let red = render::style::paint(render::style::BAD, "RUN_FAILED");
+    let line = |kind: &str, payload: serde_json::Value| {
+        let event = serde_json::json!({ "seq": 1, "type": kind, "run_id": null,
+            "at": "2026-11-20T10:00:00Z", "payload": payload });
+        render::event::line(&serde_json::from_value(event).expect("an event"))
+    };
+    let failed = line("RUN_FAILED", serde_json::json!({}));
+    assert!(failed.contains(&red), "{failed:?}");
+    let long = "x".repeat(121);
+    let cut = line("OTHER", serde_json::json!({ "a": long, "b": long[1..] }));
+    let shown = format!("{}…", &long[1..]);
+    assert_eq!(cut.matches('…').count(), 1, "{cut}");
+    assert!(cut.contains(&shown), "{cut}");
+}

@@ -6,9 +6,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
+use tokio::time::timeout;
 
 use super::fake::{Fake, http, raw, refusal, reply};
 use super::loopctl::{Ended, User};
+use crate::support::PATIENCE;
 
 fn retries(err: &str) -> usize {
     err.matches("trying again").count()
@@ -160,6 +162,30 @@ async fn a_daemon_without_room_is_asked_again() {
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     assert_eq!(ended.err.matches("64 requests").count(), 2, "{}", ended.err);
     assert_eq!(seen.lock().expect("not poisoned").len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_never_has_room_is_asked_each_second_and_given_up_after_thirty() {
+    let health = http("200 OK", r#"{"service":"loopd","version":"9.9.9"}"#);
+    let said = r#"{"error":{"code":"busy","message":"64 requests are being answered"}}"#;
+    let (addr, _) = raw(vec![health, http("503 Service Unavailable", said)]).await;
+    let user = User::new();
+    let ended = timeout(PATIENCE, user.at(&addr, &["list"])).await;
+    let ended = ended.expect("it is given up");
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    let last = ended
+        .err
+        .lines()
+        .rfind(|line| line.starts_with("loopctl: "));
+    assert!(
+        last.is_some_and(|line| line.contains("64 requests")),
+        "{}",
+        ended.err
+    );
+    let pauses = numbers(&ended.err, "delay_ms=");
+    assert_eq!(pauses[..5], [200, 400, 800, 1000, 1000], "{}", ended.err);
+    assert!(pauses.iter().all(|pause| *pause <= 1000), "{}", ended.err);
+    assert!(pauses.iter().sum::<u64>() <= 30_000, "{}", ended.err);
 }
 
 fn at_once(ended: &Ended, words: &str) {

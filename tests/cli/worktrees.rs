@@ -130,3 +130,25 @@ async fn how_long_runs_are_kept_is_the_daemons_configuration() {
     let said: Value = serde_json::from_str(&ended.out).expect("JSON");
     assert_eq!(said["retention_days"], 7);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worktree_that_is_gone_and_one_of_another_daemon_are_told_from_the_others() {
+    let body = json!({
+        "worktrees": [{
+            "path": "/a", "run_id": RUN, "run_name": "login", "state": "failed", "workspace_root": "/repo",
+            "run_branch": "run/login", "present": true, "on_disk": false, "removable": true, "why_kept": null,
+        }],
+        "strays": [{ "path": "/c", "run_id": RUN, "run_known": false, "branch": "run/x", "on_disk": true }],
+        "problems": [],
+    });
+    let fake = Fake::start(move |_| reply(200, &body)).await;
+    let ended = User::new().at(&fake.addr, &["worktrees"]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    for (line, said) in ended.out.lines().skip(1).zip([
+        "yes, its directory is gone",
+        "no: its run is not known to this daemon",
+    ]) {
+        assert!(line.ends_with(said), "{}", ended.out);
+    }
+    assert_eq!(ended.out.lines().count(), 3, "{}", ended.out);
+}
