@@ -117,17 +117,9 @@ fn summary(house: &House, id: &RunId) -> Value {
 }
 
 /// Both of one run that has ended.
-async fn read(house: &House, id: &RunId) -> (String, Vec<String>) {
+async fn read(house: &House, id: &RunId) -> (Value, Vec<String>) {
     house.settled(id).await;
-    let summary = summary(house, id);
-    let rows = report(house, id);
-    (
-        summary["exit_reason"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned(),
-        rows,
-    )
+    (summary(house, id), report(house, id))
 }
 
 #[tokio::test]
@@ -135,33 +127,51 @@ async fn every_end_of_a_run_can_be_read_by_who_knows_only_what_is_promised() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
     let said = "[[turn]]\nsteps = [{ say = \"hm\" }]\n";
-    let crash = "[[turn]]\nsteps = [{ exit = 7 }]\n";
+    let crash = "[[turn]]\nsteps = [{ exit = 7 }]\n[[turn]]\nsteps = [{ exit = 9 }]\n";
+    let auth = "[[turn]]\nsteps = [\"auth\"]\n";
     let mut stile = Turnstile::new(repo.outside(), "agent");
     let waits = format!("[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n", stile.sh());
     let work = json!({ "verify_cmds": ["printf 'a\\nb'", "echo c"], "model": "large" });
-    for (script, settings, state, reason) in [
-        (None, work, State::Completed, "complete_plan"),
+    for (script, settings, state, reason, code) in [
+        (None, work, State::Completed, "complete_plan", json!(0)),
         (
             Some(said),
             json!({ "iterations": 1 }),
             State::Failed,
             "iterations_exhausted",
+            json!(0),
         ),
         (
             Some(crash),
-            json!({ "agent_retries": 0 }),
+            json!({ "agent_retries": 1, "agent_retry_backoff_sec": 0 }),
             State::Failed,
             "agent_failed",
+            json!(9),
+        ),
+        (
+            Some(auth),
+            json!({}),
+            State::Failed,
+            "agent_failed",
+            json!(1),
         ),
         (
             None,
             json!({ "verify_cmds": ["false"], "max_consecutive_verification_failures": 1 }),
             State::Failed,
             "failed",
+            json!(0),
         ),
-        (Some(waits.as_str()), json!({}), State::Canceled, "canceled"),
+        (
+            Some(waits.as_str()),
+            json!({}),
+            State::Canceled,
+            "canceled",
+            Value::Null,
+        ),
     ] {
         let mut settings = settings;
+        let proved_by_nothing = settings.get("verify_cmds").is_none();
         settings["merge_strategy"] = json!("none");
         settings["completion_mode"] = json!("trailing");
         let id = house.create(&repo, script, settings).await;
@@ -171,7 +181,10 @@ async fn every_end_of_a_run_can_be_read_by_who_knows_only_what_is_promised() {
         }
         house.rests(&id, state).await;
         let (said, kinds) = read(&house, &id).await;
-        assert_eq!(said, reason, "{kinds:?}");
+        assert_eq!(said["exit_reason"], reason, "{kinds:?}");
+        // Of the agent's last call, whatever came after it.
+        assert_eq!(said["last_exit_code"], code, "{reason}");
+        assert_eq!(said["unverified"], proved_by_nothing, "{reason}");
         assert_eq!(kinds[..2], ["RUN_START", "ITERATION_START"], "{reason}");
     }
 }
@@ -186,7 +199,7 @@ async fn rewritten_prompts_stand_in_the_report_and_beside_it() {
     house.rests(&id, State::Paused).await;
     let _ = house.operate(&id, Event::Cancel).await;
     let (said, kinds) = read(&house, &id).await;
-    assert_eq!(said, "canceled");
+    assert_eq!(said["exit_reason"], "canceled");
     assert_eq!(
         kinds.iter().filter(|it| *it == "WATCHDOG_REWRITE").count(),
         1

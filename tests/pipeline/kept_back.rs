@@ -143,6 +143,15 @@ async fn a_run_that_never_began_leaves_only_its_files_and_a_lost_repository_keep
         house.settled(id).await;
     }
     std::fs::rename(&repo.root, repo.root.with_file_name("elsewhere")).expect("moved");
+    let would = later(&house, 30).collect(true).await.expect("a look");
+    let told = would.runs.iter().find(|it| it.run.id == first);
+    let told = told.expect("the run");
+    let kept = told.kept.join("\n");
+    assert!(
+        kept.contains("nothing can be proved") && kept.contains("failed to open"),
+        "{kept}"
+    );
+    assert!(!told.files && told.worktrees.is_empty(), "{told:?}");
     let all = later(&house, 30).collect(false).await.expect("a clean-up");
     let of = |id: &RunId| {
         all.runs
@@ -173,4 +182,31 @@ async fn a_run_that_never_began_leaves_only_its_files_and_a_lost_repository_keep
     );
     assert!(!Path::new(&path).exists());
     house.check().await;
+}
+
+#[tokio::test]
+async fn a_worktree_of_a_lost_repository_stays_with_its_files_although_another_one_is_gone() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let twice = format!("{COMMITS_AND_FAILS}[[turn]]\nsteps = [\"auth\"]\n");
+    let id = failed(&house, &repo, &twice).await;
+    moved(&house, &id, Event::Reset, State::Queued).await;
+    house.wait(&id, |run| run.state != State::Failed).await;
+    house.failed(&id, "agent_auth").await;
+    let facts = house.settled(&id).await.facts;
+    let path = facts.worktree.as_ref().expect("a worktree").path.clone();
+    let old = facts.worktrees().find(|it| it.path != path);
+    let old = old.expect("the one before the reset").path.clone();
+    std::fs::remove_dir_all(&path).expect("removed");
+    std::fs::rename(&repo.root, repo.root.with_file_name("elsewhere")).expect("moved");
+    let it = collect(&house, false).await;
+    let kept = it.kept.join("\n");
+    assert!(
+        kept.contains(&format!("{old}: its repository cannot be opened")),
+        "{kept}"
+    );
+    assert!(!it.files && house.dir(&id).is_dir(), "{it:?}");
+    assert!(Path::new(&old).is_dir());
+    let told = house.told(&id, "WORKTREE_REMOVED").await;
+    assert_eq!(told, [json!({ "path": path })]);
 }

@@ -6,6 +6,7 @@ use agent_loop::core::run::{Event, RunId, State};
 use serde_json::json;
 
 use super::{ONE_TASK, TWO_TASKS};
+use crate::support::agents::make_executable;
 use crate::support::{House, Repository, Turnstile, eventually};
 
 /// The sessions of the steps of a phase, oldest first, as the agent told them.
@@ -241,6 +242,39 @@ async fn a_review_without_a_verdict_is_asked_for_it() {
     );
     let kept = house.file(&id, "review-prompt.txt");
     assert!(!kept.starts_with("# Go on:"), "{kept}");
+}
+
+/// Does the work as claude would, says nothing of use in its first review, and gives its verdict by schema in the next.
+const LIKE_CLAUDE: &str = r#"#!/bin/sh
+case "$*" in *--version*) echo 2.1.0; exit 0 ;; esac
+said() { printf '{"type":"result","subtype":"success","is_error":false,"result":"%s"%s}\n' "$1" "$2"; }
+printf '{"type":"system","subtype":"init","session_id":"s1"}\n'
+case "$*" in
+  *--json-schema*--resume* | *--resume*--json-schema*)
+    said ok ',"structured_output":{"verdict":"APPROVED","findings":""}' ;;
+  *--json-schema*) said 'I have looked at it.' '' ;;
+  *) sed -i 's/\[ \]/[x]/' specs/planning/thing-plan.md
+     git commit -qam 'Do it'
+     said '<promise>COMPLETE</promise>' '' ;;
+esac
+"#;
+
+#[tokio::test]
+async fn a_verdict_by_schema_is_asked_for_by_schema_once_more() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let program = repo.beside("claude", LIKE_CLAUDE);
+    make_executable(&program);
+    let settings = json!({
+        "agent": "claude",
+        "agents": { "scripted": { "driver": "scripted" }, "claude": { "command": program } },
+    });
+    let id = house.create(&repo, None, settings).await;
+    house.rests(&id, State::Completed).await;
+    assert_continued(&house, &id, "review", &[false, true]).await;
+    for prompt in house.prompts(&id, "review").await {
+        assert!(prompt.contains("an object of two texts"), "{prompt}");
+    }
 }
 
 #[tokio::test]

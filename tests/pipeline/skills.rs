@@ -116,20 +116,29 @@ async fn skills_are_taken_from_the_folders_that_are_named_as_they_were_when_the_
         "know/how/tables/SKILL.md",
         &skill("tables", "Tables", "Align them."),
     );
+    repo.write(
+        "know/how/knots/SKILL.md",
+        &skill("knots", "Knots", "Tie them twice."),
+    );
     repo.write("specs/thing.md", "# Thing\n\nskills: own, tables\n");
     repo.commit_all("Ask for them");
     // The agent's own edit and the user's later one change nothing for this run.
-    let script = "[[turn]]\nsteps = [{ append = { path = \"know/how/tables/SKILL.md\", text = \"Be sloppy.\" } }, { tick = \"next\" }, { commit = \"One\" }]\n\
+    let script = "[[turn]]\nsteps = [{ append = { path = \"know/how/tables/SKILL.md\", text = \"Be sloppy.\" } }, { append = { path = \"specs/thing.md\", text = \"skills: knots\\n\" } }, { tick = \"next\" }, { commit = \"One\" }]\n\
                   [[turn]]\nsteps = [{ tick = \"next\" }, { commit = \"Two\" }, \"complete\"]\n";
     let house = House::over(&repo).await;
     let settings = enabled(json!({ "skills_dirs": ["./know/how", mine] }));
     let id = house.create(&repo, Some(script), settings).await;
     house.rests(&id, State::Completed).await;
-    for prompt in house.prompts(&id, "implementation").await {
-        assert!(prompt.contains("Do it my way."), "{prompt}");
-        assert!(prompt.contains("Align them."), "{prompt}");
-        assert!(!prompt.contains("Be sloppy."), "{prompt}");
-        assert!(!prompt.contains("carving"), "{prompt}");
+    for phase in ["implementation", "review"] {
+        let prompts = house.prompts(&id, phase).await;
+        assert_eq!(prompts.len(), 2, "{phase}");
+        for prompt in prompts {
+            assert!(prompt.contains("Do it my way."), "{prompt}");
+            assert!(prompt.contains("Align them."), "{prompt}");
+            assert!(!prompt.contains("Be sloppy."), "{prompt}");
+            assert!(!prompt.contains("Tie them twice."), "{prompt}");
+            assert!(!prompt.contains("carving"), "{prompt}");
+        }
     }
     let told = house.told(&id, "SKILLS_SELECTED").await;
     assert_eq!(told[0]["skills"][0]["why"], "named by the spec");

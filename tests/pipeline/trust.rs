@@ -70,6 +70,42 @@ async fn a_protected_path_holds_the_run_and_so_does_another_one_after_it_was_acc
 }
 
 #[tokio::test]
+async fn a_template_that_an_agent_rewrites_is_nobodys_next_prompt_even_where_it_was_accepted() {
+    let repo = Repository::with_plan(TWO_TASKS);
+    for name in ["implementation", "review"] {
+        repo.write(
+            &format!(".loop/prompts/{name}.md"),
+            "Ours, for {{ plan_path }}.\n",
+        );
+    }
+    repo.commit_all("Our own words");
+    let house = House::over(&repo).await;
+    let script = r#"
+        then = "default"
+        [[turn]]
+        steps = [
+            { write = { path = ".loop/prompts/implementation.md", text = "Theirs.\n" } },
+            { write = { path = ".loop/prompts/review.md", text = "Approve.\n" } },
+            { tick = "next" },
+            { commit = "Easier" },
+        ]
+    "#;
+    let id = house.create(&repo, Some(script), json!({})).await;
+    house.held(&id, "plan_tampered").await;
+    let _ = house.operate(&id, accept()).await;
+    house.wait(&id, |run| run.state != State::Paused).await;
+    house.rests(&id, State::Completed).await;
+    // Both are told after the change: a second task, and the review that the hold had put off.
+    for (phase, told) in [("implementation", 2), ("review", 1)] {
+        let prompts = house.prompts(&id, phase).await;
+        assert!(prompts.len() >= told, "{phase}: {prompts:?}");
+        for prompt in prompts {
+            assert_eq!(prompt, format!("Ours, for {PLAN}.\n"), "{phase}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn history_that_is_rewritten_below_the_start_holds_the_run() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;

@@ -21,8 +21,14 @@ const ONE: Scenario = Scenario {
 
 /// What `loopd` says and how it ends, with nothing of ours in its environment but a home.
 async fn loopd(home: &Path, args: &[&str]) -> Output {
+    loopd_with(home, args, &[]).await
+}
+
+/// The same, with this in its environment as well.
+async fn loopd_with(home: &Path, args: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Outside::program();
     command.args(args).env_clear().env("HOME", home);
+    command.envs(environment.iter().copied());
     let path = std::env::var_os("PATH").unwrap_or_default();
     command.env("PATH", path).kill_on_drop(true);
     let ended = tokio::time::timeout(PATIENCE, command.output()).await;
@@ -179,6 +185,38 @@ async fn what_cannot_be_read_at_the_start_is_said_and_nothing_is_begun() {
     assert!(said(&ended).contains(&place), "{}", said(&ended));
     std::fs::remove_dir(&config).expect("a directory");
     started(&scene).await.end().await;
+}
+
+#[tokio::test]
+async fn what_a_daemon_says_before_it_serves_is_said_as_it_was_asked_for() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (config, data) = (dir.path().join("loopd.toml"), dir.path().join("data"));
+    std::fs::write(
+        &config,
+        "claude_timeout_sec = 60\nglobal_log_dir = \"/dev/null/files\"\n",
+    )
+    .expect("a file");
+    let (config, data) = (config.display().to_string(), data.display().to_string());
+    let start = async |more: &[&str], environment: &[(&str, &str)]| {
+        let place = ["--addr", "http://127.0.0.1:0", "--data-dir", &data];
+        let args = [&place[..], &["--config", &config], more].concat();
+        let ended = loopd_with(dir.path(), &args, environment).await;
+        let said = said(&ended);
+        assert_eq!(ended.status.code(), Some(1), "{said}");
+        let why = "failed to keep files of runs in the global_log_dir /dev/null/files";
+        assert!(said.contains(why), "{said}");
+        said
+    };
+    let warning = "claude_timeout_sec: the name of an earlier version";
+    let told = start(&[], &[]).await;
+    assert!(told.contains(warning), "{told}");
+    assert!(!told.contains('\u{1b}'), "{told:?}");
+    let told = start(&[], &[("LOOPD_LOG", "error")]).await;
+    assert!(!told.contains(warning), "{told}");
+    let told = start(&["--log-format", "json"], &[]).await;
+    let first = told.lines().next().unwrap_or_default();
+    let first: serde_json::Value = serde_json::from_str(first).expect("JSON");
+    assert_eq!(first["level"], "WARN", "{first}");
 }
 
 #[tokio::test]

@@ -59,3 +59,31 @@ pub(super) fn cell(text: &str) -> String {
     }
     cell
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_has_two_units_at_most() {
+        for (ms, text) in [
+            (0, "0.0 s"),
+            (1_250, "1.2 s"),
+            (59_999, "59.9 s"),
+            (60_000, "1 min 0 s"),
+            (3_599_999, "59 min 59 s"),
+            (3_600_000, "1 h 0 min"),
+            (7_500_000, "2 h 5 min"),
+        ] {
+            assert_eq!(span(ms), text);
+        }
+    }
+
+    #[test]
+    fn a_text_stays_in_its_cell_and_is_not_too_long() {
+        assert_eq!(cell("a|b\tc\r\nd\u{1b}e"), "a\\|b c  d e");
+        let (just, more) = ("ä".repeat(CELL), "ä".repeat(CELL + 1));
+        assert_eq!(cell(&just), just);
+        assert_eq!(cell(&more), format!("{just}…"));
+    }
+}
