@@ -133,7 +133,8 @@ struct Watched {
     /// Without it, passings are only counted.
     at: Option<CrashPoint>,
     passed: Mutex<BTreeMap<(Place, String), u64>>,
-    dead: watch::Sender<bool>,
+    /// The name of the passing at which it died.
+    dead: watch::Sender<Option<String>>,
 }
 
 impl Crash {
@@ -151,7 +152,7 @@ impl Crash {
         Crash(Some(Arc::new(Watched {
             at,
             passed: Mutex::default(),
-            dead: watch::Sender::new(false),
+            dead: watch::Sender::new(None),
         })))
     }
 
@@ -168,9 +169,14 @@ impl Crash {
     pub async fn died(&self) {
         match &self.0 {
             // The sender lives as long as this handle.
-            Some(watched) => drop(watched.dead.subscribe().wait_for(|dead| *dead).await),
+            Some(watched) => drop(watched.dead.subscribe().wait_for(Option::is_some).await),
             None => std::future::pending().await,
         }
+    }
+
+    /// By what name the place was passed at which the daemon has died.
+    pub fn died_at(&self) -> Option<String> {
+        self.0.as_ref()?.dead.borrow().clone()
     }
 
     /// Passes a place. True: the daemon is dead, and whoever passes must not go on.
@@ -194,7 +200,7 @@ impl Watched {
     fn pass(&self, place: Place, name: &str) -> bool {
         // Held until it is clear whether this is the end: nobody passes between the count and the death.
         let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
-        if *self.dead.borrow() {
+        if self.dead.borrow().is_some() {
             return true;
         }
         let named = passed.entry((place, name.to_owned())).or_default();
@@ -231,7 +237,7 @@ impl Watched {
                 }
             }
             Death::Quit => {
-                self.dead.send_replace(true);
+                self.dead.send_replace(Some(name.to_owned()));
                 true
             }
             Death::Panic => panic!("a planted bug"),

@@ -129,10 +129,10 @@ impl Inside {
 
     /// Takes it down.
     pub async fn end(self) -> Ended {
-        let died = tokio::time::timeout(Duration::ZERO, self.crash.died()).await;
+        let at_point = self.crash.died_at();
         self.house.die().await;
         Ended {
-            at_point: died.is_ok(),
+            at_point,
             passed: self.crash.passed(),
         }
     }

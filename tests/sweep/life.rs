@@ -86,8 +86,8 @@ impl Daemon {
 
 /// How a life ended.
 pub struct Ended {
-    /// At its point, with proof.
-    pub at_point: bool,
+    /// At its point, with proof: by what name it passed there.
+    pub at_point: Option<String>,
     /// How often each place was passed, where that is known.
     pub passed: Passed,
 }
@@ -106,8 +106,8 @@ pub enum Where {
 
 /// What became of a story.
 pub struct Story {
-    /// Deaths at their points, each proved.
-    pub deaths: usize,
+    /// Deaths at their points, each proved: by what name each was passed.
+    pub deaths: Vec<String>,
     pub outcome: Outcome,
     /// What the last life passed.
     pub passed: Passed,
@@ -128,13 +128,15 @@ pub async fn play(
     point: impl Fn(usize, u64) -> Option<CrashPoint>,
 ) -> Story {
     let mut runs: Vec<Option<RunId>> = vec![None; scene.scenario.scripts.len()];
-    let (mut deaths, mut wrong) = (0, Vec::new());
+    let (mut deaths, mut wrong) = (Vec::new(), Vec::new());
     let (mut stored, mut unchanged) = (None, 0);
     for life in 0..LIVES {
         let at = point(life, unchanged);
         let ended = live(kind, scene, at.as_ref(), &mut runs).await;
         let place = at.map_or_else(|| "to the end".to_owned(), |it| it.to_string());
-        deaths += usize::from(ended == Life::Died);
+        if let Life::Died(name) = &ended {
+            deaths.push(name.clone());
+        }
         // A daemon that died before its first commit may have left no database.
         let reader = store::open_reading(&scene.data(), store::Options::default());
         if let Ok(reader) = &reader {
@@ -178,7 +180,7 @@ pub async fn play(
                 };
             }
             // Nothing gets better by further deaths.
-            (Life::Died | Life::Rested(_), reader) if !wrong.is_empty() => {
+            (Life::Died(_) | Life::Rested(_), reader) if !wrong.is_empty() => {
                 let told = match &reader {
                     Ok(reader) => stories(scene, reader, &runs).await,
                     Err(error) => error.to_string(),
@@ -191,7 +193,7 @@ pub async fn play(
                     told,
                 };
             }
-            (Life::Died | Life::Rested(_), _) => {}
+            (Life::Died(_) | Life::Rested(_), _) => {}
         }
     }
     panic!("no end after {LIVES} lives");
@@ -199,8 +201,8 @@ pub async fn play(
 
 #[derive(Debug, PartialEq)]
 enum Life {
-    /// It died at its point.
-    Died,
+    /// It died at its point, of this name.
+    Died(String),
     /// Everything is at rest.
     Rested(Passed),
     /// Neither, for too long.
@@ -215,7 +217,7 @@ async fn live(
 ) -> Life {
     let mut daemon = match Daemon::start(kind, scene, point).await {
         Ok(daemon) => daemon,
-        Err(Dead(why)) if why == DIED_EARLY => return Life::Died,
+        Err(Dead(why)) if why == DIED_EARLY => return Life::Died(why),
         Err(Dead(why)) => return Life::Stuck(why),
     };
     let mut grave = daemon.grave();
@@ -236,10 +238,9 @@ async fn live(
     // Whatever was refused, was refused by a dying daemon; else something is wrong.
     let moment = std::time::Duration::from_secs(10);
     let died = tokio::time::timeout(moment, daemon.grave()).await.is_ok();
-    if daemon.end().await.at_point && died {
-        Life::Died
-    } else {
-        Life::Stuck(said)
+    match daemon.end().await.at_point {
+        Some(name) if died => Life::Died(name),
+        Some(_) | None => Life::Stuck(said),
     }
 }
 

@@ -25,4 +25,5 @@ mod scenario;
 mod scene;
 mod soak;
 mod starting;
+mod stories;
 mod upgrade;

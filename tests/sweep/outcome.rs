@@ -68,6 +68,12 @@ impl Outcome {
                 .filter_map(|row| row.split('\t').nth(1))
                 .collect();
             say("report", kinds.join(" "));
+            let mirror = scene.repo.root.join(format!("logs/loop/run-{id}"));
+            let mirrored = std::fs::read_to_string(mirror.join("report.tsv"));
+            say(
+                "report in both places",
+                (mirrored.unwrap_or_default() == report).to_string(),
+            );
             if let Some(worktree) = &facts.worktree {
                 let range = format!("{}..{}", worktree.base_commit, worktree.run_branch);
                 // It may be cleaned up.
@@ -170,6 +176,8 @@ pub async fn wrong_at_death(scene: &Scene, reader: &Reader) -> Vec<String> {
             wrong.push(format!("{} works and holds no slot: {alive:?}", run.id));
         }
     }
+    wrong.extend(scene.touched());
+    wrong.extend(unreachable(scene));
     wrong
 }
 
@@ -263,7 +271,6 @@ pub async fn wrong_at_rest(scene: &Scene, reader: &Reader, runs: &[RunId]) -> Ve
         wrong.push(format!("two at a time: {met}"));
     }
     wrong.extend(scene.disturbed());
-    wrong.extend(unreachable(scene));
     wrong.extend(doubled(scene));
     wrong
 }

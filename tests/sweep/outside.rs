@@ -108,7 +108,7 @@ impl Outside {
             return Err(Dead(format!("it did not come up: {}", said())));
         };
         let Some((address, token, reader)) = found else {
-            let early = point.is_some_and(|point| proved(&said(), point));
+            let early = point.is_some_and(|point| proved(&said(), point).is_some());
             return Err(Dead(if early { DIED_EARLY.to_owned() } else { said() }));
         };
         Ok(Outside {
@@ -263,21 +263,22 @@ impl Outside {
         let said = std::fs::read_to_string(&self.log).unwrap_or_default();
         let signal = self.ended.borrow().unwrap_or_default();
         Ended {
-            at_point: self.point.as_ref().is_some_and(|point| {
+            at_point: self.point.as_ref().and_then(|point| {
                 let by = match point.death {
                     Death::Abort | Death::Quit | Death::Panic => 6,
                     Death::Kill => 9,
                 };
-                proved(&said, point) && signal == by
+                proved(&said, point).filter(|_| signal == by)
             }),
             passed: Passed::new(),
         }
     }
 }
 
-/// The proof that it died where it had to.
-fn proved(said: &str, point: &CrashPoint) -> bool {
-    said.contains(&format!("loopd: crash point {point} reached ("))
+/// The proof that it died where it had to: by what name it passed there.
+fn proved(said: &str, point: &CrashPoint) -> Option<String> {
+    let (_, rest) = said.split_once(&format!("loopd: crash point {point} reached ("))?;
+    rest.split_once(')').map(|(name, _)| name.to_owned())
 }
 
 /// Where the daemon listens, once it does.

@@ -2,6 +2,7 @@
 //! Each agent and each check registers when it begins, and looks whether another one is alive: that is how two at a time
 //! are noticed, without watching.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
@@ -96,12 +97,12 @@ pub struct Scene {
     before: Checkout,
 }
 
-/// What must not change about the user's checkout: branch, index and files, all to the byte.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checkout {
+/// What must not change about the user's checkout: branch, index and files, and the repository's configuration and hooks,
+/// all to the byte.
+struct Checkout {
     branch: String,
     index: Vec<u8>,
-    files: Vec<(PathBuf, Vec<u8>)>,
+    files: BTreeMap<PathBuf, Vec<u8>>,
 }
 
 impl Scene {
@@ -204,36 +205,44 @@ impl Scene {
         std::fs::read_to_string(self.outside().join(name)).unwrap_or_default()
     }
 
-    /// What is wrong with the user's checkout. A target that is checked out there moves, and takes along the files that
-    /// it changes; all else is as it was.
-    pub fn disturbed(&self) -> Option<String> {
+    /// What is wrong with the user's checkout whenever one looks. A target that is checked out there moves, and takes
+    /// along the files that it changes; all else is as it was.
+    pub fn touched(&self) -> Option<String> {
         let (was, is) = (&self.before, &checkout(&self.repo));
+        let mut touched = Vec::new();
         if was.branch != is.branch {
-            return Some(format!("{} became {}", was.branch, is.branch));
+            touched.push(format!("{} became {}", was.branch, is.branch));
         }
-        let changed = |name: &str| -> Vec<u8> {
-            let at = |checkout: &Checkout| {
-                let found = checkout.files.iter().find(|(path, _)| path.ends_with(name));
-                found.map(|(_, bytes)| bytes.clone())
-            };
-            if at(was) == at(is) {
-                Vec::new()
-            } else {
-                name.as_bytes().to_vec()
+        if was.index != is.index && !self.scenario.checked_out {
+            touched.push("the index changed".to_owned());
+        }
+        let specs = self.repo.root.join("specs");
+        for (path, bytes) in &was.files {
+            let moves = self.scenario.checked_out && path.starts_with(&specs);
+            if is.files.get(path) != Some(bytes) && !moves {
+                touched.push(format!("{} changed", path.display()));
             }
-        };
-        if self.scenario.checked_out {
-            let status = self.repo.git(&[
-                "--no-optional-locks",
-                "status",
-                "--porcelain=v1",
-                "--untracked-files=all",
-            ]);
-            let mine = changed("README.md").len() + changed("note").len();
-            return (mine > 0 || status != " M README.md\n?? note")
-                .then(|| format!("the checkout: {status}"));
         }
-        (was != is).then(|| "files or index of the checkout changed".to_owned())
+        let more = is
+            .files
+            .keys()
+            .filter(|path| !was.files.contains_key(*path));
+        if !self.scenario.checked_out {
+            touched.extend(more.map(|path| format!("{} is new", path.display())));
+        }
+        (!touched.is_empty()).then(|| format!("the checkout: {}", touched.join(", ")))
+    }
+
+    /// The same when everything is at rest: a target that moved has taken along all that it changes.
+    pub fn disturbed(&self) -> Option<String> {
+        let args = [
+            "--no-optional-locks",
+            "status",
+            "--porcelain=v1",
+            "--untracked-files=all",
+        ];
+        let status = self.repo.git(&args);
+        (status != " M README.md\n?? note").then(|| format!("the checkout: {status}"))
     }
 }
 
@@ -242,26 +251,31 @@ fn program(repo: &Repository, name: &str, text: &str) {
 }
 
 fn checkout(repo: &Repository) -> Checkout {
-    let mut files = Vec::new();
-    let mut open = vec![repo.root.clone()];
+    let git_dir = repo.root.join(".git");
+    let mut files = BTreeMap::new();
+    let mut open = vec![repo.root.clone(), git_dir.join("hooks")];
     while let Some(dir) = open.pop() {
         for entry in std::fs::read_dir(&dir).expect("a directory").flatten() {
             let path = entry.path();
             // What loopd writes there is agreed on: the files of runs.
-            if path.ends_with(".git") || path == repo.root.join("logs") {
+            if path == git_dir || path == repo.root.join("logs") {
                 continue;
             }
             if path.is_dir() {
                 open.push(path);
             } else {
-                files.push((path.clone(), std::fs::read(&path).expect("a file")));
+                // A file of a fast-forward may go while one looks.
+                let bytes = std::fs::read(&path).unwrap_or_default();
+                files.insert(path, bytes);
             }
         }
     }
-    files.sort();
+    let config = git_dir.join("config");
+    let configured = std::fs::read(&config).expect("the configuration");
+    files.insert(config, configured);
     Checkout {
         branch: repo.git(&["symbolic-ref", "HEAD"]),
-        index: std::fs::read(repo.root.join(".git/index")).unwrap_or_default(),
+        index: std::fs::read(git_dir.join("index")).unwrap_or_default(),
         files,
     }
 }
