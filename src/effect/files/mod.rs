@@ -5,11 +5,13 @@
 //! | file | what it writes |
 //! |---|---|
 //! | `place` | where a run's files are, atomically, in one or two places |
+//! | `lines` | files that grow line by line, in the first place and its mirrors |
 //! | `report` | `report.tsv` and `run.log`, a row for each thing as it happens |
 //! | `analysis` | `analysis/summary.md`, when an ended run is explained |
 //! | `summary` | `summary.json`, once, at the end |
 
 mod analysis;
+mod lines;
 mod place;
 mod report;
 mod summary;

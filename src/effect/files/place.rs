@@ -2,7 +2,7 @@
 //! (a temporary file beside it, synced, renamed) in every place that `artifact_mode` asks for.
 
 use std::fs;
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::config::{ArtifactMode, RunConfig};
 use crate::core::run::{RunId, Spec};
 use crate::core::time::Time;
+use crate::crash::Crash;
 use crate::store::{Artifact, StoredRun};
 
 /// The folder with a directory for each run, in the data directory or wherever the files of runs are kept.
@@ -20,11 +21,15 @@ const RUNS: &str = "runs";
 /// The directories of one run's files.
 #[derive(Clone, Debug)]
 pub struct RunFiles {
-    run_id: RunId,
+    pub(super) run_id: RunId,
     /// `global` and/or `workspace`, with the directory.
     places: Vec<(&'static str, PathBuf)>,
+    /// Somebody else's directory: where it is gone, it is not made anew.
+    workspace: PathBuf,
     /// Steps work in here whatever the mode: it holds what the daemon needs to adopt them.
     steps: PathBuf,
+    /// Where to die between two writes, in a test of deaths.
+    pub(super) crash: Crash,
 }
 
 impl RunFiles {
@@ -39,7 +44,7 @@ impl RunFiles {
             ArtifactMode::Workspace => vec![("workspace", workspace)],
             ArtifactMode::Global => vec![("global", global.clone())],
         };
-        // A workspace that was moved or deleted is not made anew, not even for a log.
+        // A workspace that was moved or deleted is not written to, not even a log.
         let there = Path::new(&run.spec.workspace_root).is_dir();
         let places = places
             .into_iter()
@@ -48,23 +53,37 @@ impl RunFiles {
         RunFiles {
             run_id: run.id.clone(),
             places,
+            workspace: PathBuf::from(&run.spec.workspace_root),
             steps: global.join("steps"),
+            crash: Crash::default(),
         }
     }
 
-    /// Files in this directory and nowhere else.
+    /// Files in these directories and nowhere else.
     #[cfg(test)]
-    pub(super) fn only_in(dir: &Path) -> Self {
+    pub(super) fn only_in(dir: &Path, workspace: Option<&Path>) -> Self {
+        let mirror = workspace.map(|workspace| ("workspace", workspace.join("logs/run")));
         RunFiles {
             run_id: RunId("run".to_owned()),
-            places: vec![("global", dir.to_owned())],
+            places: std::iter::once(("global", dir.to_owned()))
+                .chain(mirror)
+                .collect(),
+            workspace: workspace.unwrap_or(dir).to_owned(),
             steps: dir.join("steps"),
+            crash: Crash::default(),
         }
     }
 
-    /// The first directory of the files; none where all of them are gone.
-    pub(super) fn first_place(&self) -> Option<&Path> {
-        self.places.first().map(|(_, dir)| dir.as_path())
+    /// The same files, whose writer dies where it is told to.
+    #[must_use]
+    pub(in crate::effect) fn dying(self, crash: Crash) -> Self {
+        RunFiles { crash, ..self }
+    }
+
+    /// The first directory of the files, and those that mirror it; none where all of them are gone.
+    pub(super) fn first_and_mirrors(&self) -> Option<(&Path, impl Iterator<Item = &Path>)> {
+        let mut dirs = self.places.iter().map(|(_, dir)| dir.as_path());
+        Some((dirs.next()?, dirs))
     }
 
     /// The directory of a step, by its generation.
@@ -137,7 +156,7 @@ impl RunFiles {
                         return written;
                     }
                 };
-                match put(&path, content) {
+                match files.make_dir_of(&path).and_then(|()| put(&path, content)) {
                     Ok(sum) => written.push(files.artifact(&kind, location, &path, sum, now)),
                     Err(error) => {
                         tracing::warn!(run = %files.run_id, path = %path.display(), %error, "failed to write a file of the run");
@@ -149,6 +168,24 @@ impl RunFiles {
         .await
     }
 
+    /// Makes the directory of a file that only its owner may enter. In the workspace one level after the other: somebody may
+    /// move it away at any moment, and what is in its place then is not to be ours.
+    pub(super) fn make_dir_of(&self, file: &Path) -> io::Result<()> {
+        let dir = file.parent().unwrap_or(Path::new("."));
+        let Ok(below) = dir.strip_prefix(&self.workspace) else {
+            return private_dir(dir);
+        };
+        let mut made = self.workspace.clone();
+        for level in below {
+            made.push(level);
+            match fs::DirBuilder::new().mode(0o700).create(&made) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     fn artifact(&self, kind: &str, location: &str, path: &Path, sum: Sum, now: Time) -> Artifact {
         Artifact {
             run_id: self.run_id.clone(),
@@ -158,16 +195,6 @@ impl RunFiles {
             sha256: sum.sha256,
             bytes: sum.bytes,
             created_at: now,
-        }
-    }
-
-    /// Appends a line to a file in every place.
-    pub fn append(&self, name: &str, header: &str, line: &str) {
-        for (_, dir) in &self.places {
-            let path = dir.join(name);
-            if let Err(error) = add(&path, header, line) {
-                tracing::warn!(run = %self.run_id, path = %path.display(), %error, "failed to append to a file of the run");
-            }
         }
     }
 
@@ -252,7 +279,6 @@ fn copy(mut from: impl Read, mut to: impl io::Write) -> io::Result<Sum> {
 
 fn put(path: &Path, content: impl Read) -> io::Result<Sum> {
     let dir = path.parent().unwrap_or(Path::new("."));
-    private_dir(dir)?;
     let mut file = tempfile::NamedTempFile::new_in(dir)?;
     let sum = copy(content, file.as_file_mut())?;
     file.as_file().sync_all()?;
@@ -270,19 +296,6 @@ async fn on_a_thread<T: Default + Send + 'static>(work: impl FnOnce() -> T + Sen
             T::default()
         }
     }
-}
-
-pub(super) fn add(path: &Path, header: &str, line: &str) -> std::io::Result<()> {
-    let dir = path.parent().unwrap_or(Path::new("."));
-    private_dir(dir)?;
-    let mut file = fs::OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(path)?;
-    if file.metadata()?.len() == 0 {
-        file.write_all(header.as_bytes())?;
-    }
-    file.write_all(line.as_bytes())
 }
 
 fn hex(bytes: &[u8]) -> String {

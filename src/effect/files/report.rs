@@ -3,13 +3,15 @@
 
 use std::path::Path;
 
-use super::place::{RunFiles, add};
+use super::place::RunFiles;
 use crate::core::run::PlanReading;
 use crate::core::time::Time;
+use crate::crash::Place;
 
 /// What was reported, a line each, beside the agent's own state: its key, a tab, and how long the report was before.
 const TOLD: &str = "reported";
 const REPORT: &str = "report.tsv";
+const LOG: &str = "run.log";
 const HEADER: &str = "timestamp_ms\tkind\titeration\tduration_ms\texit_code\toutput_bytes\toutput_lines\toutput_path\tmessage\ttasks_done\ttasks_total\n";
 
 /// What a row is about.
@@ -83,74 +85,103 @@ impl RunFiles {
         let before = std::fs::read_to_string(&told).unwrap_or_default();
         let mut lines = before.lines();
         let noted = lines.find_map(|line| line.strip_prefix(&key)?.strip_prefix('\t'));
-        match noted.and_then(|at| at.parse().ok()) {
-            Some(at) if self.has_row(kind, at) => return,
-            Some(_) => {}
+        let report = self.so_far(REPORT);
+        let found = match noted.and_then(|at| at.parse().ok()) {
+            Some(at) => row_behind(&report, at, kind),
             None => {
-                let end = self.report_so_far().len();
-                if let Err(error) = add(&told, "", &format!("{key}\t{end}\n")) {
+                if let Err(error) = self.add(&told, "", &format!("{key}\t{}\n", report.len())) {
                     tracing::warn!(path = %told.display(), %error, "failed to note what is reported");
                 }
+                if self.crash.pass(Place::Called, "note") {
+                    return;
+                }
+                None
             }
-        }
-        self.report(kind, row, plan, now);
-    }
-
-    /// Whether a row of this kind stands in the report behind its first `at` bytes.
-    fn has_row(&self, kind: RowKind, at: usize) -> bool {
-        let report = self.report_so_far();
-        let rest = report.get(at..).unwrap_or_default();
-        let mut rows = rest.split(|byte| *byte == b'\n');
-        rows.any(|row| row.split(|byte| *byte == b'\t').nth(1) == Some(kind.as_str().as_bytes()))
-    }
-
-    /// The report in the first of its places; empty where there is none yet.
-    fn report_so_far(&self) -> Vec<u8> {
-        let place = self.first_place().map(|dir| dir.join(REPORT));
-        place
-            .and_then(|path| std::fs::read(path).ok())
-            .unwrap_or_default()
-    }
-
-    /// Adds a row to the report and a line to the log.
-    fn report(&self, kind: RowKind, row: &Row<'_>, plan: PlanReading, now: Time) {
-        let path = row
-            .output_path
-            .map_or("-".to_owned(), |p| field(&p.display().to_string()));
-        let exit = row
-            .exit_code
-            .map_or("-".to_owned(), |code| code.to_string());
-        let message = match row.message {
-            "" => "-".to_owned(),
-            text => field(text),
         };
-        let kind = kind.as_str();
-        self.append(
-            REPORT,
-            HEADER,
-            &format!(
-                "{}\t{kind}\t{}\t{}\t{exit}\t{}\t{}\t{path}\t{message}\t{}\t{}\n",
-                now.0,
-                row.iteration,
-                row.duration_ms,
-                row.output_bytes,
-                row.output_lines,
-                plan.done,
-                plan.total
-            ),
-        );
-        self.log(
-            &format!("{kind} iteration {} exit {exit} {message}", row.iteration),
-            now,
-        );
+        let line = found.unwrap_or_else(|| {
+            let line = line(kind, row, plan, now);
+            self.append(REPORT, HEADER, &format!("{line}\n"));
+            line
+        });
+        if self.crash.pass(Place::Called, "row") {
+            return;
+        }
+        self.log_row(&line);
+        if self.crash.pass(Place::Called, "log") {
+            return;
+        }
+        self.mirror(REPORT);
+        self.mirror(LOG);
+    }
+
+    /// Adds the line of a row to `run.log`, unless it is there. Rows that read the same have a line each.
+    fn log_row(&self, row: &str) {
+        let Some(line) = logged(row) else {
+            return;
+        };
+        let (report, log) = (self.so_far(REPORT), self.so_far(LOG));
+        let rows = report
+            .lines()
+            .filter(|it| logged(it).as_ref() == Some(&line));
+        let there = log.lines().filter(|it| **it == line);
+        if there.count() < rows.count() {
+            self.append(LOG, "", &format!("{line}\n"));
+        }
     }
 
     /// Adds a line to `run.log`.
     pub fn log(&self, text: &str, now: Time) {
-        let at = jiff::Timestamp::from_millisecond(now.0)
-            .map_or_else(|_| now.0.to_string(), |t| t.to_string());
-        self.append("run.log", "", &format!("{at} {}\n", field(text)));
+        self.append(LOG, "", &format!("{} {}\n", when(now.0), field(text)));
+        self.mirror(LOG);
     }
+}
+
+/// The row of this kind that stands in the report behind its first `at` bytes.
+fn row_behind(report: &str, at: usize, kind: RowKind) -> Option<String> {
+    let is_it = |row: &&str| row.split('\t').nth(1) == Some(kind.as_str());
+    report.get(at..)?.lines().find(is_it).map(str::to_owned)
+}
+
+/// The row as it is written.
+fn line(kind: RowKind, row: &Row<'_>, plan: PlanReading, now: Time) -> String {
+    let path = row
+        .output_path
+        .map_or("-".to_owned(), |p| field(&p.display().to_string()));
+    let exit = row
+        .exit_code
+        .map_or("-".to_owned(), |code| code.to_string());
+    let message = match row.message {
+        "" => "-".to_owned(),
+        text => field(text),
+    };
+    format!(
+        "{}\t{}\t{}\t{}\t{exit}\t{}\t{}\t{path}\t{message}\t{}\t{}",
+        now.0,
+        kind.as_str(),
+        row.iteration,
+        row.duration_ms,
+        row.output_bytes,
+        row.output_lines,
+        plan.done,
+        plan.total
+    )
+}
+
+/// What `run.log` says of a row.
+fn logged(row: &str) -> Option<String> {
+    let cells: Vec<&str> = row.split('\t').collect();
+    let [at, kind, iteration, _, exit, _, _, _, message, ..] = cells.as_slice() else {
+        return None;
+    };
+    let at = when(at.parse().ok()?);
+    Some(format!(
+        "{at} {kind} iteration {iteration} exit {exit} {message}"
+    ))
+}
+
+/// A moment in milliseconds since 1970, for reading.
+fn when(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |it| it.to_string())
 }
 
 /// A value that cannot break a row: tabs, line ends and other control characters become spaces; bounded.
@@ -168,7 +199,7 @@ mod tests {
     #[test]
     fn a_row_is_told_once_also_by_whoever_died_just_before_or_after_it_was_written() {
         let dir = tempfile::tempdir().expect("a directory");
-        let files = RunFiles::only_in(dir.path());
+        let files = RunFiles::only_in(dir.path(), None);
         let plan = PlanReading::default();
         let tell = |key: &str, kind| {
             files.report_once(key, kind, &Row::default(), plan, Time(1));
@@ -198,5 +229,27 @@ mod tests {
         );
         let third = tell("generation 2 ITERATION_END ", RowKind::IterationEnd);
         assert_eq!(third.lines().count(), 4, "{third}");
+    }
+
+    #[test]
+    fn the_log_has_a_line_for_each_row_also_when_its_teller_died_between_them() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let files = RunFiles::only_in(dir.path(), None);
+        let row = Row {
+            message: "true",
+            ..Row::default()
+        };
+        let tell = |key: &str| {
+            let plan = PlanReading::default();
+            files.report_once(key, RowKind::VerifyCmdEnd, &row, plan, Time(1));
+            files.so_far(LOG)
+        };
+        let line = "1970-01-01T00:00:00.001Z VERIFY_CMD_END iteration 0 exit - true\n";
+        assert_eq!(tell("1"), line);
+        assert_eq!(tell("2"), line.repeat(2), "another that reads the same");
+        assert_eq!(tell("2"), line.repeat(2), "performed again");
+        std::fs::write(dir.path().join(LOG), line).expect("written");
+        assert_eq!(tell("2"), line.repeat(2), "its teller died before the line");
+        assert_eq!(files.so_far(REPORT).lines().count(), 3);
     }
 }

@@ -34,7 +34,13 @@ pub async fn exclude_line(repo: &Repo, pattern: &str) -> Result<bool> {
     content.extend_from_slice(wanted.as_bytes());
     content.push(b'\n');
     let dir = repo.common_dir.join("info");
-    fs::create_dir_all(&dir).map_err(|error| GitError::io("create", &dir, &error))?;
+    // One level: a repository that was moved away is not begun anew.
+    match fs::create_dir(&dir) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(GitError::io("create", &dir, &error));
+        }
+        Ok(()) | Err(_) => {}
+    }
     // A link stays a link: what it leads to is rewritten.
     let real = fs::canonicalize(&file).unwrap_or(file);
     write_whole(&real, &content)?;

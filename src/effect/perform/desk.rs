@@ -32,7 +32,7 @@ impl<'a> Desk<'a> {
                 format!("failed to read the stored configuration of the run: {error}"),
             )
         })?;
-        let files = RunFiles::of(&world.data_dir, &order.run, &config);
+        let files = RunFiles::of(&world.data_dir, &order.run, &config).dying(world.crash.clone());
         Ok(Desk {
             world,
             order,
