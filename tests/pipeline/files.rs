@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use agent_loop::core::handover;
 use agent_loop::core::run::{Event, RunId, State};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -68,6 +69,25 @@ fn summary(house: &House, id: &RunId) -> Value {
     }
     assert_eq!(summary["run_id"], id.0);
     summary
+}
+
+/// How many files are registered, after a look whether each is as it is registered.
+async fn registered(house: &House, id: &RunId) -> usize {
+    let artifacts = house.reader.artifacts(id).await.expect("artifacts");
+    for artifact in &artifacts {
+        let content = std::fs::read(&artifact.path).expect("the file");
+        let sum: String = Sha256::digest(&content)
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        assert_eq!(
+            (&artifact.sha256, artifact.bytes),
+            (&sum, content.len() as u64),
+            "{}",
+            artifact.path
+        );
+    }
+    artifacts.len()
 }
 
 /// The names of all files below a directory.
@@ -156,21 +176,7 @@ async fn a_completed_run_leaves_registered_files_in_both_places_and_a_clean_stat
             .as_str()
             .is_some_and(|d| d.contains("+- [x] first thing"))
     );
-    let artifacts = house.reader.artifacts(&id).await.expect("artifacts");
-    assert_eq!(artifacts.len(), 2 * own.len());
-    for artifact in &artifacts {
-        let content = std::fs::read(&artifact.path).expect("the file");
-        let sum: String = Sha256::digest(&content)
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
-        assert_eq!(
-            (&artifact.sha256, artifact.bytes),
-            (&sum, content.len() as u64),
-            "{}",
-            artifact.path
-        );
-    }
+    assert_eq!(registered(&house, &id).await, 2 * own.len());
     assert_eq!(repo.checkout().2, "", "git status shows none of it");
     let exclude = std::fs::read_to_string(repo.root.join(".git/info/exclude")).expect("a file");
     assert_eq!(
@@ -313,4 +319,21 @@ async fn the_row_that_ends_a_verification_says_how_long_all_its_checks_took() {
     let checks = durations("VERIFY_CMD_END");
     assert!(checks.len() == 2 && checks[0] >= 50, "{report}");
     assert_eq!(durations("VERIFY_END"), [checks.iter().sum::<u64>()]);
+}
+
+#[tokio::test]
+async fn what_a_person_does_after_the_end_stands_in_the_log_and_is_registered() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let settings = json!({ "merge_strategy": "none" });
+    let id = house.create(&repo, None, settings).await;
+    house.rests(&id, State::Completed).await;
+    house.settled(&id).await;
+    let before = registered(&house, &id).await;
+    house.handed(&id, handover::Event::Merge).await;
+    let log = house.file(&id, "run.log");
+    assert!(log.contains(" merged into agent/thing as "), "{log}");
+    let mirror = repo.root.join(format!("logs/loop/run-{id}/run.log"));
+    assert_eq!(std::fs::read_to_string(mirror).expect("a mirror"), log);
+    assert_eq!(registered(&house, &id).await, before);
 }

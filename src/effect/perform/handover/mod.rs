@@ -48,11 +48,15 @@ type Performed = Result<(Event, Option<run::Event>), Snag>;
 pub async fn hand_over(world: &World, order: &HandoverOrder) -> HandoverDone {
     let performed = match Table::lay(world, order) {
         Err(trouble) => Err(trouble.into()),
-        Ok(table) => match order.effect.effect {
-            Effect::Merge => merge::merge(&table).await,
-            Effect::CreatePr => pr::create_pr(&table).await,
-            Effect::Scrap => scrap::scrap(&table).await,
-        },
+        Ok(table) => {
+            let performed = match order.effect.effect {
+                Effect::Merge => merge::merge(&table).await,
+                Effect::CreatePr => pr::create_pr(&table).await,
+                Effect::Scrap => scrap::scrap(&table).await,
+            };
+            table.register_log().await;
+            performed
+        }
     };
     match performed {
         Ok((event, run_event)) => HandoverDone {
@@ -196,6 +200,16 @@ impl<'a> Table<'a> {
             | State::Failed
             | State::Canceled => {
                 format!("`loopctl retry {id}` lets it work, `loopctl scrap {id}` throws it away")
+            }
+        }
+    }
+
+    /// Registers the log again as it is now: it was when the run ended, and what was done since stands in it.
+    async fn register_log(&self) {
+        let now = (self.world.now)();
+        for file in self.files.register("log", "run.log", now).await {
+            if let Err(error) = self.world.writer.record_artifact(file).await {
+                tracing::warn!(run = %self.run.id, %error, "failed to register the log of the run");
             }
         }
     }
