@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::metrics::Metrics;
 use crate::core::run::PublicEvent;
+use crate::effect::private;
 use crate::effect::{Notice, World, notices_dir, notify};
 use crate::store::{StoreError, StoredEvent};
 
@@ -173,7 +174,7 @@ impl Notifier {
 }
 
 fn write(dir: &Path, told: u64) -> std::io::Result<()> {
-    std::fs::create_dir_all(dir)?;
+    private::dir(dir)?;
     let mut file = tempfile::NamedTempFile::new_in(dir)?;
     writeln!(file, "{told}")?;
     file.as_file().sync_all()?;

@@ -8,6 +8,7 @@
 //! | [`confine`] | what the processes of a step may write |
 //! | [`git`] | branches, worktrees, marked commits, merges |
 //! | `files` | prompts, logs, report and summary of a run |
+//! | `private` | how that is made which its owner alone may read |
 //! | [`caller`] | whether somebody who asks the daemon is inside of a step |
 //! | [`notify()`] | a command that tells a person |
 
@@ -21,6 +22,7 @@ pub mod keeper;
 mod mounted;
 mod notify;
 mod perform;
+pub(crate) mod private;
 pub mod proc;
 
 pub use descriptors::raise as raise_descriptors;

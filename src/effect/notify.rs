@@ -10,6 +10,7 @@ use super::keeper::{self, Command, CommandRecord, Ended, Found, Job, Stderr, Std
 use super::perform::World;
 use super::perform::environment::Environment;
 use crate::core::run::RunId;
+use crate::effect::private;
 
 /// Where calls stand, below the data directory.
 const CALLS: &str = "notify";
@@ -85,7 +86,7 @@ async fn call(world: &World, notice: &Notice<'_>, dir: &Path) -> Result<CommandR
     if let Found::NotStarted = keeper::find(dir).map_err(told)? {
         let input = dir.join("event.json");
         private_dir(dir)
-            .and_then(|()| std::fs::write(&input, notice.json))
+            .and_then(|()| private::write(&input, notice.json))
             .map_err(|e| format!("write {}: {e}", input.display()))?;
     }
     let job = job(world, notice, dir, marker.clone())?;

@@ -19,6 +19,7 @@ use crate::core::plan::Checklist;
 use crate::core::run::{RunId, Spec};
 use crate::core::time::Time;
 use crate::effect::git::Git;
+use crate::effect::private;
 use crate::effect::{self, snapshot_path};
 use crate::store::{Created, Found, Idempotency, NewRun, Reader, StoredRun};
 pub(super) use draft::Draft;
@@ -179,9 +180,9 @@ fn keep_snapshot(
         let kept = snapshot_path(data_dir, id, spec, path);
         let write = || {
             if let Some(dir) = kept.parent() {
-                std::fs::create_dir_all(dir)?;
+                private::dir(dir)?;
             }
-            std::fs::write(&kept, text)
+            private::write(&kept, text)
         };
         write().map_err(|source| CreateError::Io {
             tried: format!("keep {}", kept.display()),

@@ -10,6 +10,7 @@ use rustix::fs::OFlags;
 
 use super::place::RunFiles;
 use crate::bounded;
+use crate::effect::private;
 
 /// More than any run reports.
 const LARGEST: usize = 64 << 20;
@@ -53,9 +54,17 @@ impl RunFiles {
     /// Appends lines to a regular file, under a header where it is new or empty.
     pub(super) fn add(&self, path: &Path, header: &str, lines: &str) -> io::Result<()> {
         self.make_dir_of(path)?;
-        let mut file = fs::OpenOptions::new()
+        let mut options = match self.is_in_workspace(path) {
+            // Its user's umask says who may read it there.
+            true => {
+                let mut options = fs::File::options();
+                options.create(true);
+                options
+            }
+            false => private::options(),
+        };
+        let mut file = options
             .append(true)
-            .create(true)
             // In a workspace somebody may have put something else in its place: no pipe is waited for, no link followed.
             .custom_flags((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed())
             .open(path)?;

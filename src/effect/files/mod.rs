@@ -17,7 +17,8 @@ mod report;
 mod summary;
 
 pub use analysis::Records;
-pub(super) use place::private_dir;
 pub use place::{RunFiles, prepare_root, run_dir, step_dir};
 pub use report::{Row, RowKind};
 pub use summary::Summary;
+
+pub(super) use super::private::dir as private_dir;

@@ -13,6 +13,7 @@ use crate::config::{ArtifactMode, RunConfig};
 use crate::core::run::{RunId, Spec};
 use crate::core::time::Time;
 use crate::crash::Crash;
+use crate::effect::private;
 use crate::store::{Artifact, StoredRun};
 
 /// The folder with a directory for each run, in the data directory or wherever the files of runs are kept.
@@ -173,7 +174,7 @@ impl RunFiles {
     pub(super) fn make_dir_of(&self, file: &Path) -> io::Result<()> {
         let dir = file.parent().unwrap_or(Path::new("."));
         let Ok(below) = dir.strip_prefix(&self.workspace) else {
-            return private_dir(dir);
+            return private::dir(dir);
         };
         let mut made = self.workspace.clone();
         for level in below {
@@ -184,6 +185,11 @@ impl RunFiles {
             }
         }
         Ok(())
+    }
+
+    /// Whether a file belongs to the workspace, and not to the data directory.
+    pub(super) fn is_in_workspace(&self, file: &Path) -> bool {
+        file.starts_with(&self.workspace)
     }
 
     fn artifact(&self, kind: &str, location: &str, path: &Path, sum: Sum, now: Time) -> Artifact {
@@ -239,16 +245,8 @@ pub fn step_dir(data_dir: &Path, run: &StoredRun, generation: u64) -> PathBuf {
 /// The directory cannot be made, or nothing can be written in it.
 pub fn prepare_root(root: &Path) -> std::io::Result<()> {
     let runs = root.join(RUNS);
-    private_dir(&runs)?;
+    private::dir(&runs)?;
     tempfile::tempfile_in(&runs).map(|_| ())
-}
-
-/// Makes a directory that only its owner may enter.
-pub(in crate::effect) fn private_dir(dir: &Path) -> std::io::Result<()> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
 }
 
 /// The checksum and the length of what was copied.

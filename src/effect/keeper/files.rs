@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::KeeperError;
+use crate::effect::private;
 
 /// What to do, from the daemon to the keeper; gone once the keeper has read it.
 pub const JOB: &str = "job.json";
@@ -88,9 +89,7 @@ pub fn try_lock(path: &Path) -> Result<Option<File>, KeeperError> {
 }
 
 fn open_lock(path: &Path) -> Result<File, KeeperError> {
-    File::options()
-        .create(true)
-        .truncate(false)
+    private::options()
         .write(true)
         .open(path)
         .map_err(KeeperError::at("open", path))

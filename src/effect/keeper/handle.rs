@@ -1,7 +1,6 @@
 //! The daemon's side: start a keeper or find the one that is there, wait for it, stop it. A handle is the same whether
 //! this daemon started the keeper or an earlier one did: neither is its parent in any way that matters.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -20,6 +19,7 @@ use super::reap::reap_survivors;
 use super::record::{ExitRecord, KeeperRecord};
 use crate::effect::descriptors;
 use crate::effect::hidden::KEEPER;
+use crate::effect::private;
 use crate::effect::proc;
 
 /// The running binary, also after its file was replaced by an upgrade.
@@ -78,8 +78,7 @@ pub async fn start(dir: &Path, job: &Job, exe: &Path) -> Result<Handle, KeeperEr
     }
     job.put(dir)?;
     let log = dir.join(LOG);
-    let log = File::options()
-        .create(true)
+    let log = private::options()
         .append(true)
         .open(&log)
         .map_err(KeeperError::at("open", &log))?;

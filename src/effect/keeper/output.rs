@@ -10,6 +10,8 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
+use crate::effect::private;
+
 /// The most that is held back as tail: it is memory of the keeper, and invisible to followers until the end.
 const TAIL_MAX: u64 = 4 << 20;
 
@@ -46,7 +48,7 @@ impl Sink {
     pub fn create(path: &Path, max: u64) -> io::Result<Self> {
         let tail_cap = (max / 2).min(TAIL_MAX);
         Ok(Self {
-            file: File::create(path)?,
+            file: private::create(path)?,
             head_left: max - tail_cap,
             tail: VecDeque::new(),
             tail_cap: usize::try_from(tail_cap).unwrap_or(0),

@@ -11,6 +11,7 @@ use crate::agent::{self, AgentSpec, Call, CommandLine, Role};
 use crate::core::run::Trouble;
 use crate::effect::git;
 use crate::effect::keeper::{Command, Job, Stderr, Stdin};
+use crate::effect::private;
 
 /// What an agent is called for, and where it works.
 pub(super) struct Scene {
@@ -55,7 +56,7 @@ pub(super) async fn job(
     let held_to_schema = role == Role::Review && spec.gives_verdict_by_schema();
     let verdict_schema_file = held_to_schema.then(|| dir.join("verdict-schema.json"));
     if let Some(path) = &verdict_schema_file {
-        std::fs::write(path, agent::verdict::SCHEMA)
+        private::write(path, agent::verdict::SCHEMA)
             .map_err(io_trouble(format!("write {}", path.display())))?;
     }
     let line = spec.command(&Call {

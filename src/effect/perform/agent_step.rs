@@ -18,6 +18,7 @@ use crate::agent::{self, AgentSpec, Report, Role};
 use crate::core::run::{Event, ResultClass, Trouble};
 use crate::core::step::Called;
 use crate::effect::keeper::{CommandRecord, ExitRecord};
+use crate::effect::private;
 use crate::store::Artifact;
 
 /// The file in a step's directory that its [`Begin`] is written to.
@@ -104,7 +105,7 @@ pub(super) async fn call(
             },
         };
         let prompt_file = dir.join("prompt.txt");
-        std::fs::write(&prompt_file, &prompt)
+        private::write(&prompt_file, &prompt)
             .map_err(io_trouble(format!("write {}", prompt_file.display())))?;
         let scene = Scene {
             role,

@@ -18,6 +18,7 @@ use crate::core::run::{ResultClass, Trouble, TroubleKind, Usage};
 use crate::crash::Place;
 use crate::effect::files::{Records, private_dir};
 use crate::effect::keeper::{self, Ended, ExitRecord, Found, Handle};
+use crate::effect::private;
 use crate::store::Artifact;
 
 /// Attempts of one analysis whose keeper was killed, before it is given up.
@@ -128,7 +129,7 @@ async fn begin(
     let outcome = Records::outcome_of(&desk.order.run);
     let prompt = prompting::postmortem(desk, &repo, &cwd, &run_dir, outcome).await?;
     let prompt_file = dir.join("prompt.txt");
-    std::fs::write(&prompt_file, &prompt)
+    private::write(&prompt_file, &prompt)
         .map_err(io_trouble(format!("write {}", prompt_file.display())))?;
     let scene = Scene {
         role: Role::Postmortem,

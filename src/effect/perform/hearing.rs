@@ -11,6 +11,7 @@ use crate::agent::{self, AgentSpec, Parser, Report};
 use crate::core::run::{ResultClass, Trouble, TroubleKind};
 use crate::core::time::Time;
 use crate::effect::keeper::{CommandRecord, Stopped};
+use crate::effect::private;
 
 /// Lines of the transcript that `.tail.txt` holds.
 const TAIL_LINES: usize = 200;
@@ -56,7 +57,7 @@ fn read_stream(
 ) -> Result<(Report, String), Trouble> {
     let path = dir.join("transcript.txt");
     let told = || io_trouble(format!("write {}", path.display()));
-    let mut transcript = BufWriter::new(File::create(&path).map_err(told())?);
+    let mut transcript = BufWriter::new(private::create(&path).map_err(told())?);
     let mut tail: VecDeque<String> = VecDeque::new();
     let mut failed = None;
     let mut take = |event: agent::Event| {

@@ -18,6 +18,7 @@ use crate::core::run::{
 use crate::effect::files::private_dir;
 use crate::effect::git::{self, Repo};
 use crate::effect::keeper::{Command, Job, Stderr};
+use crate::effect::private;
 use crate::prompt;
 use crate::store::Found;
 
@@ -110,7 +111,7 @@ async fn job(desk: &Desk<'_>, spec: &AgentSpec, dir: &Path) -> Result<Job, Troub
     let run = &desk.order.run;
     let text = spec_text(desk, &desk.repo().await?).await?;
     let question = prompt::naming(&run.spec.spec_path, &text);
-    std::fs::write(&prompt_file, question)
+    private::write(&prompt_file, question)
         .map_err(io_trouble(format!("write {}", prompt_file.display())))?;
     private_dir(&scratch).map_err(io_trouble(format!("make {}", scratch.display())))?;
     let line = spec.question(&Call {

@@ -7,6 +7,7 @@ use super::prompting;
 use super::trouble::io_trouble;
 use crate::core::run::{StepId, Trouble};
 use crate::effect::files::{Row, RowKind};
+use crate::effect::private;
 
 /// Writes the prompt.
 pub(super) async fn rewrite(desk: &Desk<'_>) -> Result<Done, Trouble> {
@@ -25,7 +26,7 @@ pub(super) async fn rewrite(desk: &Desk<'_>) -> Result<Done, Trouble> {
     .await?;
     let kept = desk.files.state_dir().join(&name);
     crate::effect::files::private_dir(&desk.files.state_dir())
-        .and_then(|()| std::fs::write(&kept, &text))
+        .and_then(|()| private::write(&kept, &text))
         .map_err(io_trouble(format!("write {}", kept.display())))?;
     let artifacts = desk
         .files

@@ -12,6 +12,7 @@ use super::trouble::{io_trouble, trouble};
 use crate::core::run::{Trouble, TroubleKind};
 use crate::effect::files::private_dir;
 use crate::effect::git::{self, Oid, Repo};
+use crate::effect::private;
 
 /// Bytes of a file that is copied; of a longer one there is mostly a `.tail.txt`.
 const LARGEST: u64 = 4 << 20;
@@ -78,7 +79,7 @@ pub(super) async fn fill(
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Trouble> {
     let dir = path.parent().unwrap_or(Path::new("."));
     private_dir(dir)
-        .and_then(|()| fs::write(path, bytes))
+        .and_then(|()| private::write(path, bytes))
         .map_err(io_trouble(format!("write {}", path.display())))
 }
 
