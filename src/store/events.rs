@@ -30,6 +30,13 @@ impl Writer {
     }
 }
 
+/// A page of all events.
+pub(super) const OF_ALL: &str = "SELECT seq, run_id, at, type, payload FROM events
+     WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+/// A page of those of one run.
+pub(super) const OF_RUN: &str = "SELECT seq, run_id, at, type, payload FROM events
+     WHERE seq > ?1 AND run_id = ?3 ORDER BY seq LIMIT ?2";
+
 impl Reader {
     /// Up to `limit` events with numbers above `after`, of one run or of all, in their order. An empty page means that
     /// there are no more yet.
@@ -41,14 +48,10 @@ impl Reader {
     ) -> Result<Vec<StoredEvent>, StoreError> {
         let run = run.cloned();
         self.ask("read public events", move |db| {
-            let sql = match run {
-                Some(_) => {
-                    "SELECT seq, run_id, at, type, payload FROM events
-                     WHERE seq > ?1 AND run_id = ?3 ORDER BY seq LIMIT ?2"
-                }
-                None => "SELECT seq, run_id, at, type, payload FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-            };
-            let mut select = db.prepare_cached(sql)?;
+            let mut select = db.prepare_cached(match run {
+                Some(_) => OF_RUN,
+                None => OF_ALL,
+            })?;
             let mut found = match &run {
                 Some(run) => select.query(params![int(after), limit, run.0])?,
                 None => select.query(params![int(after), limit])?,

@@ -1,6 +1,7 @@
 //! Lists of runs for people, newest first and in pages; and how many there are of each state.
 
-use rusqlite::ToSql;
+use rusqlite::params_from_iter;
+use rusqlite::types::Value;
 
 use super::Reader;
 use super::codec::{int, nat};
@@ -39,34 +40,9 @@ impl Reader {
     pub async fn list(&self, filter: Filter) -> Result<Page, StoreError> {
         self.ask("list runs", move |db| {
             let limit = filter.limit.max(1);
-            let (before, more) = (filter.before.map(int), i64::from(limit) + 1);
-            let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
-            let (mut terms, mut values): (Vec<&str>, Vec<&dyn ToSql>) = (vec!["1"], Vec::new());
-            if let Some(root) = &filter.workspace_root {
-                terms.push("workspace_root = ?");
-                values.push(root);
-            }
-            if let Some(key) = &filter.workspace_key {
-                terms.push("workspace_key = ?");
-                values.push(key);
-            }
-            if let Some(before) = &before {
-                terms.push("number < ?");
-                values.push(before);
-            }
-            let marks = format!("state IN ({})", vec!["?"; states.len()].join(", "));
-            if !states.is_empty() {
-                terms.push(&marks);
-                values.extend(states.iter().map(|state| state as &dyn ToSql));
-            }
-            values.push(&more);
-            let terms = terms.join(" AND ");
-            let sql = format!(
-                "SELECT {} FROM runs WHERE {terms} ORDER BY number DESC LIMIT ?",
-                rows::RUN
-            );
+            let (sql, values) = statement(&filter);
             let mut select = db.prepare_cached(&sql)?;
-            let mut found = select.query(values.as_slice())?;
+            let mut found = select.query(params_from_iter(values))?;
             let mut runs = Vec::new();
             while let Some(row) = found.next()? {
                 runs.push(rows::run(row)?);
@@ -96,5 +72,117 @@ impl Reader {
             State::ALL.iter().map(count).collect()
         })
         .await
+    }
+}
+
+/// The statement that finds a page and one run more, and its values. Several states are asked for one by one and merged:
+/// the runs of each stand in the order of the list already, so that nothing is sorted and no more is read than the page.
+fn statement(filter: &Filter) -> (String, Vec<Value>) {
+    let mut values = vec![Value::from(i64::from(filter.limit.max(1)) + 1)];
+    let mut terms = vec!["1".to_owned()];
+    let mut term = |column: &str, value: Value| {
+        values.push(value);
+        terms.push(format!("{column} ?{}", values.len()));
+    };
+    if let Some(root) = &filter.workspace_root {
+        term("workspace_root =", root.clone().into());
+    }
+    if let Some(key) = &filter.workspace_key {
+        term("workspace_key =", key.clone().into());
+    }
+    if let Some(before) = filter.before {
+        term("number <", int(before).into());
+    }
+    let terms = terms.join(" AND ");
+    // Of the table's order, and each but once.
+    let states = State::ALL.iter().filter(|it| filter.states.contains(it));
+    let marks = states.map(|state| {
+        values.push(Value::from(state.as_str().to_owned()));
+        format!("?{}", values.len())
+    });
+    let marks: Vec<String> = marks.collect();
+    let of = |term: String| format!("SELECT {} FROM runs WHERE {terms}{term}", rows::RUN);
+    let in_workspace = filter.workspace_root.is_some() || filter.workspace_key.is_some();
+    let selects = match marks.is_empty() {
+        true => of(String::new()),
+        // Those of a workspace stand in that order by themselves, whatever their state.
+        false if in_workspace => of(format!(" AND state IN ({})", marks.join(", "))),
+        false => {
+            let each = marks.iter().map(|mark| of(format!(" AND state = {mark}")));
+            each.collect::<Vec<_>>().join(" UNION ALL ")
+        }
+    };
+    (format!("{selects} ORDER BY number DESC LIMIT ?1"), values)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::store::{events, open, steps};
+
+    /// What SQLite would do for it.
+    fn plan(db: &Connection, sql: &str) -> Vec<String> {
+        let explain = format!("EXPLAIN QUERY PLAN {sql}");
+        let mut explain = db.prepare(&explain).expect("explains");
+        let steps = explain.raw_query().mapped(|row| row.get(3));
+        steps.collect::<Result<_, _>>().expect("explains")
+    }
+
+    /// Each filter, and all of them together.
+    fn filters() -> Vec<Filter> {
+        let mut all = Vec::new();
+        for states in [
+            &[][..],
+            &[State::Failed],
+            &[State::Running, State::Merging],
+            &State::ALL,
+        ] {
+            for workspace_root in [None, Some("/w".to_owned())] {
+                for workspace_key in [None, Some("/w/.git".to_owned())] {
+                    for before in [None, Some(7)] {
+                        all.push(Filter {
+                            states: states.to_vec(),
+                            workspace_root: workspace_root.clone(),
+                            workspace_key: workspace_key.clone(),
+                            before,
+                            limit: 50,
+                        });
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// Here and not in the suite: it looks at the very statements.
+    #[test]
+    fn no_page_walks_through_history_or_sorts_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let _handles = crate::store::open(dir.path(), Default::default()).expect("opens");
+        let db = Connection::open(open::file(dir.path())).expect("opens");
+        let lists = filters();
+        // Newest first is the order of the rows themselves: such a page stops when it is full.
+        let newest = |filter: &Filter| {
+            filter.states.is_empty()
+                && filter.workspace_root.is_none()
+                && filter.workspace_key.is_none()
+        };
+        let lists = lists.iter().map(|it| (statement(it).0, newest(it)));
+        let others = [
+            events::OF_ALL.to_owned(),
+            events::OF_RUN.to_owned(),
+            steps::of_run(),
+        ];
+        for (sql, may_walk) in lists.chain(others.map(|sql| (sql, false))) {
+            let plan = plan(&db, &sql);
+            assert!(!plan.is_empty(), "{sql}");
+            for step in plan {
+                assert!(!step.contains("TEMP B-TREE"), "{step} in {sql}");
+                let walks = step.starts_with("SCAN") && !(may_walk && step == "SCAN runs");
+                assert!(!walks, "{step} in {sql}");
+            }
+        }
     }
 }

@@ -57,11 +57,7 @@ impl Reader {
     pub async fn steps(&self, run: &RunId) -> Result<Vec<StoredStep>, StoreError> {
         let run = run.clone();
         self.ask("list steps", move |db| {
-            let sql = format!(
-                "SELECT {} FROM steps WHERE run_id = ?1 ORDER BY generation",
-                rows::STEP
-            );
-            let mut select = db.prepare_cached(&sql)?;
+            let mut select = db.prepare_cached(&of_run())?;
             let mut found = select.query([&run.0])?;
             let mut steps = Vec::new();
             while let Some(row) = found.next()? {
@@ -71,6 +67,14 @@ impl Reader {
         })
         .await
     }
+}
+
+/// The steps of a run, oldest first.
+pub(super) fn of_run() -> String {
+    format!(
+        "SELECT {} FROM steps WHERE run_id = ?1 ORDER BY generation",
+        rows::STEP
+    )
 }
 
 /// Writes the row of a step that an effect begins. `run` is the run after the move.

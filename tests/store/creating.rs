@@ -234,6 +234,21 @@ async fn lists_are_newest_first_filtered_and_paged_without_gap_or_repeat() {
         .await,
         ["r3", "r2"]
     );
+    // Each once and in its place, however often and in whatever order the states are named.
+    let three = vec![
+        State::Running,
+        State::Queued,
+        State::Completed,
+        State::Queued,
+    ];
+    assert_eq!(
+        all(Filter {
+            states: three,
+            ..two.clone()
+        })
+        .await,
+        ["r6", "r5", "r4", "r3", "r2", "r1", "r0"]
+    );
     let other = Some("/w/other".to_owned());
     assert_eq!(
         all(Filter {
