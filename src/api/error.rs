@@ -1,10 +1,14 @@
 //! Every reply that is not a success: a status and the one JSON shape of `wire::ErrorBody`. Which error of which room
-//! becomes which status is said here and nowhere else; what went wrong inside (5xx) is logged here, too.
+//! becomes which status is said here and nowhere else; what went wrong inside (500) is logged here, too, and so is what
+//! passes by itself (503), as far as `told.rs` goes.
+
+use std::time::Instant;
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::told::Told;
 use super::wire::{Candidate, ErrorBody, ErrorDetail};
 use crate::core::run::{RunId, Trouble, TroubleKind};
 use crate::daemon::{AskError, CleanError, CreateError, Gone};
@@ -96,10 +100,7 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let ApiError { status, body } = self;
-        if status.is_server_error() {
-            let (code, message) = (&body.error.code, &body.error.message);
-            tracing::error!(status = status.as_u16(), code, message, "a request failed");
-        }
+        tell(status, &body.error);
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         match status {
@@ -112,6 +113,21 @@ impl IntoResponse for ApiError {
             _ => {}
         }
         response
+    }
+}
+
+/// What the log has heard of what passes.
+static TOLD: Told = Told::new();
+
+/// What a client did wrong is for the client alone. What passes by itself is no error of loopd's.
+fn tell(status: StatusCode, error: &ErrorDetail) {
+    let (code, message) = (&error.code, &error.message);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        if let Some(left_out) = TOLD.admits(code, Instant::now()) {
+            tracing::warn!(code, message, left_out, "a request was turned away for now");
+        }
+    } else if status.is_server_error() {
+        tracing::error!(status = status.as_u16(), code, message, "a request failed");
     }
 }
 
@@ -250,6 +266,8 @@ impl From<CreateError> for ApiError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
 
     #[test]
@@ -273,5 +291,50 @@ mod tests {
             assert_eq!(status, 503, "{detail:?}");
             assert!(detail.hint.is_some(), "{detail:?}");
         }
+    }
+
+    /// Where a log goes to.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("not poisoned").write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_log_tells_a_bug_as_an_error_what_passes_as_a_warning_and_nothing_of_a_clients_mistake() {
+        let lines = Lines::default();
+        let to = lines.clone();
+        let log = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || to.clone())
+            .finish();
+        tracing::subscriber::with_default(log, || {
+            for error in [
+                ApiError::internal("one bug"),
+                ApiError::unavailable("full_house", "one too many"),
+                ApiError::invalid("wrong", "one mistake"),
+                ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_fast", "one at a time"),
+            ] {
+                let _ = error.into_response();
+            }
+        });
+        let lines = lines.0.lock().expect("not poisoned").clone();
+        let lines = String::from_utf8(lines).expect("text");
+        let lines: Vec<&str> = lines.lines().collect();
+        let [bug, passes] = lines[..] else {
+            panic!("{lines:?}");
+        };
+        assert!(bug.contains("ERROR") && bug.contains("one bug"), "{bug}");
+        assert!(
+            passes.contains("WARN") && passes.contains("one too many"),
+            "{passes}"
+        );
     }
 }

@@ -24,6 +24,7 @@ mod serve;
 mod state;
 mod stream;
 mod token;
+mod told;
 mod view;
 pub mod wire;
 

@@ -39,7 +39,7 @@ impl Pace {
     }
 
     /// Whether another one fits at this time.
-    fn admits(&self, now: Instant) -> bool {
+    pub(crate) fn admits(&self, now: Instant) -> bool {
         let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
         let gained =
             now.saturating_duration_since(bucket.seen).as_secs_f64() * f64::from(self.per_second);
