@@ -4,6 +4,7 @@ mod above;
 mod adopting;
 mod ending;
 mod inheriting;
+mod jumping;
 pub mod out_of_reach;
 mod output;
 mod running;

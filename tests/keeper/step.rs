@@ -56,7 +56,12 @@ impl Step {
     }
 
     pub async fn start(&self) -> Handle {
-        keeper::start(self.dir(), &self.job, Path::new(EXE))
+        self.start_by(Path::new(EXE)).await
+    }
+
+    /// Its keeper is this program.
+    pub async fn start_by(&self, exe: &Path) -> Handle {
+        keeper::start(self.dir(), &self.job, exe)
             .await
             .expect("the keeper comes up")
     }

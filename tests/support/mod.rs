@@ -3,6 +3,7 @@
 
 pub mod agents;
 mod asking;
+mod clock;
 mod disk;
 mod house;
 mod processes;
@@ -10,6 +11,7 @@ mod repository;
 mod turnstile;
 
 pub use asking::{PATIENCE, eventually};
+pub use clock::Clock;
 pub use disk::Disk;
 pub use house::{House, Options, request};
 pub use processes::{is_alive, processes_of};

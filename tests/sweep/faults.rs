@@ -12,13 +12,12 @@ use agent_loop::store;
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use tokio::process::Command;
 
-use super::clock::Clock;
 use super::life::Dead;
 use super::outcome;
 use super::outside::Outside;
 use super::scenario::{PLAIN, Scenario, Wish};
 use super::scene::Scene;
-use crate::support::{Disk, PATIENCE};
+use crate::support::{Clock, Disk, PATIENCE};
 
 /// The first agent waits until it is let go on; a second run waits for its slot.
 pub(super) const WAITING: Scenario = Scenario {
@@ -353,7 +352,7 @@ async fn a_wait_whose_end_cannot_be_stored_is_tried_again_in_peace() {
 #[tokio::test]
 async fn a_clock_that_jumps_two_hours_ends_no_step_and_changes_no_order() {
     let scene = Scene::new(&WAITING);
-    let clock = Clock::beside(&scene.repo);
+    let clock = Clock::in_dir(scene.repo.outside());
     let (daemon, runs) = at_work(&scene, &clock.environment()).await;
     let real = jiff::Timestamp::now();
     for hours in [2, -2] {

@@ -11,7 +11,6 @@
 //!
 //! `inside` is a daemon in this process, `outside` the real one.
 
-mod clock;
 mod every_point;
 mod faults;
 mod inside;

@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::clock::Clock;
 use super::scenario::Scenario;
-use crate::support::Repository;
 use crate::support::agents::make_executable;
+use crate::support::{Clock, Repository};
 
 /// Who comes in says so, and whom it meets: `enter.sh WHO PID`, where the process lives as long as the work goes on.
 const ENTER: &str = r#"#!/bin/sh
@@ -137,7 +136,7 @@ impl Scene {
         repo.write("README.md", "read me, too\n");
         repo.write("note", "to myself\n");
         Scene {
-            clock: scenario.long.then(|| Clock::beside(&repo)),
+            clock: scenario.long.then(|| Clock::in_dir(repo.outside())),
             scenario,
             before: checkout(&repo),
             repo,

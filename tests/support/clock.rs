@@ -2,18 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::Repository;
-
 pub struct Clock {
     library: PathBuf,
     ahead: PathBuf,
 }
 
 impl Clock {
-    /// One that goes right, with its files beside the repository.
-    pub fn beside(repo: &Repository) -> Clock {
-        let library = repo.outside().join("clock.so");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sweep/clock.c");
+    /// One that goes right, with its files in that directory.
+    pub fn in_dir(dir: &Path) -> Clock {
+        let library = dir.join("clock.so");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/clock.c");
         let built = std::process::Command::new("cc")
             .args(["-shared", "-fPIC", "-o"])
             .arg(&library)
@@ -21,8 +19,10 @@ impl Clock {
             .status();
         let built = built.expect("a C compiler, which SQLite needs, too");
         assert!(built.success());
-        let ahead = repo.beside("clock", "0");
-        Clock { library, ahead }
+        let ahead = dir.join("clock");
+        let clock = Clock { library, ahead };
+        clock.set(0);
+        clock
     }
 
     /// How far it is ahead from now on, in seconds; behind, where that is negative.
