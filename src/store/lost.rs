@@ -2,13 +2,13 @@
 //! over them. Agents of those runs may still be at work, and a copy of the database may still be put back.
 //! Not here: a database that is there and damaged, which SQLite finds by itself.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
 use super::error::{Fault, StoreError};
+use super::look;
 
 /// What SQLite keeps beside a database.
 const SIDES: [&str; 2] = ["-wal", "-shm"];
@@ -59,12 +59,8 @@ fn lost(dir: &Path, path: &Path, state: &'static str, trace: PathBuf) -> StoreEr
 }
 
 fn side_of(path: &Path) -> Option<PathBuf> {
-    let side = |side| {
-        let mut name = OsString::from(path);
-        name.push(side);
-        PathBuf::from(name)
-    };
-    SIDES.into_iter().map(side).find(|side| side.exists())
+    let mut sides = SIDES.into_iter().map(|which| look::side(path, which));
+    sides.find(|side| side.exists())
 }
 
 /// The directory of a run that has files: a step's, or a report.

@@ -31,6 +31,7 @@ mod handed;
 mod handovers;
 mod journal;
 mod list;
+mod look;
 mod lost;
 mod open;
 mod outbox;
@@ -93,13 +94,17 @@ pub fn is_there(dir: &Path) -> Result<bool, StoreError> {
     Ok(path.exists())
 }
 
-/// Opens the database in `dir` for looking only: nothing of it is changed, also while a daemon uses it.
+/// Opens the database in `dir` for looking only: nothing of it is changed, also while a daemon uses it. The log of a
+/// killed daemon is read and stays; what SQLite makes beside a database that was closed in order goes with the reader.
 ///
 /// # Errors
 /// [`StoreError::Newer`], [`StoreError::Foreign`] and [`StoreError::Lost`]; else what the system or SQLite says.
 pub fn open_reading(dir: &Path, options: Options) -> Result<Reader, StoreError> {
-    open::known(dir, options.busy_timeout)?;
-    Reader::start(file(dir).into(), options.busy_timeout)
+    let (path, busy) = (file(dir), options.busy_timeout);
+    lost::file_is_kept(dir, &path)?;
+    let looked = look::before_reading(dir, &path, busy);
+    let last = looked.map_err(|fault| fault.tell(&path, "look at"))?;
+    Reader::start(path.into(), busy, Some(last))
 }
 
 /// Opens the database in `dir`, makes it where it is missing, brings it up to date and lays the guards.
@@ -111,6 +116,6 @@ pub fn open(dir: &Path, options: Options) -> Result<(Writer, Reader), StoreError
     let conn = open::writing(dir, options.busy_timeout)?;
     let path: Arc<Path> = file(dir).into();
     let writer = Writer::start(conn, Arc::clone(&path), options.crash)?;
-    let reader = Reader::start(path, options.busy_timeout)?;
+    let reader = Reader::start(path, options.busy_timeout, None)?;
     Ok((writer, reader))
 }

@@ -1,5 +1,6 @@
 //! Opening: the file and its mode, the pragmas of every connection, the format of the database and its migrations.
-//! The generated lookup rows and guards are laid anew at each start, so that they always fit the machines compiled in.
+//! Nothing is written before the look at what is there (`look.rs`) has found it to be ours and whole. The generated lookup
+//! rows and guards are laid anew at each start, so that they always fit the machines compiled in.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -10,13 +11,14 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::error::{Fault, StoreError};
 use super::guards;
+use super::look::{self, Looked};
 use super::lost;
 
 /// The file in the data directory.
 pub const FILE_NAME: &str = "loopd.db";
 
 /// "loop" in ASCII: tells a database of ours from any other.
-const APPLICATION_ID: i64 = 0x6c6f_6f70;
+pub(super) const APPLICATION_ID: i64 = 0x6c6f_6f70;
 
 /// Step `n` brings a database from format `n` to `n + 1`. Only ever append.
 const MIGRATIONS: &[&str] = &[
@@ -38,40 +40,30 @@ pub fn file(dir: &Path) -> PathBuf {
 pub(super) fn writing(dir: &Path, busy: Duration) -> Result<Connection, StoreError> {
     let path = file(dir);
     lost::file_is_kept(dir, &path)?;
+    let told = |doing| move |fault: Fault| fault.tell(&file(dir), doing);
+    let looked = look::before_writing(dir, &path, busy).map_err(told("look at"))?;
     private_file(dir, &path).map_err(|source| StoreError::Open {
         path: path.clone(),
         source,
     })?;
-    let told = |doing| move |fault: Fault| fault.tell(&file(dir), doing);
     let mut conn = Connection::open_with_flags(
         &path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )
     .map_err(|e| told("open")(e.into()))?;
     settle(&conn, busy).map_err(told("set up"))?;
-    recognise(&conn, &path)
-        .and_then(|()| lost::runs_are_kept(&conn, dir, &path))
-        .map_err(told("look at"))?;
+    match looked {
+        Looked::Whole => {}
+        // SQLite has taken back what was half done there as it read the first page.
+        Looked::HalfDone => look::whole(&conn, dir, &path).map_err(told("look at"))?,
+    }
     conn.pragma_update(None, "journal_mode", "wal")
         .and_then(|()| conn.pragma_update(None, "synchronous", "full"))
         // A reader that pinned the log once must not leave a huge file behind.
         .and_then(|()| conn.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024))
         .map_err(|e| told("set up")(e.into()))?;
-    sound(&conn, &path).map_err(told("check"))?;
     migrate(&mut conn).map_err(told("migrate"))?;
     Ok(conn)
-}
-
-/// Makes sure, without changing anything, that the database in `dir` is one that this version can read.
-pub(super) fn known(dir: &Path, busy: Duration) -> Result<(), StoreError> {
-    let path = file(dir);
-    lost::file_is_kept(dir, &path)?;
-    reading(&path, busy)
-        .and_then(|conn| {
-            recognise(&conn, &path)?;
-            lost::runs_are_kept(&conn, dir, &path)
-        })
-        .map_err(|fault| fault.tell(&path, "look at"))
 }
 
 /// Opens one more connection that can only read.
@@ -86,7 +78,7 @@ pub(super) fn reading(path: &Path, busy: Duration) -> Result<Connection, Fault> 
 }
 
 /// The settings that belong to a connection, not to the file.
-fn settle(conn: &Connection, busy: Duration) -> Result<(), Fault> {
+pub(super) fn settle(conn: &Connection, busy: Duration) -> Result<(), Fault> {
     conn.busy_timeout(busy)?;
     conn.set_prepared_statement_cache_capacity(PREPARED);
     conn.pragma_update(None, "foreign_keys", true)?;
@@ -113,42 +105,6 @@ fn private_file(dir: &Path, path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Refuses what is not ours or not ours yet, before anything is written to it.
-fn recognise(conn: &Connection, path: &Path) -> Result<(), Fault> {
-    let found = pragma(conn, "application_id")?;
-    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if found != APPLICATION_ID && (found != 0 || tables != 0) {
-        return Err(StoreError::Foreign {
-            path: path.to_path_buf(),
-            found,
-        }
-        .into());
-    }
-    let (format, ours) = (pragma(conn, "user_version")?, ours());
-    if format > ours {
-        return Err(StoreError::Newer {
-            path: path.to_path_buf(),
-            found: format,
-            ours,
-        }
-        .into());
-    }
-    Ok(())
-}
-
-/// Looks through the pages once: damage is told at the start, not in the middle of a run.
-fn sound(conn: &Connection, path: &Path) -> Result<(), Fault> {
-    let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if verdict == "ok" {
-        return Ok(());
-    }
-    Err(StoreError::Damaged {
-        path: path.to_path_buf(),
-        detail: verdict,
-    }
-    .into())
-}
-
 /// Brings the format up to ours and lays the guards, all or nothing. A second process that starts at the same moment
 /// waits for the lock and finds the work done.
 fn migrate(conn: &mut Connection) -> Result<(), Fault> {
@@ -165,11 +121,11 @@ fn migrate(conn: &mut Connection) -> Result<(), Fault> {
 }
 
 /// The newest format that this build knows.
-fn ours() -> i64 {
+pub(super) fn ours() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
-fn pragma(conn: &Connection, name: &str) -> Result<i64, rusqlite::Error> {
+pub(super) fn pragma(conn: &Connection, name: &str) -> Result<i64, rusqlite::Error> {
     conn.pragma_query_value(None, name, |row| row.get(0))
 }
 

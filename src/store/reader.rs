@@ -27,11 +27,18 @@ struct Pool {
     busy: Duration,
     permits: Semaphore,
     idle: Mutex<Vec<Connection>>,
+    /// Closed after all others; see [`Reader::start`].
+    _last: Mutex<Option<Connection>>,
 }
 
 impl Reader {
-    /// Opens the first connection, so that a database that cannot be read is told at the start.
-    pub(super) fn start(path: Arc<Path>, busy: Duration) -> Result<Self, StoreError> {
+    /// Opens the first connection, so that a database that cannot be read is told at the start. `last` is closed when all
+    /// of the reader's are.
+    pub(super) fn start(
+        path: Arc<Path>,
+        busy: Duration,
+        last: Option<Connection>,
+    ) -> Result<Self, StoreError> {
         let first = open::reading(&path, busy).map_err(|fault| fault.tell(&path, "open"))?;
         let permits = Semaphore::new(CONNECTIONS);
         Ok(Reader {
@@ -40,6 +47,7 @@ impl Reader {
                 busy,
                 permits,
                 idle: Mutex::new(vec![first]),
+                _last: Mutex::new(last),
             }),
         })
     }

@@ -5,6 +5,7 @@ mod crashing;
 mod creating;
 mod guards;
 mod handing_over;
+mod looking;
 mod migrating;
 mod opening;
 mod performing;

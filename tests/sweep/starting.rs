@@ -1,10 +1,10 @@
 //! What stands at the beginning: one daemon for a data directory, whatever it is that lies there, and a check of it.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use agent_loop::store;
+use agent_loop::store::{self, StoredRun};
 
 use super::faults::{WAITING, at_work_by, ends_well, until, waiting};
 use super::life::Dead;
@@ -85,6 +85,68 @@ async fn a_second_daemon_is_told_who_has_the_directory_and_changes_nothing_there
     ends_well(&scene, daemon, &runs).await;
 }
 
+/// Steps of each kind, and an analysis.
+const WHOLE: Scenario = Scenario {
+    name: "whole",
+    scripts: &[
+        "then = \"default\"\n[[turn]]\nrole = \"postmortem\"\nsteps = [{ say = \"Seen.\" }]\n",
+    ],
+    settings: || serde_json::json!({ "verify_cmds": ["true"], "postmortem": true }),
+    ..PLAIN
+};
+
+/// All that is in a directory, at any depth.
+fn below(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).expect("readable") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(below(&path));
+        }
+        found.push(path);
+    }
+    found.sort();
+    found
+}
+
+#[tokio::test]
+async fn what_is_in_the_data_directory_is_its_owners_alone() {
+    let scene = Scene::new(&WHOLE);
+    let daemon = started(&scene).await;
+    let id = daemon.create(&scene, 0).await;
+    let id = id.unwrap_or_else(|Dead(why)| panic!("{why}"));
+    until("the run is explained", async || {
+        let run = daemon.reader().run(&id).await.expect("readable");
+        let explained = |run: StoredRun| run.facts.postmortem.is_some_and(|it| it.end.is_some());
+        run.is_some_and(explained)
+    })
+    .await;
+    daemon.end().await;
+    let found = below(&scene.data());
+    for path in &found {
+        let alone = if path.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode(path), alone, "{}", path.display());
+    }
+    // It has looked at what there is to hide.
+    for name in [
+        "postmortem.lock",
+        "report.tsv",
+        "run.log",
+        "prompt.txt",
+        "output",
+        "transcript.txt",
+        "keeper.log",
+        "keeper.lock",
+        "worktree.lock",
+        "report.md",
+    ] {
+        assert!(
+            found.iter().any(|path| path.ends_with(name)),
+            "no {name} in {found:?}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_directory_that_others_could_read_is_its_owners_alone_again() {
     let scene = Scene::new(&ONE);
@@ -124,8 +186,10 @@ async fn a_check_ends_with_0_only_where_the_journal_explains_everything() {
     })
     .await;
     daemon.end().await;
+    let before = below(&data);
     let sound = check().await;
     assert_eq!(sound.status.code(), Some(0), "{}", said(&sound));
+    assert_eq!(below(&data), before, "a look leaves nothing behind");
 
     let raw = rusqlite::Connection::open(store::file(&data)).expect("opens");
     raw.execute_batch(
