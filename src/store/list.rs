@@ -137,7 +137,7 @@ mod tests {
             &[][..],
             &[State::Failed],
             &[State::Running, State::Merging],
-            &State::ALL,
+            State::ALL,
         ] {
             for workspace_root in [None, Some("/w".to_owned())] {
                 for workspace_key in [None, Some("/w/.git".to_owned())] {

@@ -44,6 +44,9 @@ fn same(before: &Files, after: &Files) -> Result<(), String> {
     }
 }
 
+/// Whether it is this one.
+type Refusal = fn(&StoreError) -> bool;
+
 /// What is there beside the database file.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Beside {
@@ -126,14 +129,14 @@ fn foreign(beside: Beside) -> TempDir {
 
 #[tokio::test]
 async fn a_database_that_is_refused_keeps_its_log_and_every_byte() {
-    let is_damaged = |error: &StoreError| matches!(error, StoreError::Damaged { .. });
-    let is_newer = |error: &StoreError| matches!(error, StoreError::Newer { found: 99, .. });
-    let is_foreign = |error: &StoreError| matches!(error, StoreError::Foreign { .. });
+    let is_damaged: Refusal = |error| matches!(error, StoreError::Damaged { .. });
+    let is_newer: Refusal = |error| matches!(error, StoreError::Newer { found: 99, .. });
+    let is_foreign: Refusal = |error| matches!(error, StoreError::Foreign { .. });
     for beside in [Beside::Both, Beside::Log, Beside::Nothing] {
-        let kinds: [(TempDir, &dyn Fn(&StoreError) -> bool); 3] = [
-            (damaged(beside).await, &is_damaged),
-            (newer(beside).await, &is_newer),
-            (foreign(beside), &is_foreign),
+        let kinds = [
+            (damaged(beside).await, is_damaged),
+            (newer(beside).await, is_newer),
+            (foreign(beside), is_foreign),
         ];
         for (dir, is_told) in kinds {
             let before = files(dir.path());
