@@ -7,12 +7,14 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
+use agent_loop::agent::acp::{self, Client, Order};
 use agent_loop::agent::{self, Clock, Dialect, Exit};
 use agent_loop::api::wire::{EventRecord, OutputCursor};
 use agent_loop::cli::client::sse;
 use agent_loop::config::{
     DaemonSources, RunDefaults, RunSources, Source, load_daemon, resolve_run,
 };
+use agent_loop::core::handover;
 use agent_loop::core::plan::{Checklist, approve, disown, next, reopen, tampering};
 use agent_loop::core::run::{self, Facts};
 use agent_loop::core::step;
@@ -20,6 +22,7 @@ use agent_loop::core::time::Time;
 use agent_loop::store::{self, Options};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::support;
 
@@ -27,11 +30,12 @@ use super::support;
 pub type Body = fn(&[u8]);
 
 /// Every target by the name of its corpus.
-pub const TARGETS: [(&str, Body); 7] = [
+pub const TARGETS: [(&str, Body); 8] = [
     ("checklist", checklist),
     ("config_toml", config_toml),
     ("config_key_value", config_key_value),
     ("streams", streams),
+    ("conversation", conversation),
     ("sse", sse),
     ("events", events),
     ("replay", replay),
@@ -140,6 +144,63 @@ pub fn streams(bytes: &[u8]) {
     }
 }
 
+/// An agent that speaks the Agent Client Protocol: the first byte says what is asked of it and at which of its messages it
+/// is to stop; each further line is a message of the agent's. An answer `"id": 0` is to what was asked last, so that a
+/// line may be moved. Every request of the agent's is answered, the conversation ends once and stays at its end.
+pub fn conversation(bytes: &[u8]) {
+    let [kind, lines @ ..] = bytes else { return };
+    let wanted = |bit: u8, name: &str| (kind & bit != 0).then(|| name.to_owned());
+    let (mut client, mut step) = Client::start(Order {
+        cwd: "/worktree".to_owned(),
+        prompt: "Do it.".to_owned(),
+        resume: wanted(1, "an-earlier-session"),
+        model: wanted(2, "a-model"),
+    });
+    let stops_at = (kind & 4 != 0).then_some(usize::from(kind >> 3));
+    let (mut asked, mut results, mut over) = (0, 0, false);
+    for (n, line) in lines.split(|byte| *byte == b'\n').enumerate() {
+        heard(&step, over, &mut asked, &mut results);
+        over |= step.over;
+        if stops_at == Some(n) {
+            step = client.cancel();
+            heard(&step, over, &mut asked, &mut results);
+            over |= step.over;
+        }
+        let mut message = match serde_json::from_slice::<Value>(line) {
+            Ok(message) if message.is_object() => message,
+            Ok(_) | Err(_) => Value::Object(serde_json::Map::new()),
+        };
+        if message.get("id").and_then(Value::as_u64) == Some(0) {
+            message["id"] = asked.into();
+        }
+        step = client.take(&message);
+        let request = message.get("method").is_some_and(Value::is_string);
+        if let (true, Some(id)) = (request, message.get("id")) {
+            let answers = step.send.iter().filter(|it| it.get("method").is_none());
+            let answered: Vec<&Value> = answers.filter_map(|it| it.get("id")).collect();
+            assert_eq!(answered, [id], "{message}");
+        }
+    }
+    heard(&step, over, &mut asked, &mut results);
+}
+
+/// What followed from a message: the number of the last request, and how often an end was told by now.
+fn heard(step: &acp::Step, over: bool, asked: &mut u64, results: &mut usize) {
+    for message in &step.send {
+        if let (Some(_), Some(id)) = (message.get("method"), message.get("id")) {
+            assert!(!over, "nothing is asked any more: {message}");
+            *asked += 1;
+            assert_eq!(id.as_u64(), Some(*asked), "{message}");
+        }
+    }
+    for event in &step.events {
+        let _ = agent::render(event);
+        *results += usize::from(matches!(event, agent::Event::Result { .. }));
+    }
+    assert!(*results <= 1, "it ends once: {:?}", step.events);
+    assert!(*results == 0 || over || step.over, "{:?}", step.events);
+}
+
 /// A stream of server-sent events: the first byte says how it is cut. It means the same uncut.
 pub fn sse(bytes: &[u8]) {
     let [cut, stream @ ..] = bytes else { return };
@@ -176,6 +237,14 @@ pub fn events(bytes: &[u8]) {
     if let Some(event) = stays::<step::Event>(text) {
         for state in step::State::ALL {
             let _ = step::step(*state, &step::StepFacts::default(), &event, Time(1));
+        }
+    }
+    let handed = stays::<handover::Facts>(text).unwrap_or_default();
+    if let Some(event) = stays::<handover::Event>(text) {
+        for state in handover::State::ALL {
+            for facts in [&handed, &handover::Facts::default()] {
+                let _ = handover::step(*state, facts, &event, Time(1));
+            }
         }
     }
 }

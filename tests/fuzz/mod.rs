@@ -120,6 +120,11 @@ proptest! {
     }
 
     #[test]
+    fn always_holds_for_conversations_with_agents(bytes in altered("conversation")) {
+        body("conversation")(&bytes);
+    }
+
+    #[test]
     fn always_holds_for_streams_of_events(bytes in altered("sse")) {
         body("sse")(&bytes);
     }

@@ -144,6 +144,10 @@ impl Client {
     }
 
     fn answered(&mut self, message: &Value, step: &mut Step) {
+        // The end is told once, whatever an agent still says to the same request.
+        if self.phase == Phase::Over {
+            return;
+        }
         if let Some(error) = message.get("error") {
             // An agent that cannot change its mode or model may do its work all the same.
             if matches!(self.phase, Phase::Mode | Phase::Model) {
