@@ -22,6 +22,7 @@ mod skills;
 mod store;
 mod support;
 mod sweep;
+mod untried;
 mod watchdog;
 
 // The generated door names its shared types as ours do: by `crate::core`.

@@ -6,22 +6,21 @@ use hyper::Method;
 
 use super::http::Stream;
 use super::server::{Server, run_id};
+use crate::support::not_tried;
 
 /// Clients that listen at the same time.
 const CROWD: usize = 1000;
 
 /// This process holds both ends of every connection. False, and said loudly, where the system does not allow so many.
 fn room_for(connections: usize) -> bool {
-    use std::io::Write as _;
     // Two ends each, and what else the suite has open.
     let wanted = 2 * connections as u64 + 4096;
     let open = agent_loop::effect::raise_descriptors(wanted);
     if open < wanted {
-        writeln!(
-            std::io::stderr(),
-            "CROWD NOT TRIED: {open} open files are allowed (`ulimit -Hn`), {wanted} are wanted"
-        )
-        .expect("standard error");
+        not_tried(
+            "a crowd",
+            &format!("{open} open files are allowed (`ulimit -Hn`), {wanted} are wanted"),
+        );
     }
     open >= wanted
 }

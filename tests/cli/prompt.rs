@@ -5,7 +5,7 @@ use agent_loop::daemon::{Request, now};
 use serde_json::{Value, json};
 
 use super::loopctl::{Ended, User};
-use crate::support::{House, Options, Repository};
+use crate::support::{House, Options, Repository, not_tried};
 
 const PLAN: &str =
     "# Plan\n\n## Greeting [BLOCKED by: nobody]\n- [ ] greet by name\n\n## Learnings\n- none yet\n";
@@ -255,7 +255,7 @@ async fn a_pipe_gets_it_byte_for_byte_and_a_terminal_nothing_that_would_command_
     let ended = match terminal.output().await {
         Ok(output) => Ended::from(output),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return eprintln!("SKIPPED: there is no `script` on this machine to make a terminal");
+            return not_tried("a terminal", "there is no `script` on this machine");
         }
         Err(error) => panic!("{error}"),
     };

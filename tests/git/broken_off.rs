@@ -14,6 +14,7 @@ use agent_loop::effect::git::{
 };
 
 use super::{Lab, executable, merge_want, want};
+use crate::support::not_tried;
 
 /// What a merge can do to a checkout, with a file between whose filter can kill the git that writes it.
 struct Scene {
@@ -458,8 +459,7 @@ impl Drop for Disk {
 #[tokio::test]
 async fn a_fast_forward_that_meets_a_full_disk_is_told_as_such_and_merges_when_there_is_room() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: only root can mount a disk of its own");
-        return;
+        return not_tried("a disk of its own", "only root can mount one");
     }
     let lab = Lab::new().await;
     let place = lab.at("disk");

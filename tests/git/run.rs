@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use agent_loop::effect::git::{Git, GitErrorKind, Repo, default_base, prepare_worktree, show};
 
 use super::{Lab, executable, ready, want};
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, not_tried};
 
 async fn with_script(body: &str) -> agent_loop::effect::git::GitError {
     let dir = tempfile::TempDir::new().unwrap();
@@ -252,7 +252,10 @@ async fn a_repository_that_goes_while_it_is_worked_with_is_named_and_not_only_gi
 #[tokio::test]
 async fn a_repository_of_another_user_is_said_with_how_it_is_trusted() {
     if !rustix::process::geteuid().is_root() {
-        return eprintln!("skipped: only root can give a repository away");
+        return not_tried(
+            "a repository of another user",
+            "only root can give one away",
+        );
     }
     let lab = Lab::new().await;
     std::os::unix::fs::chown(lab.repo(), Some(1234), None).unwrap();

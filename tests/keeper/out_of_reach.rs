@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use agent_loop::effect::confine::{Fence, Kernel};
+use agent_loop::effect::confine::Fence;
 use agent_loop::effect::keeper::{self, Found, Handle, KeeperError, OsText, reap_survivors};
 use agent_loop::effect::proc;
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 
 use super::adopting::forge;
 use super::step::{Bystander, EXE, Step, Succeeded as _, exited};
-use crate::sandbox::landlock;
-use crate::support::PATIENCE;
+use crate::sandbox::{landlock, signals_are_confined};
+use crate::support::{PATIENCE, not_tried};
 
 /// Does something on a thread that, with all that it starts, may write everywhere and signal nobody outside: to it, every
 /// process of the test is like another user's.
@@ -35,7 +35,7 @@ pub fn without_signals<T: Send + 'static>(work: impl AsyncFnOnce() -> T + Send +
 /// Whether this kernel keeps signals inside of a fence and lets us, as the user that we are, look beyond it nevertheless. If
 /// not, a line says that nothing was tried.
 pub fn sees_whom_it_may_not_signal() -> bool {
-    if !landlock() || !Kernel::of_this_machine().confines_signals() {
+    if !landlock() || !signals_are_confined() {
         return false;
     }
     let marker = keeper::marker(&uuid::Uuid::now_v7().to_string());
@@ -43,12 +43,10 @@ pub fn sees_whom_it_may_not_signal() -> bool {
     let pid = stranger.pid().cast_signed();
     let seen = without_signals(async move || proc::has_env(pid, marker.as_ref()));
     if !seen.expect("/proc") {
-        // Not by `eprintln!`: the harness would hide it, since the test passes.
-        writeln!(
-            std::io::stderr(),
-            "OUT OF REACH NOT TRIED: on this kernel this user does not see whom it may not signal"
-        )
-        .expect("standard error");
+        not_tried(
+            "processes out of reach",
+            "on this kernel this user does not see whom it may not signal",
+        );
         return false;
     }
     true

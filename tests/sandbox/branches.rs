@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Estate, ONE_TASK, landlock};
 use crate::git::{Lab, ready, want, with_worktree};
-use crate::support::{House, Options, Repository, Turnstile};
+use crate::support::{House, Options, Repository, Turnstile, not_tried};
 
 #[tokio::test]
 async fn the_directory_of_run_branches_survives_the_packing_of_refs() {
@@ -70,7 +70,7 @@ async fn where_refs_are_kept_in_one_table_it_is_open_and_that_is_told() {
     std::fs::create_dir(&place).expect("a directory");
     let (known, _) = lab.git(&place, &["init", "-q", "--ref-format=reftable"]);
     if !known {
-        return eprintln!("skipped: this git has no such tables");
+        return not_tried("tables of refs", "this git has none");
     }
     lab.start("table");
     let repo = Repo::open(&lab.git, &place).await.expect("it opens");

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::not_tried;
+
 /// A disk, mounted for as long as this lives.
 pub struct Disk(pub PathBuf);
 
@@ -10,7 +12,7 @@ impl Disk {
     /// A disk of so many MiB at `dir`; `None`, with a line that says so, where this user can mount none.
     pub fn at(dir: &Path, mb: u32) -> Option<Disk> {
         if !rustix::process::geteuid().is_root() {
-            eprintln!("skipped: only root can mount a disk of its own");
+            not_tried("a disk of its own", "only root can mount one");
             return None;
         }
         std::fs::create_dir_all(dir).expect("a directory");

@@ -9,6 +9,7 @@ mod house;
 mod processes;
 mod repository;
 mod turnstile;
+mod untried;
 
 pub use asking::{PATIENCE, eventually};
 pub use clock::Clock;
@@ -17,3 +18,4 @@ pub use house::{House, Options, request};
 pub use processes::{is_alive, processes_of};
 pub use repository::Repository;
 pub use turnstile::Turnstile;
+pub use untried::not_tried;

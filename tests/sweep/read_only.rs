@@ -15,6 +15,7 @@ use super::outcome;
 use super::outside::Outside;
 use super::scenario::{Scenario, Wish};
 use super::scene::Scene;
+use crate::support::not_tried;
 
 /// A command that sees mounts of its own.
 fn apart(program: &str) -> Command {
@@ -28,7 +29,10 @@ async fn can_mount() -> bool {
     let tried = apart("true").stderr(Stdio::null()).status().await;
     let can = tried.is_ok_and(|status| status.success());
     if !can {
-        eprintln!("skipped: mounts of one's own need root, and a kernel that allows them");
+        not_tried(
+            "mounts of its own",
+            "they need root, and a kernel that allows them",
+        );
     }
     can
 }

@@ -104,9 +104,13 @@ fn is_an_address_of_ours(ip: IpAddr) -> bool {
 }
 
 #[cfg(test)]
+#[path = "../../../tests/support/untried.rs"]
+mod untried;
+
+#[cfg(test)]
 mod tests {
+    use super::untried::not_tried;
     use super::*;
-    use std::io::Write as _;
     use std::net::{TcpListener, TcpStream};
 
     use rustix::thread::UnshareFlags;
@@ -140,12 +144,7 @@ mod tests {
         ] {
             let Ok(listener) = TcpListener::bind(at) else {
                 assert!(at.starts_with('['), "{at}");
-                // Not by `eprintln!`: the harness would hide it, since the test passes.
-                writeln!(
-                    std::io::stderr(),
-                    "IPV6 NOT TRIED: {at} cannot be listened at"
-                )
-                .expect("standard error");
+                not_tried("IPv6", &format!("{at} cannot be listened at"));
                 continue;
             };
             let port = listener.local_addr().expect("bound").port();

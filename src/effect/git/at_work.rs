@@ -17,7 +17,12 @@ pub(super) fn is_git_in(stat: &Stat, places: &[impl AsRef<Path>]) -> bool {
 }
 
 #[cfg(test)]
+#[path = "../../../tests/support/untried.rs"]
+mod untried;
+
+#[cfg(test)]
 pub(super) mod tests {
+    use super::untried::not_tried;
     use super::*;
     use std::io::{BufRead as _, BufReader, Write as _};
     use std::process::{Child, Command, Stdio};
@@ -83,16 +88,10 @@ pub(super) mod tests {
         look.join().expect("no panic")
     }
 
-    fn not_tried(what: &str) {
-        // Not by `eprintln!`: the harness would hide it, since the test passes.
-        let mut said = std::io::stderr();
-        writeln!(said, "GIT THAT CANNOT BE SEEN NOT TRIED: {what}").expect("standard error");
-    }
-
     #[test]
     fn one_of_our_user_counts_where_its_place_cannot_be_seen() {
         if !Kernel::of_this_machine().lacks().is_empty() {
-            return not_tried("there is no fence on this kernel");
+            return not_tried("a fence", "there is none on this kernel");
         }
         let dir = tempfile::tempdir().expect("a directory");
         let git = waiting(dir.path());
@@ -106,7 +105,7 @@ pub(super) mod tests {
     #[test]
     fn one_of_another_user_does_not_count_where_its_place_cannot_be_seen() {
         if !rustix::process::geteuid().is_root() {
-            return not_tried("only root can start one of another user");
+            return not_tried("another user", "only root can start a git as one");
         }
         let dir = tempfile::tempdir().expect("a directory");
         let git = waiting(dir.path());

@@ -10,10 +10,7 @@ mod play;
 mod responses;
 mod settings;
 
-use std::collections::BTreeSet;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 pub use model::Model;
 pub use play::{Answer, Asked, COMPLETE, Mood, Refusal, approve};
@@ -21,7 +18,7 @@ pub use settings::{
     KEY, aider, claude, claude_acp, claude_subscribed, codex, gemini, opencode, pi, qwen,
 };
 
-use super::Repository;
+use super::{Repository, not_tried};
 
 /// The directory that `install.sh` was given.
 const PREFIX: &str = "LOOPD_TEST_AGENTS";
@@ -42,17 +39,6 @@ pub fn find(agent: &str) -> Option<PathBuf> {
     };
     not_tried(agent, &why);
     None
-}
-
-/// Says once, and out loud, that something is not tried.
-pub fn not_tried(what: &str, why: &str) {
-    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    let mut said = SAID.lock().expect("nobody panics while saying this");
-    if said.insert(what.to_owned()) {
-        // Not by `eprintln!`: the harness would hide it, since the test passes.
-        writeln!(std::io::stderr(), "REAL AGENT NOT TRIED: {what} ({why})")
-            .expect("standard error");
-    }
 }
 
 /// A program that starts `program` with the same arguments, but with `words` in the place of `argument`: what a user
