@@ -126,6 +126,11 @@ impl Loopd {
         .await
     }
 
+    /// What it has written into its log.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.home.join("log")).expect("a log")
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.id().expect("it works")

@@ -9,6 +9,6 @@
 //! | `run` | keys of runs |
 
 mod daemon;
-mod loopd;
+pub mod loopd;
 mod run;
 mod table;

@@ -6,7 +6,7 @@ use super::style::{DIM, HEADING, of, paint};
 use super::table::Columns;
 use super::text::{plain, step_tail, tail};
 use super::time::{age, moment};
-use crate::api::wire::{Artifact, Run, Status, Step, StepAgent, StepStatus};
+use crate::api::wire::{Artifact, ConfinementLevel, Run, Status, Step, StepAgent, StepStatus};
 
 /// Why a run is where it is: its hold, its failure, what it is doing, or that no check proved it;
 /// empty when there is nothing to add.
@@ -221,21 +221,23 @@ pub fn steps(steps: &[Step], now: Timestamp) -> Vec<String> {
     table.lines()
 }
 
-/// What the steps of a run could write although they should not: each sentence once.
+/// What the steps of a run could write although they should not: each sentence once, after how far such a step was confined.
 pub fn lacks(steps: &[Step]) -> Vec<String> {
-    let mut told: Vec<&str> = Vec::new();
-    for lack in steps
-        .iter()
-        .filter_map(|step| step.confinement.as_ref())
-        .flat_map(|confinement| &confinement.lacks)
-    {
-        if !told.contains(&lack.as_str()) {
-            told.push(lack);
+    let mut told: Vec<String> = Vec::new();
+    for confinement in steps.iter().filter_map(|step| step.confinement.as_ref()) {
+        let how_far = match confinement.level {
+            ConfinementLevel::Off | ConfinementLevel::None => "not confined",
+            ConfinementLevel::Partial => "confined in part",
+            ConfinementLevel::Full => "confined",
+        };
+        for lack in &confinement.lacks {
+            let line = format!("{how_far}: {}", plain(lack));
+            if !told.contains(&line) {
+                told.push(line);
+            }
         }
     }
-    told.into_iter()
-        .map(|lack| format!("not confined: {}", plain(lack)))
-        .collect()
+    told
 }
 
 /// An agent, with its version where it tells one.
