@@ -245,21 +245,31 @@ async fn variables_that_are_passed_reach_the_agent_and_the_checks() {
             ("MINE_ONE", "one".to_owned()),
             ("MINE_TWO", "two".to_owned()),
             ("OTHER", "other".to_owned()),
+            ("LOOPD_TOKEN", "secret".to_owned()),
         ],
         ..Options::default()
     };
     let house = House::open(&repo.outside().join("data"), &options).await;
-    let seen = repo.outside().join("seen");
+    let [agent, check] = ["agent", "check"].map(|who| repo.outside().join(who));
+    let says = "echo $MINE_ONE,$MINE_TWO,$OTHER,$LOOPD_TOKEN";
     let script = format!(
-        "[[turn]]\nsteps = [{{ sh = \"echo $MINE_ONE,$MINE_TWO,$OTHER > '{}'\" }}, {{ tick = \"next\" }}, {{ commit = \"Do it\" }}, \"complete\"]\n",
-        seen.display()
+        "[[turn]]\nsteps = [{{ sh = \"{says} > '{}'\" }}, {{ tick = \"next\" }}, {{ commit = \"Do it\" }}, \"complete\"]\n",
+        agent.display()
     );
-    for (pass, agent) in [(json!(["MINE_*"]), "one,two,\n"), (json!([]), ",,\n")] {
-        let settings = json!({ "env_pass": pass, "merge_strategy": "none" });
+    let checks = [format!("{says} > '{}'", check.display())];
+    // Whatever is passed, the daemon's own token is not.
+    for (pass, expected) in [
+        (json!(["MINE_*"]), "one,two,,\n"),
+        (json!([]), ",,,\n"),
+        (json!(["*"]), "one,two,other,\n"),
+    ] {
+        let settings = json!({ "env_pass": pass, "merge_strategy": "none", "verify_cmds": checks });
         let id = house.create(&repo, Some(&script), settings).await;
         house.rests(&id, State::Completed).await;
-        let seen = std::fs::read_to_string(&seen).expect("the agent wrote it");
-        assert_eq!(seen, agent, "{pass}");
+        for who in [&agent, &check] {
+            let seen = std::fs::read_to_string(who).expect("it was written");
+            assert_eq!(seen, expected, "{pass}: {}", who.display());
+        }
     }
 }
 
