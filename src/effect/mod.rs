@@ -10,8 +10,10 @@
 //! | `files` | prompts, logs, report and summary of a run |
 //! | `private` | how that is made which its owner alone may read |
 //! | [`caller`] | whether somebody who asks the daemon is inside of a step |
+//! | `below` | directories below one that is somebody else's |
 //! | [`notify()`] | a command that tells a person |
 
+mod below;
 pub mod caller;
 pub mod confine;
 mod descriptors;

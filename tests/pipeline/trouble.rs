@@ -11,7 +11,7 @@ use agent_loop::effect::keeper;
 use serde_json::json;
 
 use super::ONE_TASK;
-use super::operator::moved;
+use super::operator::{RETRY, moved};
 use super::postmortem::ask;
 use crate::keeper::out_of_reach::{sees_whom_it_may_not_signal, without_signals};
 use crate::keeper::step::Bystander;
@@ -106,6 +106,30 @@ async fn a_workspace_that_is_gone_fails_the_run_and_is_not_made_anew() {
     house.settled(&id).await;
     assert!(!gone.root.exists(), "not even for a log");
     assert!(house.file(&id, "summary.json").contains("\"failed\""));
+    house.check().await;
+}
+
+#[tokio::test]
+async fn a_repository_that_is_moved_away_while_its_agent_works_finds_its_place_empty_when_it_comes_back()
+ {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let mut stile = Turnstile::new(repo.outside(), "agent");
+    let script = format!(
+        "then = \"default\"\n[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n",
+        stile.sh()
+    );
+    let id = house.create(&repo, Some(&script), json!({})).await;
+    stile.somebody().await;
+    let away = repo.outside().join("away");
+    std::fs::rename(&repo.root, &away).expect("moved");
+    stile.open();
+    house.failed(&id, "workspace_missing").await;
+    house.settled(&id).await;
+    assert!(!repo.root.exists());
+    std::fs::rename(&away, &repo.root).expect("moved back");
+    moved(&house, &id, RETRY, State::Queued).await;
+    house.rests(&id, State::Completed).await;
     house.check().await;
 }
 

@@ -13,6 +13,7 @@ use crate::config::{ArtifactMode, RunConfig};
 use crate::core::run::{RunId, Spec};
 use crate::core::time::Time;
 use crate::crash::Crash;
+use crate::effect::below::make_below;
 use crate::effect::private;
 use crate::store::{Artifact, StoredRun};
 
@@ -169,22 +170,13 @@ impl RunFiles {
         .await
     }
 
-    /// Makes the directory of a file that only its owner may enter. In the workspace one level after the other: somebody may
-    /// move it away at any moment, and what is in its place then is not to be ours.
+    /// Makes the directory of a file that only its owner may enter.
     pub(super) fn make_dir_of(&self, file: &Path) -> io::Result<()> {
         let dir = file.parent().unwrap_or(Path::new("."));
         let Ok(below) = dir.strip_prefix(&self.workspace) else {
             return private::dir(dir);
         };
-        let mut made = self.workspace.clone();
-        for level in below {
-            made.push(level);
-            match fs::DirBuilder::new().mode(0o700).create(&made) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                Ok(()) | Err(_) => {}
-            }
-        }
-        Ok(())
+        make_below(&self.workspace, below, 0o700)
     }
 
     /// Whether a file belongs to the workspace, and not to the data directory.

@@ -1,8 +1,9 @@
 //! One line in `info/exclude`: keeps loopd's logs out of the user's `git status`. Never the user's own `.gitignore`.
 
-use std::{fs, io};
+use std::{fs, io, path::Path};
 
 use super::{GitError, Repo, Result, admin::write_whole};
+use crate::effect::below::make_below;
 
 /// Adds the pattern, unless a line says it already. True, when the file was changed.
 ///
@@ -33,14 +34,8 @@ pub async fn exclude_line(repo: &Repo, pattern: &str) -> Result<bool> {
     }
     content.extend_from_slice(wanted.as_bytes());
     content.push(b'\n');
-    let dir = repo.common_dir.join("info");
-    // One level: a repository that was moved away is not begun anew.
-    match fs::create_dir(&dir) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(GitError::io("create", &dir, &error));
-        }
-        Ok(()) | Err(_) => {}
-    }
+    make_below(&repo.common_dir, Path::new("info"), 0o777)
+        .map_err(|error| GitError::io("make the directory of", &file, &error))?;
     // A link stays a link: what it leads to is rewritten.
     let real = fs::canonicalize(&file).unwrap_or(file);
     write_whole(&real, &content)?;

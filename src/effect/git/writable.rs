@@ -3,11 +3,11 @@
 //! branches, `packed-refs`, hooks, configuration) is not needed for that, and can stay closed to an agent.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::refs::{below, branch_ref, branches};
 use super::{GitError, Oid, Repo, Result, Worktree};
+use crate::effect::below::make_below;
 
 /// An empty directory that git keeps out of all its lists, and that keeps the run branches' directory from being
 /// removed: git does that when it packs the last ref in there, and a sandboxed commit could not make it again.
@@ -37,15 +37,13 @@ pub async fn writable(repo: &Repo, worktree: &Worktree) -> Result<Writable> {
         paths.push(common.join("reftable"));
     } else {
         let dir = directory_of(&worktree.run_branch);
-        let (refs, logs) = (
-            common.join("refs/heads").join(dir),
-            common.join("logs/refs/heads").join(dir),
-        );
-        let anchor = refs.join(ANCHOR);
-        for made in [&anchor, &logs] {
-            fs::create_dir_all(made).map_err(|error| GitError::io("make", made, &error))?;
+        let refs = Path::new("refs/heads").join(dir);
+        let logs = Path::new("logs/refs/heads").join(dir);
+        for below in [&refs.join(ANCHOR), &logs] {
+            make_below(common, below, 0o777)
+                .map_err(|error| GitError::io("make", &common.join(below), &error))?;
         }
-        paths.extend([refs, logs]);
+        paths.extend([common.join(refs), common.join(logs)]);
     }
     let lacks = shared(repo, &worktree.run_branch).await?;
     Ok(Writable { paths, lacks })
