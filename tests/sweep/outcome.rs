@@ -68,12 +68,6 @@ impl Outcome {
                 .filter_map(|row| row.split('\t').nth(1))
                 .collect();
             say("report", kinds.join(" "));
-            let mirror = scene.repo.root.join(format!("logs/loop/run-{id}"));
-            let mirrored = std::fs::read_to_string(mirror.join("report.tsv"));
-            say(
-                "report in both places",
-                (mirrored.unwrap_or_default() == report).to_string(),
-            );
             if let Some(worktree) = &facts.worktree {
                 let range = format!("{}..{}", worktree.base_commit, worktree.run_branch);
                 // It may be cleaned up.
@@ -246,6 +240,7 @@ pub async fn wrong_at_rest(scene: &Scene, reader: &Reader, runs: &[RunId]) -> Ve
         if !alive.is_empty() {
             wrong.push(format!("processes of {id} are left: {alive:?}"));
         }
+        wrong.extend(unlike_its_mirror(scene, id));
         let events = reader.events(Some(id), 0, 10_000).await.expect("events");
         // Whoever retries a canceled run may cancel it again; where nobody does, it is told once.
         let restless = scene.scenario.ends.is_empty();
@@ -273,6 +268,23 @@ pub async fn wrong_at_rest(scene: &Scene, reader: &Reader, runs: &[RunId]) -> Ve
     wrong.extend(scene.disturbed());
     wrong.extend(doubled(scene));
     wrong
+}
+
+/// Files of a run that do not say the same in both of their places.
+fn unlike_its_mirror(scene: &Scene, id: &RunId) -> Vec<String> {
+    // What is cleaned up is gone from the one place only.
+    if scene.scenario.long {
+        return Vec::new();
+    }
+    let dir = scene.data().join(format!("runs/run-{id}"));
+    let mirror = scene.repo.root.join(format!("logs/loop/run-{id}"));
+    let unlike = ["report.tsv", "run.log"].into_iter().filter(|name| {
+        let [here, there] = [&dir, &mirror].map(|dir| std::fs::read(dir.join(name)));
+        here.unwrap_or_default() != there.unwrap_or_default()
+    });
+    unlike
+        .map(|name| format!("{name} of {id} is not what its mirror is"))
+        .collect()
 }
 
 /// Commits of agents that no ref leads to any more.

@@ -31,9 +31,9 @@ impl RunFiles {
         }
     }
 
-    /// Adds to the mirrors of the file what they lack: whoever was to write there may have died before. What a person has
-    /// made of one is theirs.
-    pub(super) fn mirror(&self, name: &str) {
+    /// Adds to the mirrors of the file what they lack: whoever was to write there may have died before. One that is not its
+    /// beginning (a person has changed it, or the first place was cleaned up) gets the lines that are new, and stays.
+    pub(super) fn mirror(&self, name: &str, new: &str) {
         let Some((_, mirrors)) = self.first_and_mirrors() else {
             return;
         };
@@ -42,7 +42,7 @@ impl RunFiles {
             let path = dir.join(name);
             let added = bounded::read_optional(&path, LARGEST).and_then(|there| {
                 let missing = all.as_bytes().strip_prefix(&*there.unwrap_or_default());
-                match missing.unwrap_or_default() {
+                match missing.unwrap_or(new.as_bytes()) {
                     [] => Ok(()),
                     lines => self.add(&path, "", &String::from_utf8_lossy(lines)),
                 }
@@ -113,38 +113,39 @@ mod tests {
         files.append("lines", "head\n", "one\n");
         assert!(!mirror.exists(), "whoever was to write it has died");
         files.append("lines", "head\n", "two\n");
-        files.mirror("lines");
-        files.mirror("lines");
+        files.mirror("lines", "");
+        files.mirror("lines", "");
         assert_eq!(text(&first), "head\none\ntwo\n");
         assert_eq!(text(&mirror), text(&first));
     }
 
     #[test]
-    fn what_a_person_made_of_a_mirror_stays() {
+    fn what_a_person_made_of_a_mirror_stays_and_gets_what_is_new() {
         let (_dir, files, [_, mirror]) = mirrored();
         files.append("lines", "", "one\n");
-        files.mirror("lines");
+        files.mirror("lines", "");
         fs::write(&mirror, "mine\n").expect("written");
         files.append("lines", "", "two\n");
-        files.mirror("lines");
-        assert_eq!(text(&mirror), "mine\n");
+        files.mirror("lines", "two\n");
+        files.mirror("lines", "");
+        assert_eq!(text(&mirror), "mine\ntwo\n");
     }
 
     #[test]
     fn nothing_is_written_into_a_pipe_or_through_a_link_and_nobody_waits() {
         let (_dir, files, [first, mirror]) = mirrored();
         files.append("lines", "", "one\n");
-        files.mirror("lines");
+        files.mirror("lines", "");
         let elsewhere = mirror.with_file_name("elsewhere");
         for at in [first, mirror] {
             fs::remove_file(&at).expect("removed");
             rustix::fs::mkfifoat(CWD, &at, Mode::RWXU).expect("a pipe");
             files.append("lines", "", "two\n");
-            files.mirror("lines");
+            files.mirror("lines", "two\n");
             fs::remove_file(&at).expect("it is still there");
             std::os::unix::fs::symlink(&elsewhere, &at).expect("a link");
             files.append("lines", "", "two\n");
-            files.mirror("lines");
+            files.mirror("lines", "two\n");
             assert!(!elsewhere.exists());
             fs::remove_file(&at).expect("it is still there");
             files.append("lines", "", "two\n");
@@ -155,14 +156,14 @@ mod tests {
     fn a_workspace_that_is_moved_away_is_not_made_anew() {
         let (dir, files, [_, mirror]) = mirrored();
         files.append("lines", "", "one\n");
-        files.mirror("lines");
+        files.mirror("lines", "");
         let [workspace, away] = ["workspace", "away"].map(|name| dir.path().join(name));
         fs::rename(&workspace, &away).expect("moved");
         files.append("lines", "", "two\n");
-        files.mirror("lines");
+        files.mirror("lines", "");
         assert!(!workspace.exists());
         fs::rename(&away, &workspace).expect("moved back");
-        files.mirror("lines");
+        files.mirror("lines", "");
         assert_eq!(text(&mirror), "one\ntwo\n");
     }
 }

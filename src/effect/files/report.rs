@@ -98,41 +98,49 @@ impl RunFiles {
                 None
             }
         };
-        let line = found.unwrap_or_else(|| {
-            let line = line(kind, row, plan, now);
-            self.append(REPORT, HEADER, &format!("{line}\n"));
-            line
-        });
+        let (row, new) = found.map_or_else(
+            || {
+                let row = line(kind, row, plan, now);
+                let new = format!("{row}\n");
+                self.append(REPORT, HEADER, &new);
+                (row, new)
+            },
+            |row| (row, String::new()),
+        );
         if self.crash.pass(Place::Called, "row") {
             return;
         }
-        self.log_row(&line);
+        let logged = self.log_row(&row);
         if self.crash.pass(Place::Called, "log") {
             return;
         }
-        self.mirror(REPORT);
-        self.mirror(LOG);
+        self.mirror(REPORT, &new);
+        self.mirror(LOG, &logged);
     }
 
-    /// Adds the line of a row to `run.log`, unless it is there. Rows that read the same have a line each.
-    fn log_row(&self, row: &str) {
+    /// Adds the line of a row to `run.log`, unless it is there: what was added. Rows that read the same have a line each.
+    fn log_row(&self, row: &str) -> String {
         let Some(line) = logged(row) else {
-            return;
+            return String::new();
         };
         let (report, log) = (self.so_far(REPORT), self.so_far(LOG));
         let rows = report
             .lines()
             .filter(|it| logged(it).as_ref() == Some(&line));
         let there = log.lines().filter(|it| **it == line);
-        if there.count() < rows.count() {
-            self.append(LOG, "", &format!("{line}\n"));
+        if there.count() >= rows.count() {
+            return String::new();
         }
+        let line = format!("{line}\n");
+        self.append(LOG, "", &line);
+        line
     }
 
     /// Adds a line to `run.log`.
     pub fn log(&self, text: &str, now: Time) {
-        self.append(LOG, "", &format!("{} {}\n", when(now.0), field(text)));
-        self.mirror(LOG);
+        let line = format!("{} {}\n", when(now.0), field(text));
+        self.append(LOG, "", &line);
+        self.mirror(LOG, &line);
     }
 }
 
