@@ -36,9 +36,7 @@ async fn the_stories_pass_through_every_state_and_every_decision() {
     for scenario in scenario::ALL {
         told.push_str(&undisturbed(scenario).await.told);
     }
-    let states = State::ALL
-        .into_iter()
-        .map(|state| format!("\"to\":\"{state}\""));
+    let states = State::ALL.iter().map(|state| format!("\"to\":\"{state}\""));
     let wanted = DECISIONS.into_iter().map(str::to_owned).chain(states);
     let missing: Vec<String> = wanted.filter(|it| !told.contains(it)).collect();
     assert_eq!(missing, [""; 0], "in none of the stories");
