@@ -30,3 +30,8 @@ pub mod preview;
 pub mod prompt;
 pub mod serve;
 pub mod store;
+
+/// What a machine cannot try is said by unit tests, too, and in one way.
+#[cfg(test)]
+#[path = "../tests/support/untried.rs"]
+mod untried;

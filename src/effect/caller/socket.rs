@@ -104,13 +104,9 @@ fn is_an_address_of_ours(ip: IpAddr) -> bool {
 }
 
 #[cfg(test)]
-#[path = "../../../tests/support/untried.rs"]
-mod untried;
-
-#[cfg(test)]
 mod tests {
-    use super::untried::not_tried;
     use super::*;
+    use crate::untried::not_tried;
     use std::net::{TcpListener, TcpStream};
 
     use rustix::thread::UnshareFlags;

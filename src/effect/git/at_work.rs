@@ -17,13 +17,9 @@ pub(super) fn is_git_in(stat: &Stat, places: &[impl AsRef<Path>]) -> bool {
 }
 
 #[cfg(test)]
-#[path = "../../../tests/support/untried.rs"]
-mod untried;
-
-#[cfg(test)]
 pub(super) mod tests {
-    use super::untried::not_tried;
     use super::*;
+    use crate::untried::not_tried;
     use std::io::{BufRead as _, BufReader, Write as _};
     use std::process::{Child, Command, Stdio};
 

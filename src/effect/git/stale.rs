@@ -127,14 +127,10 @@ impl IndexLock<'_> {
 }
 
 #[cfg(test)]
-#[path = "../../../tests/support/untried.rs"]
-mod untried;
-
-#[cfg(test)]
 mod tests {
-    use super::untried::not_tried;
     use super::*;
     use crate::effect::git::at_work::tests::{end, waiting};
+    use crate::untried::not_tried;
 
     fn lab() -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().expect("a directory");
