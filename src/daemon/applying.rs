@@ -2,7 +2,7 @@
 //! goes into the lanes, and the world is told what was stored. Not here: who asks, and when.
 
 use super::engine::Engine;
-use super::lanes::Job;
+use super::job::Job;
 use crate::store::{
     Answer, Applied, Apply, HandOver, HandedOver, HandoverAnswer, StoreError, StoredEvent,
 };

@@ -16,7 +16,8 @@ use tokio::time::Instant;
 
 use super::draining::Draining;
 use super::handle::{Handle, Message};
-use super::lanes::{Job, Lanes};
+use super::job::Job;
+use super::lanes::Lanes;
 use super::metrics::Metrics;
 use super::planning::Planner;
 use super::reports::Report;

@@ -5,73 +5,9 @@ use std::collections::{HashMap, VecDeque};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::core::run::{Effect, RunId, StepId};
-use crate::store::{EffectId, HandoverEffect, StoredEffect};
-
-/// What is performed in a lane: the effects of a run, and those of its handover. One lane for both, so that the two are
-/// never at work in one worktree.
-#[derive(Clone, Debug)]
-pub(super) enum Job {
-    Run(StoredEffect),
-    Handover(HandoverEffect),
-}
-
-impl Job {
-    pub(super) fn id(&self) -> EffectId {
-        match self {
-            Job::Run(effect) => effect.id,
-            Job::Handover(effect) => effect.id,
-        }
-    }
-
-    pub(super) fn run_id(&self) -> &RunId {
-        match self {
-            Job::Run(effect) => &effect.run_id,
-            Job::Handover(effect) => &effect.run_id,
-        }
-    }
-
-    /// The generation of the step that it begins or stops; of what is performed ahead of a step, that of the step.
-    fn step(&self) -> Option<u64> {
-        match self {
-            Job::Run(effect) => {
-                let named = effect.step_id.as_ref().and_then(StepId::generation);
-                Some(named.unwrap_or(effect.generation))
-            }
-            Job::Handover(_) => None,
-        }
-    }
-
-    /// Whether it stops its step.
-    fn stops(&self) -> bool {
-        match self {
-            Job::Run(effect) => effect.effect.stops(),
-            Job::Handover(_) => false,
-        }
-    }
-
-    /// Whether everything else of its run goes before it, and ends it where it is in progress.
-    fn gives_way(&self) -> bool {
-        match self {
-            Job::Run(effect) => match effect.effect {
-                Effect::WritePostmortem => true,
-                Effect::NameRun
-                | Effect::PrepareWorktree
-                | Effect::StartAgent
-                | Effect::StartReview
-                | Effect::StartChecks
-                | Effect::Judge
-                | Effect::StartMerge
-                | Effect::RewritePrompt
-                | Effect::StopStep
-                | Effect::CloseRun
-                | Effect::RemoveWorktrees
-                | Effect::CollectRun => false,
-            },
-            Job::Handover(_) => false,
-        }
-    }
-}
+use super::job::Job;
+use crate::core::run::RunId;
+use crate::store::EffectId;
 
 /// The effect that a lane is busy with.
 #[derive(Debug)]
@@ -191,7 +127,9 @@ impl Lanes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::run::Effect;
     use crate::core::time::Time;
+    use crate::store::StoredEffect;
 
     fn job(id: i64, effect: Effect) -> Job {
         job_of(1, id, effect)

@@ -8,7 +8,7 @@
 //! | `due` | timers that fire, and runs that the scheduler starts |
 //! | `draining` | how it ends, and the steps with it or not |
 //! | `handle` | how everybody else speaks with it |
-//! | `lanes`, `performers` | effects: in order and one at a time for a run, each in a task of its own |
+//! | `job`, `lanes`, `performers` | effects: in order and one at a time for a run, each in a task of its own |
 //! | `create`, `preview` | a new run checked at the door; the prompt that it would begin with |
 //! | `clean` | what runs leave behind: shown, and removed with proof |
 //! | `planning` | what the scheduler is asked with |
@@ -23,6 +23,7 @@ mod draining;
 mod due;
 mod engine;
 mod handle;
+mod job;
 mod lanes;
 mod lock;
 mod log_lines;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::clock;
 use super::engine::Engine;
-use super::lanes::Job;
+use super::job::Job;
 use super::unstored::Unstored;
 use crate::core::run::RunId;
 use crate::core::schedule::{Gate, StoreLock, Unwritable};

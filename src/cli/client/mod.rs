@@ -4,6 +4,7 @@
 pub mod address;
 pub mod call;
 pub mod delay;
+pub mod endpoint;
 pub mod follow;
 pub mod readiness;
 pub mod request;

@@ -8,11 +8,10 @@ use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response, header};
 use tokio::time::{sleep, timeout};
 
-use super::address::Address;
 use super::call::{Call, Reply};
 use super::delay::delay;
+use super::endpoint::Endpoint;
 use super::readiness::{Miss, NotReady, probe, wait};
-use super::token::TokenSource;
 use super::transport::{exchange, sort};
 use super::unreachable::{Kind, Unreachable};
 use crate::api::wire;
@@ -20,78 +19,24 @@ use crate::cli::error::Error;
 
 /// How long a command that waits for something waits for a daemon that is being restarted.
 const RESTART: Duration = Duration::from_secs(60);
+
 /// The longest that a request may take; a diff of a large repository is the slowest.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// How long a daemon is asked again that has no room for a request.
 const ROOM: Duration = Duration::from_secs(30);
+
 /// At least so often: it says itself that a second is enough.
 const AGAIN: Duration = Duration::from_secs(1);
+
 /// The longest reply that is kept in memory.
 const MAX_REPLY_BYTES: usize = 256 << 20;
 
-/// How to reach the daemon.
-#[derive(Clone)]
-pub struct Endpoint {
-    /// Where.
-    pub address: Address,
-    /// The token.
-    pub token: TokenSource,
-    /// The command that starts a daemon there; for messages.
-    pub start: String,
-}
-
 /// A daemon that was found ready.
 pub struct Client {
-    endpoint: Endpoint,
+    pub(super) endpoint: Endpoint,
     /// What the next request has to tell; counted once.
-    untold_retries: AtomicU32,
-}
-
-impl Endpoint {
-    /// Waits until the daemon is ready.
-    ///
-    /// # Errors
-    /// [`Error::Unreachable`], or a token that cannot be used.
-    pub async fn ready(self, budget: Duration) -> Result<Client, Error> {
-        let found = wait(budget, async |patience| {
-            probe(&self.address, &self.token, patience).await
-        });
-        match found.await {
-            Ok(ready) => {
-                tracing::debug!(version = %ready.health.version, retries = ready.retries, "loopd is ready");
-                Ok(Client {
-                    endpoint: self,
-                    untold_retries: AtomicU32::new(ready.retries),
-                })
-            }
-            Err(not_ready) => Err(self.blame(not_ready)),
-        }
-    }
-
-    fn blame(&self, not_ready: NotReady) -> Error {
-        let cause = not_ready.miss.to_string();
-        let kind = match not_ready.miss {
-            Miss::Unknown(_) => Kind::UnknownHost,
-            Miss::Nobody(_) => match self.address.missing_dir() {
-                Some(dir) => Kind::NoDirectory { dir },
-                None => Kind::NothingListens,
-            },
-            Miss::Silent(_) => Kind::TimedOut,
-            Miss::Stranger(_) => Kind::NotLoopd,
-            Miss::Denied(_) => Kind::Denied,
-            Miss::Token(_) | Miss::BadToken(_) => Kind::TokenRefused {
-                place: self.token.place(),
-            },
-        };
-        Error::Unreachable(Box::new(Unreachable {
-            kind,
-            address: self.address.clone(),
-            cause,
-            attempts: not_ready.attempts,
-            elapsed: not_ready.elapsed,
-            start: self.start.clone(),
-        }))
-    }
+    pub(super) untold_retries: AtomicU32,
 }
 
 impl Client {

@@ -17,6 +17,7 @@ mod plan;
 mod policy;
 mod queue;
 mod slots;
+mod standing;
 mod tally;
 
 pub use gate::Gate;

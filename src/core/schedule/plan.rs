@@ -1,9 +1,9 @@
 //! The plan itself: one pass over the priorities decides on the starts, a second one explains everybody else. Both ask
 //! the same two questions (standing gates, slots), so that what is said is what was decided.
 
-use super::gate::Outside;
 use super::line::{self, Candidate};
 use super::slots::Slots;
+use super::standing::Outside;
 use super::{Gate, Policy, Queue, RunRef};
 use crate::core::time::Time;
 use serde::{Deserialize, Serialize};

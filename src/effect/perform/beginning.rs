@@ -1,7 +1,8 @@
 //! The prompt that a run would begin with, before there is a run: branch and worktree are foreseen instead of made, all
 //! else is what the first implementation is told.
 
-use super::prompting::{self, Subject};
+use super::prompt_facts::Subject;
+use super::prompting;
 use super::worktree::foreseen;
 use crate::config::RunConfig;
 use crate::core::plan::Checklist;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::prompting::Subject;
+use super::prompt_facts::Subject;
 use super::trouble::trouble;
 use super::{Order, World};
 use crate::config::RunConfig;

@@ -23,6 +23,7 @@ mod note;
 mod over;
 mod postmortem;
 mod products;
+mod prompt_facts;
 mod prompting;
 mod remains;
 mod review;
@@ -30,7 +31,10 @@ mod rewrite;
 mod sandbox;
 mod scratch;
 mod session;
+mod skill_files;
 mod skills;
+mod slug;
+mod snapshot;
 mod step;
 mod step_news;
 mod step_rest;
@@ -60,9 +64,11 @@ pub use desk::read_record;
 pub use handover::{HandoverDone, HandoverOrder, hand_over};
 pub use over::{Over, UntilOver, until_over};
 pub use remains::{Remain, Remains, remains};
+pub use slug::{slug, spec_slug};
+pub use snapshot::snapshot_path;
 pub use template::try_templates;
 pub use version::AgentVersions;
-pub use worktree::{collide, slug, snapshot_path, spec_slug, try_place};
+pub use worktree::{collide, try_place};
 
 /// Everything that performers need of the daemon.
 pub struct World {

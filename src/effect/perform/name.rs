@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
 use super::desk::Desk;
+use super::snapshot::snapshot_files;
 use super::step::{self, Outcome};
 use super::trouble::{io_trouble, trouble};
-use super::worktree::{collide, merge_target, snapshot_files};
+use super::worktree::{collide, merge_target};
 use super::{Done, Order, agent_job, agent_step, hearing, sandbox, step_rest};
 use crate::agent::{AgentSpec, Call, Report, Role};
 use crate::core::run::{

@@ -1,13 +1,14 @@
 //! Makes the run's branch and worktree, or makes sure that they are as recorded; and says how they would be made.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::Done;
 use super::desk::{Desk, oid, read_record};
-use super::trouble::{io_trouble, trouble};
+use super::slug::{repo_name, slug, spec_slug};
+use super::snapshot::snapshot_files;
+use super::trouble::trouble;
 use crate::config::{WorktreeNames, WorktreeProvider, render_worktree_path};
 use crate::core::run::{Event, Facts, RunId, Spec, Trouble, TroubleKind, Worktree};
-use crate::effect::files::run_dir;
 use crate::effect::git::{self, Base, Prepared, Repo, Want};
 
 /// Prepares branch and worktree.
@@ -184,109 +185,4 @@ pub fn collide(one: &str, other: &str) -> bool {
             .is_some_and(|rest| rest.starts_with('/'))
     };
     one == other || below(one, other) || below(other, one)
-}
-
-/// The spec and the plan as they were when the run was created: kept then beside the run's files; where those were cleaned
-/// up, as the first commit of an earlier branch of the run holds them.
-pub(super) async fn snapshot_files(
-    desk: &Desk<'_>,
-    repo: &Repo,
-) -> Result<Vec<(PathBuf, Vec<u8>)>, Trouble> {
-    let spec = &desk.order.run.spec;
-    if !spec.snapshot {
-        return Ok(Vec::new());
-    }
-    let mut files = Vec::new();
-    for path in [&spec.spec_path, &spec.plan_path] {
-        let kept = snapshot_path(&desk.world.data_dir, &desk.order.run.id, spec, path);
-        let bytes = match std::fs::read(&kept) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                earlier(desk, repo, path).await?
-            }
-            Err(error) => {
-                let tried = format!("read the snapshot {}", kept.display());
-                return Err(io_trouble(tried)(error));
-            }
-        };
-        files.push((PathBuf::from(path), bytes));
-    }
-    Ok(files)
-}
-
-/// A file of the snapshot, out of an earlier branch of the run.
-async fn earlier(desk: &Desk<'_>, repo: &Repo, path: &str) -> Result<Vec<u8>, Trouble> {
-    let facts = desk.facts();
-    for worktree in facts.emptied.iter().chain(&facts.abandoned).rev() {
-        let start = oid(&worktree.start_commit)?;
-        // A commit that is gone is no worse than a file that is not in it.
-        if let Ok(Some(bytes)) = git::show(repo, &start, Path::new(path)).await {
-            return Ok(bytes);
-        }
-    }
-    Err(trouble(
-        TroubleKind::NeedsPerson,
-        "worktree_held",
-        format!(
-            "the snapshot of {path} is gone, and no earlier branch of the run holds it; create the run anew"
-        ),
-    ))
-}
-
-/// Where the snapshot of a workspace file is kept until the run branch's first commit holds it.
-pub fn snapshot_path(data_dir: &Path, run: &RunId, spec: &Spec, path: &str) -> PathBuf {
-    run_dir(data_dir, run, spec).join("snapshot").join(path)
-}
-
-/// The name of the repository, for the worktree's path. Its control characters become `-`: wherever a repository lies, what
-/// loopd names itself is a line of text.
-fn repo_name(repo: &Repo, workspace: &str) -> String {
-    let root = repo.common_dir.parent().unwrap_or(Path::new(workspace));
-    let dir = if repo.bare {
-        repo.common_dir.as_path()
-    } else {
-        root
-    };
-    let name = dir.file_name().unwrap_or("repo".as_ref()).to_string_lossy();
-    name.replace(char::is_control, "-")
-}
-
-/// The slug of a spec, from its file's stem: the default name of a run and of its merge target.
-pub fn spec_slug(spec_path: &str) -> String {
-    let stem = Path::new(spec_path)
-        .file_stem()
-        .map_or_else(|| "spec".to_owned(), |s| s.to_string_lossy().into_owned());
-    slug(&stem)
-}
-
-/// A name as a part of a branch name: letters and digits of any script, the rest as single hyphens; bounded.
-pub fn slug(name: &str) -> String {
-    let mut slug = String::new();
-    for c in name.chars() {
-        if c.is_alphanumeric() {
-            slug.extend(c.to_lowercase());
-        } else if !slug.is_empty() && !slug.ends_with('-') {
-            slug.push('-');
-        }
-        if slug.len() >= 60 {
-            break;
-        }
-    }
-    match slug.trim_matches('-') {
-        "" => "run".to_owned(),
-        kept => kept.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slugs_keep_what_people_read() {
-        assert_eq!(slug("Größere Änderung (v2)!"), "größere-änderung-v2");
-        assert_eq!(slug("../..//"), "run");
-        assert_eq!(slug(&"a".repeat(200)), "a".repeat(60));
-        assert_eq!(spec_slug("specs/Add login.md"), "add-login");
-    }
 }

@@ -6,6 +6,7 @@ mod forge;
 mod merge;
 mod pr;
 mod scrap;
+mod tool;
 
 use std::path::Path;
 

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::forge::{Tool, Wanted};
+use super::tool::{Tool, Wanted};
 use super::{Performed, Snag, Table, blocked, failed};
 use crate::core::handover::Event;
 use crate::core::run::{State, Trouble};
