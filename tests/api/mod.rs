@@ -2,6 +2,7 @@
 
 mod bodies;
 mod creating;
+mod creating_refused;
 mod crowd;
 mod events;
 mod guards;

@@ -9,8 +9,10 @@ mod cells;
 mod door;
 mod fresh;
 mod guards;
+mod machines;
 mod names;
 mod obligations;
+mod rows;
 mod version;
 
 /// A small machine with every feature of the schema; each bad table is this one with a few words replaced.

@@ -14,6 +14,7 @@ mod flaws;
 mod handover;
 mod handover_figures;
 mod joint;
+mod known;
 mod laws;
 mod line;
 mod performing;

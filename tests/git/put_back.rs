@@ -11,7 +11,7 @@ use agent_loop::effect::git::{
     catch_up, commit_file, commit_leftovers, head, prepare_worktree,
 };
 
-use super::broken_off::{cut, fitted, work};
+use super::deadly::{cut, fitted, work};
 use super::{Lab, ready, want};
 
 /// A run whose target has moved on.

@@ -1,10 +1,12 @@
 //! The store, on real SQLite files.
 
+mod anything;
 mod applying;
 mod crashing;
 mod creating;
 mod guards;
 mod handing_over;
+mod handovers_kept;
 mod looking;
 mod migrating;
 mod opening;
@@ -12,5 +14,6 @@ mod performing;
 mod properties;
 mod queueing;
 mod replaying;
+mod reports;
 pub mod support;
 mod telling;

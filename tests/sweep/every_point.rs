@@ -5,7 +5,8 @@
 
 use agent_loop::crash::{CrashPoint, Death, Place};
 
-use super::life::{Story, Where, play};
+use super::life::{Story, play};
+use super::mortal::Where;
 use super::outcome::Outcome;
 use super::scenario::{self, Scenario};
 use super::scene::Scene;

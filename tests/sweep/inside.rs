@@ -9,7 +9,7 @@ use agent_loop::crash::{Crash, CrashPoint};
 use agent_loop::daemon::{self, Cleaner, Request};
 use agent_loop::store::Idempotency;
 
-use super::life::{Dead, Ended, key};
+use super::mortal::{Dead, Ended, key};
 use super::scenario::Wish;
 use super::scene::{LONG_AFTER_SEC, Scene};
 use crate::support::{House, Options};

@@ -1,108 +1,16 @@
 //! Playing a story: one life after the other until everything is at rest, with the person's part in between. What a
-//! daemon is, in this process or outside, is behind [`Daemon`].
-
-use std::collections::BTreeMap;
-use std::pin::Pin;
+//! daemon is, in this process or outside, is in `mortal`.
 
 use agent_loop::core::machine::Kind;
 use agent_loop::core::run::RunId;
-use agent_loop::crash::{CrashPoint, Place};
+use agent_loop::crash::CrashPoint;
 use agent_loop::store::{self, Reader, StoredHandover, StoredRun};
 
-use super::inside::Inside;
+use super::mortal::{DIED_EARLY, Daemon, Dead, Passed, Where};
 use super::outcome::{self, Outcome};
-use super::outside::Outside;
-use super::scenario::{Seen, Wish};
+use super::scenario::Seen;
 use super::scene::Scene;
 use crate::support::PATIENCE;
-
-/// Why something was not done: the daemon is dead, or dying.
-#[derive(Debug)]
-pub struct Dead(pub String);
-
-/// A daemon that may die at any moment.
-pub enum Daemon {
-    Inside(Box<Inside>),
-    Outside(Outside),
-}
-
-impl Daemon {
-    /// Starts one over what is there; it dies at the point, or nowhere.
-    async fn start(kind: Where, scene: &Scene, point: Option<&CrashPoint>) -> Result<Daemon, Dead> {
-        match kind {
-            Where::Inside => Ok(Daemon::Inside(Box::new(Inside::start(scene, point).await))),
-            Where::Outside => Ok(Daemon::Outside(Outside::start(scene, point).await?)),
-        }
-    }
-
-    fn reader(&self) -> &Reader {
-        match self {
-            Daemon::Inside(it) => &it.house().reader,
-            Daemon::Outside(it) => it.reader(),
-        }
-    }
-
-    async fn create(&self, scene: &Scene, run: usize) -> Result<RunId, Dead> {
-        match self {
-            Daemon::Inside(it) => it.create(scene, run).await,
-            Daemon::Outside(it) => it.create(scene, run).await,
-        }
-    }
-
-    async fn operate(&self, scene: &Scene, id: &RunId, wish: Wish) -> Result<(), Dead> {
-        if wish == Wish::CleanUp {
-            scene.ages();
-        }
-        match self {
-            Daemon::Inside(it) => it.operate(id, wish).await,
-            Daemon::Outside(it) => it.operate(id, wish).await,
-        }
-    }
-
-    /// Waits until something may have changed.
-    async fn changed(&mut self) {
-        match self {
-            Daemon::Inside(it) => it.changed().await,
-            Daemon::Outside(it) => it.changed().await,
-        }
-    }
-
-    /// Waits for its death.
-    fn grave(&self) -> Pin<Box<dyn Future<Output = ()>>> {
-        match self {
-            Daemon::Inside(it) => Box::pin(it.grave()),
-            Daemon::Outside(it) => Box::pin(it.grave()),
-        }
-    }
-
-    /// Takes it down.
-    async fn end(self) -> Ended {
-        match self {
-            Daemon::Inside(it) => it.end().await,
-            Daemon::Outside(it) => it.end().await,
-        }
-    }
-}
-
-/// How a life ended.
-pub struct Ended {
-    /// At its point, with proof: by what name it passed there.
-    pub at_point: Option<String>,
-    /// How often each place was passed, where that is known.
-    pub passed: Passed,
-}
-
-/// How often each place was passed, by name.
-pub type Passed = BTreeMap<(Place, String), u64>;
-
-/// Which kind of daemon.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Where {
-    /// In this process.
-    Inside,
-    /// The real one.
-    Outside,
-}
 
 /// What became of a story.
 pub struct Story {
@@ -243,14 +151,6 @@ async fn live(
         Some(_) | None => Life::Stuck(said),
     }
 }
-
-/// Under which a run is created, once.
-pub fn key(run: usize) -> String {
-    format!("run-{run}")
-}
-
-/// Said by a daemon that was dead before it could be spoken to.
-pub const DIED_EARLY: &str = "it died before it could be spoken to";
 
 /// The person's part: creates the runs, acts on what is stored, and waits until nothing is left to do.
 async fn until_rest(

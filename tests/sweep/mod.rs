@@ -11,10 +11,13 @@
 //!
 //! `inside` is a daemon in this process, `outside` the real one.
 
+mod at_work;
 mod every_point;
 mod faults;
+mod full_disk;
 mod inside;
 mod life;
+mod mortal;
 mod outcome;
 mod outside;
 mod places;

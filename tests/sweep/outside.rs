@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::sync::watch;
 
-use super::life::{DIED_EARLY, Dead, Ended, Passed, key};
+use super::mortal::{DIED_EARLY, Dead, Ended, Passed, key};
 use super::scenario::Wish;
 use super::scene::Scene;
 use crate::support::PATIENCE;

@@ -9,8 +9,8 @@ use agent_loop::core::run::State;
 use agent_loop::store;
 use tokio::process::Command;
 
-use super::faults::{WAITING, at_work_by, ends_well, state, until, waiting};
-use super::life::Dead;
+use super::at_work::{WAITING, at_work_by, ends_well, state, until, waiting};
+use super::mortal::Dead;
 use super::outcome;
 use super::outside::Outside;
 use super::scenario::{Scenario, Wish};

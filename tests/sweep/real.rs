@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use agent_loop::crash::{CrashPoint, Death, Place};
 
 use super::every_point::wrong;
-use super::life::{Where, play};
+use super::life::play;
+use super::mortal::Where;
 use super::outcome::Outcome;
 use super::scenario::{self, Scenario};
 use super::scene::Scene;

@@ -13,7 +13,7 @@ use agent_loop::effect::keeper::{self, Found};
 use agent_loop::store;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::life::{Dead, Ended};
+use super::mortal::{Dead, Ended};
 use super::outcome;
 use super::outside::Outside;
 use super::scenario::{PLAIN, Scenario, Wish};

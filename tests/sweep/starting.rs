@@ -6,8 +6,8 @@ use std::process::Output;
 
 use agent_loop::store::{self, StoredRun};
 
-use super::faults::{WAITING, at_work_by, ends_well, until, waiting};
-use super::life::Dead;
+use super::at_work::{WAITING, at_work_by, ends_well, until, waiting};
+use super::mortal::Dead;
 use super::outside::Outside;
 use super::scenario::{PLAIN, Scenario};
 use super::scene::Scene;

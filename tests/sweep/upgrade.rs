@@ -7,8 +7,8 @@ use agent_loop::core::run::State;
 use agent_loop::effect::keeper;
 use tokio::process::Command;
 
-use super::faults::{WAITING, at_work_by, ends_well, state, waiting};
-use super::life::Dead;
+use super::at_work::{WAITING, at_work_by, ends_well, state, waiting};
+use super::mortal::Dead;
 use super::outside::Outside;
 use super::scene::Scene;
 
