@@ -6,7 +6,7 @@ use hyper::Method;
 
 use super::http::Stream;
 use super::server::{Server, run_id};
-use crate::support::not_tried;
+use crate::support::{RESUME, not_tried};
 
 /// Clients that listen at the same time.
 const CROWD: usize = 1000;
@@ -55,11 +55,7 @@ async fn a_thousand_who_listen_hear_every_event_once_and_in_order() {
     let one = run_id(&first);
     for _ in 0..10 {
         let _ = server.house.operate(&one, Event::Pause).await;
-        let resume = Event::Resume {
-            accept: false,
-            note: None,
-        };
-        let _ = server.house.operate(&one, resume).await;
+        let _ = server.house.operate(&one, RESUME).await;
         server.post(&format!("/runs/{second}/pause")).await.ok();
         server.post(&format!("/runs/{second}/resume")).await.ok();
     }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::http::{Stream, data};
 use super::server::{Server, run_id};
+use crate::support::RESUME;
 
 /// Makes at least so many events, by pausing and resuming a run of its own.
 async fn noise(server: &Server, name: &str, events: usize) -> String {
@@ -13,11 +14,7 @@ async fn noise(server: &Server, name: &str, events: usize) -> String {
     let run = run_id(&id);
     for _ in 0..events.div_ceil(4) {
         let _ = server.house.operate(&run, Event::Pause).await;
-        let resume = Event::Resume {
-            accept: false,
-            note: None,
-        };
-        let _ = server.house.operate(&run, resume).await;
+        let _ = server.house.operate(&run, RESUME).await;
     }
     id
 }

@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::server::{Server, run_id};
-use crate::support::agents::make_executable;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_found_by_its_id_a_part_of_it_and_its_name() {
@@ -32,8 +31,7 @@ async fn a_run_that_a_model_has_named_is_told_and_found_by_that_name() {
     let said =
         json!({ "type": "result", "subtype": "success", "is_error": false, "result": "made-up" });
     let script = format!("#!/bin/sh\necho '{said}'\n");
-    let program = server.repo.beside("claude.sh", &script);
-    make_executable(&program);
+    let program = server.repo.program("claude.sh", &script);
     let mut body = server.body();
     body["name_source"] = json!("haiku");
     body["config_override"] = json!({ "agents": { "claude": { "command": program } } });

@@ -12,7 +12,6 @@ use rustix::thread::{UnshareFlags, unshare_unsafe};
 use serde_json::{Value, json};
 
 use super::server::Server;
-use crate::support::agents::make_executable;
 use crate::support::eventually;
 
 /// Asks by all ways, and says for each how it ended. In the end the file `said` is there.
@@ -76,12 +75,9 @@ impl Scene {
         let set: String = values
             .map(|(name, value)| format!("{name}='{value}'\n"))
             .concat();
-        let program = self
-            .server
+        self.server
             .repo
-            .beside("ask.sh", &format!("#!/bin/sh\n{set}{ASK}"));
-        make_executable(&program);
-        program
+            .program("ask.sh", &format!("#!/bin/sh\n{set}{ASK}"))
     }
 
     async fn run(&self, settings: Value) -> RunId {

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use agent_loop::cli::client::call::Call;
+use agent_loop::cli::client::endpoint::Endpoint;
 use agent_loop::cli::client::follow::{Follow, Next};
-use agent_loop::cli::client::request::{Client, Endpoint};
+use agent_loop::cli::client::request::Client;
 use agent_loop::cli::client::token::TokenSource;
 use serde_json::json;
 use tempfile::TempDir;

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::commands::answering;
-use super::fake::{Fake, RUN, reply, run};
+use super::fake::{Fake, reply, run};
 use super::loopctl::User;
 
 #[tokio::test(flavor = "multi_thread")]

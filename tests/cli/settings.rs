@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::fake::{Fake, reply};
 use super::loopctl::User;
-use crate::support::agents::make_executable;
+use crate::support::executable;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn init_writes_a_file_that_is_understood_and_never_touches_one_that_is_there() {
@@ -98,9 +98,8 @@ async fn what_is_wrong_in_a_config_file_is_said_before_the_daemon_is_asked() {
 async fn doctor_reads_the_configuration() {
     let user = User::new();
     // A command of one's own might do anything: it is not asked for its version.
-    user.file("tool", "#!/bin/sh\ntouch \"$HOME/asked\"\n");
     let tool = user.home.path().join("tool");
-    make_executable(&tool);
+    executable(&tool, "#!/bin/sh\ntouch \"$HOME/asked\"\n");
     let defined = format!(
         "[agents.mine]\ndriver = \"exec\"\ncommand = \"{}\"\n",
         tool.display()
@@ -166,8 +165,8 @@ async fn doctor_names_a_git_that_is_too_old() {
         ("2.38.0", 0, "git version 2.38.0"),
         ("3.0", 0, "git version 3.0"),
     ] {
-        user.file("git", format!("#!/bin/sh\necho git version {version}\n"));
-        make_executable(&user.home.path().join("git"));
+        let script = format!("#!/bin/sh\necho git version {version}\n");
+        executable(&user.home.path().join("git"), &script);
         let mut doctor = user.command(&["doctor", "--addr", "unix:/none.sock"]);
         let output = doctor.env("PATH", &path).output().await;
         let ended = super::loopctl::Ended::from(output.expect("loopctl starts"));

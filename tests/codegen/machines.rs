@@ -5,7 +5,7 @@ use agent_loop::core::machine::KINDS_CHECK;
 use rusqlite::{Connection, params};
 
 /// What a test needs to know of a machine.
-struct Machine {
+pub(super) struct Machine {
     pub(super) name: &'static str,
     pub(super) sql: &'static str,
     /// State, kind, needed facts; the initial state is the first.

@@ -3,7 +3,7 @@
 
 use std::{fs, os::unix::fs::symlink, path::PathBuf};
 
-use agent_loop::effect::git::{Executed, GitErrorKind, Intent, head};
+use agent_loop::effect::git::{Executed, GitErrorKind, Intent};
 
 use super::Lab;
 use super::deadly::{Scene, cut};

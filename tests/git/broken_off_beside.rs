@@ -9,7 +9,7 @@ use std::{
 
 use agent_loop::effect::git::{CatchUp, CatchUpWant, Executed, catch_up, head};
 
-use super::deadly::{Scene, work};
+use super::deadly::Scene;
 
 #[tokio::test]
 async fn a_mode_that_a_person_has_set_since_is_theirs() {

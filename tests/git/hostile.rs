@@ -29,29 +29,11 @@ async fn everything(lab: &Lab, repo: &Repo, worktree: &Worktree) {
     let _ = commit_leftovers(repo, worktree, "x", &[], &[]).await;
     let _ = commit_file(repo, worktree, Path::new("f"), b"plan\n", "x").await;
     fs::write(lab.repo().join("theirs"), "t\n").unwrap();
-    lab.sh(
-        &lab.repo(),
-        &[
-            "-c",
-            "core.fsmonitor=false",
-            "-c",
-            "core.hooksPath=/dev/null",
-            "add",
-            "theirs",
-        ],
-    );
-    lab.sh(
-        &lab.repo(),
-        &[
-            "-c",
-            "core.fsmonitor=false",
-            "-c",
-            "core.hooksPath=/dev/null",
-            "commit",
-            "-qm",
-            "t",
-        ],
-    );
+    let unarmed = "-c core.fsmonitor=false -c core.hooksPath=/dev/null";
+    for words in ["add theirs", "commit -qm t"] {
+        let command = format!("{unarmed} {words}");
+        lab.sh(&lab.repo(), &command.split(' ').collect::<Vec<_>>());
+    }
     let _ = fs::remove_file(lab.at("canary"));
     let from = head(repo, worktree).await.unwrap().commit;
     let _ = catch_up(

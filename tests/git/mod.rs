@@ -48,6 +48,7 @@ use agent_loop::effect::git::{
 use tempfile::TempDir;
 
 use crate::support::PATIENCE;
+pub use crate::support::executable;
 
 /// A directory of its own, with `repo` in it: one commit on `main`, holding `f` and `.gitignore` (`*.log`).
 pub struct Lab {
@@ -181,6 +182,12 @@ impl Lab {
         (self.git.clone().dying(crash.clone()), crash)
     }
 
+    /// Takes a worktree out of the repository; its branch stays.
+    pub fn drop_worktree(&self, worktree: &Worktree) {
+        let path = worktree.path.to_str().unwrap();
+        self.sh(&self.repo(), &["worktree", "remove", "-f", "-f", path]);
+    }
+
     pub fn has(&self, name: &str) -> bool {
         self.git(&self.repo(), &["rev-parse", "-q", "--verify", name])
             .0
@@ -208,20 +215,6 @@ impl Lab {
         }
         files
     }
-}
-
-/// Writes a script; by a child, because what this process has open for writing, no other thread of it can execute.
-pub fn executable(path: &Path, body: &str) {
-    let make = "printf %s \"$1\" > \"$0\" && chmod +x \"$0\"";
-    assert!(
-        Command::new("sh")
-            .args(["-c", make])
-            .arg(path)
-            .arg(body)
-            .status()
-            .unwrap()
-            .success()
-    );
 }
 
 /// A git at `dir/mortal` that is killed at every call whose arguments hold the words in the file `dir/dies-at`; without that

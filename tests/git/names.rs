@@ -71,16 +71,7 @@ async fn a_place_that_is_the_same_for_every_name_gets_a_number_when_it_is_taken(
 #[tokio::test]
 async fn a_foreign_directory_that_came_after_the_claim_is_passed_by() {
     let (lab, repo, first) = with_worktree().await;
-    lab.sh(
-        &lab.repo(),
-        &[
-            "worktree",
-            "remove",
-            "-f",
-            "-f",
-            first.path.to_str().unwrap(),
-        ],
-    );
+    lab.drop_worktree(&first);
     fs::create_dir(&first.path).unwrap();
     let again = prepared(&repo, &want("r1")).await;
     assert_eq!(again.run_branch, first.run_branch);

@@ -3,7 +3,7 @@
 use std::fs;
 
 use agent_loop::crash::{Crash, CrashPoint, Death, Place};
-use agent_loop::effect::git::{GitErrorKind, Repo, Want, Worktree, head, prepare_worktree, show};
+use agent_loop::effect::git::{GitErrorKind, Repo, Want, Worktree, head, prepare_worktree};
 
 use super::{Lab, held, ready, want, with_worktree};
 
@@ -88,29 +88,11 @@ async fn locks_that_a_killed_git_left_while_it_claimed_the_branch_hold_nobody_up
 async fn a_crash_after_the_branch_was_claimed_leaves_no_stray_branch() {
     let (lab, repo, first) = with_worktree().await;
     // As a crash between the claim and `worktree add` leaves it: branch and mark, no worktree.
-    lab.sh(
-        &lab.repo(),
-        &[
-            "worktree",
-            "remove",
-            "-f",
-            "-f",
-            first.path.to_str().unwrap(),
-        ],
-    );
+    lab.drop_worktree(&first);
     assert!(lab.has("refs/loopd/runs/r1/0/run/spec"));
     assert_eq!(prepared(&repo, &want("r1")).await, first);
     // And between the mark and the branch.
-    lab.sh(
-        &lab.repo(),
-        &[
-            "worktree",
-            "remove",
-            "-f",
-            "-f",
-            first.path.to_str().unwrap(),
-        ],
-    );
+    lab.drop_worktree(&first);
     lab.sh(&lab.repo(), &["branch", "-q", "-D", "run/spec"]);
     assert_eq!(prepared(&repo, &want("r1")).await, first);
 }
@@ -249,16 +231,7 @@ async fn a_switched_branch_a_detached_head_and_a_foreign_directory_are_held_for_
     assert!(held(prepare_worktree(&repo, &known).await.unwrap()).contains(".git does not lead"));
     assert!(first.path.join("mine").exists());
     fs::remove_dir_all(&first.path).unwrap();
-    lab.sh(
-        &lab.repo(),
-        &[
-            "worktree",
-            "remove",
-            "-f",
-            "-f",
-            first.path.to_str().unwrap(),
-        ],
-    );
+    lab.drop_worktree(&first);
     lab.sh(&lab.repo(), &["branch", "-q", "-D", "run/spec"]);
     assert!(
         held(prepare_worktree(&repo, &known).await.unwrap())

@@ -9,7 +9,7 @@ use std::{
 use agent_loop::effect::git::{Want, prepare_worktree, show};
 
 use super::prepare::prepared;
-use super::{Lab, held, want};
+use super::{Lab, want};
 
 #[tokio::test]
 async fn a_snapshot_becomes_the_first_commit_and_changes_nothing_else() {

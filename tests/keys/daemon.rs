@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::loopd::Loopd;
-use crate::support::{Disk, Repository, Turnstile, agents, eventually, processes_of};
+use crate::support::{Disk, Repository, Turnstile, eventually, processes_of};
 
 const PLAN: &str = "# Plan\n\n- [ ] first thing\n";
 /// An agent that does its work.
@@ -225,11 +225,10 @@ async fn an_agent_that_names_a_time_means_that_of_the_machine() {
     // Half an hour apart from UTC and every whole hour of it.
     let zone = [("TZ", "XYZ-5:30")];
     let loopd = Loopd::with_environment(&repo, "daemon", "", &zone).await;
-    let agent = repo.beside(
+    let agent = repo.program(
         "agent.sh",
         "#!/bin/sh\necho 'error: You have hit your limit. Try again at 3:00 PM.' >&2\nexit 1\n",
     );
-    agents::make_executable(&agent);
     let config = format!(
         "agent = \"mine\"\n[agents.mine]\ncommand = {:?}\n",
         agent.display().to_string()

@@ -7,7 +7,7 @@ use agent_loop::core::run::State;
 use serde_json::json;
 
 use super::ONE_TASK;
-use crate::support::{House, Options, Repository, agents, is_alive, processes_of};
+use crate::support::{House, Options, Repository, is_alive, processes_of};
 
 #[tokio::test]
 async fn every_step_notes_its_own_agent_also_after_the_fallback_took_over() {
@@ -62,7 +62,7 @@ async fn a_known_agent_is_asked_for_its_version_in_the_environment_that_it_gets(
         ..Options::default()
     };
     let house = House::open(&repo.outside().join("data"), &options).await;
-    let program = repo.beside(
+    let program = repo.program(
         "claude.sh",
         r#"#!/bin/sh
         case "$1" in --version) echo asked >> "$ASKED"; echo "$VERSION (Claude Code)"; exit;; esac
@@ -72,7 +72,6 @@ async fn a_known_agent_is_asked_for_its_version_in_the_environment_that_it_gets(
         echo '{"type":"result","subtype":"success","is_error":false,"result":"<promise>COMPLETE</promise>"}'
         "#,
     );
-    agents::make_executable(&program);
     let asked = repo.outside().join("asked");
     let env = json!({ "VERSION": "9.8.7", "ASKED": asked });
     let settings = json!({
@@ -193,8 +192,7 @@ async fn a_reviewer_is_held_to_the_schema_of_a_verdict_and_goes_on_with_its_own_
     ] {
         let repo = Repository::with_plan(ONE_TASK);
         let house = House::over(&repo).await;
-        let program = repo.beside("agent.sh", HELD_TO_A_SCHEMA);
-        agents::make_executable(&program);
+        let program = repo.program("agent.sh", HELD_TO_A_SCHEMA);
         let settings = json!({
             "agent": agent,
             "agents": { agent: { "command": program } },
@@ -249,7 +247,7 @@ async fn who_goes_to_work_when_asked_for_its_version_is_ended_and_does_no_harm()
     let house = House::over(&repo).await;
     let asked = repo.outside().join("asked");
     // It takes the question for work, which lasts.
-    let program = repo.beside(
+    let program = repo.program(
         "claude.sh",
         &format!(
             r#"#!/bin/sh
@@ -261,7 +259,6 @@ async fn who_goes_to_work_when_asked_for_its_version_is_ended_and_does_no_harm()
             asked.display()
         ),
     );
-    agents::make_executable(&program);
     let settings = json!({
         "reviewer": false,
         "agent": "claude",
@@ -288,11 +285,10 @@ async fn a_command_of_the_users_is_not_asked_for_its_version() {
     let house = House::over(&repo).await;
     // Wherever it would be asked.
     let called = repo.outside().join("called");
-    let program = repo.beside(
+    let program = repo.program(
         "mine.sh",
         &format!("#!/bin/sh\necho \"called $*\" >> '{}'\nsed -i 's/\\[ \\]/[x]/' specs/planning/thing-plan.md\ngit commit -qam 'Do it'\necho '<promise>COMPLETE</promise>'\n", called.display()),
     );
-    agents::make_executable(&program);
     let settings = json!({
         "reviewer": false,
         "agent": "mine",

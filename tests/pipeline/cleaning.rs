@@ -7,9 +7,8 @@ use agent_loop::daemon::CleanError;
 use serde_json::json;
 
 use super::ONE_TASK;
-use super::collecting::collect;
-use super::operator::{RETRY, moved};
-use crate::support::{House, Repository, Turnstile};
+use super::operator::moved;
+use crate::support::{House, RETRY, Repository, Turnstile};
 
 /// A run that commits something, and fails.
 pub const COMMITS_AND_FAILS: &str = "then = \"default\"\n[[turn]]\nsteps = [{ tick = \"next\" }, { commit = \"Half of it\" }, \"auth\"]\n";
@@ -20,11 +19,6 @@ pub async fn failed(house: &House, repo: &Repository, script: &str) -> RunId {
     house.failed(&id, "agent_auth").await;
     house.settled(&id).await;
     id
-}
-
-/// The path of the run's present worktree.
-pub(super) async fn path_of(house: &House, id: &RunId) -> String {
-    house.run(id).await.facts.worktree.expect("a worktree").path
 }
 
 /// Why the worktree stays.
@@ -59,7 +53,7 @@ async fn a_worktree_in_which_nothing_is_lost_goes_its_branch_stays_and_a_retry_m
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
     let id = failed(&house, &repo, COMMITS_AND_FAILS).await;
-    let path = path_of(&house, &id).await;
+    let path = house.worktree(&id).await.path;
     assert_eq!(listed(&house).await, [(path.clone(), None)]);
     let tip = repo.git(&["rev-parse", "run/thing"]);
     for _ in 0..2 {
@@ -86,7 +80,7 @@ async fn work_that_no_commit_has_keeps_its_worktree_and_is_named() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
     let id = failed(&house, &repo, COMMITS_AND_FAILS).await;
-    let path = path_of(&house, &id).await;
+    let path = house.worktree(&id).await.path;
     std::fs::write(Path::new(&path).join("notes"), "mine\n").expect("a file");
     let why = kept(&house, &path).await;
     assert!(why.contains("files that no commit has: notes"), "{why}");
@@ -112,13 +106,10 @@ async fn a_run_that_has_not_ended_keeps_its_worktree() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
     let mut stile = Turnstile::new(repo.outside(), "agent");
-    let script = format!(
-        "then = \"default\"\n[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n",
-        stile.sh()
-    );
+    let script = stile.first_turn();
     let id = house.create(&repo, Some(&script), json!({})).await;
     stile.somebody().await;
-    let path = path_of(&house, &id).await;
+    let path = house.worktree(&id).await.path;
     let words = "a run that has not ended keeps its worktrees";
     let why = kept(&house, &path).await;
     assert!(
@@ -148,7 +139,7 @@ async fn a_step_that_is_not_known_to_be_gone_keeps_its_worktree() {
     let settings = json!({ "stop_grace_sec": 60 });
     let id = house.create(&repo, Some(&script), settings).await;
     stile.somebody().await;
-    let path = path_of(&house, &id).await;
+    let path = house.worktree(&id).await.path;
     moved(&house, &id, Event::Cancel, State::Canceled).await;
     let words = "a step of the run is not known to be gone";
     assert!(kept(&house, &path).await.contains(words));
@@ -167,7 +158,7 @@ async fn only_what_loopd_made_is_removed_by_whatever_path_it_is_named() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
     let id = failed(&house, &repo, COMMITS_AND_FAILS).await;
-    let path = path_of(&house, &id).await;
+    let path = house.worktree(&id).await.path;
     let mine = repo.root.with_file_name("mine");
     let mine = mine.to_str().expect("UTF-8");
     repo.git(&["worktree", "add", "--quiet", mine]);

@@ -11,8 +11,8 @@ use serde_json::json;
 
 use super::ONE_TASK;
 use super::cleaning::{COMMITS_AND_FAILS, failed};
-use super::operator::{RETRY, moved};
-use crate::support::{House, Options, PATIENCE, Repository, Turnstile};
+use super::operator::moved;
+use crate::support::{House, Options, PATIENCE, RETRY, Repository, Turnstile};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -58,11 +58,6 @@ pub(super) async fn completed(house: &House, repo: &Repository, strategy: &str) 
     id
 }
 
-pub(super) fn has(repo: &Repository, name: &str) -> bool {
-    repo.try_git(&["rev-parse", "--quiet", "--verify", name])
-        .is_ok()
-}
-
 #[tokio::test]
 async fn nothing_goes_before_its_time_and_with_0_nothing_ever() {
     let repo = Repository::with_plan(ONE_TASK);
@@ -72,7 +67,7 @@ async fn nothing_goes_before_its_time_and_with_0_nothing_ever() {
     nothing_is_due(&house.cleaner).await;
     nothing_is_due(&later(&house, 41)).await;
     nothing_is_due(&later(&house, 0)).await;
-    assert!(has(&repo, "run/thing") && house.dir(&id).is_dir());
+    assert!(repo.has("run/thing") && house.dir(&id).is_dir());
     assert_eq!(house.run(&id).await.rev, rev);
     assert_eq!(
         later(&house, 39)
@@ -103,7 +98,7 @@ async fn a_squashed_run_leaves_its_target_a_rescue_ref_and_the_users_copies() {
     );
     assert_eq!(would.kept, [""; 0]);
     assert_eq!(house.run(&id).await, before, "a dry run changes nothing");
-    assert!(has(&repo, "run/thing") && house.dir(&id).is_dir());
+    assert!(repo.has("run/thing") && house.dir(&id).is_dir());
 
     let gone = collect(&house, false).await;
     let rescue = format!("refs/loopd/rescue/{id}");
@@ -112,7 +107,7 @@ async fn a_squashed_run_leaves_its_target_a_rescue_ref_and_the_users_copies() {
         [("run/thing".to_owned(), Some(rescue.clone()))]
     );
     assert!(gone.files && gone.kept.is_empty() && !house.dir(&id).exists());
-    assert!(!has(&repo, "run/thing"));
+    assert!(!repo.has("run/thing"));
     assert_eq!(repo.git(&["rev-parse", &rescue]), tip);
     assert_eq!(repo.git(&["rev-parse", "agent/thing"]), target);
     let copies = repo.root.join(format!("logs/loop/run-{id}"));
@@ -166,7 +161,7 @@ async fn the_runs_of_one_repository_take_nothing_of_each_other() {
     let gone = of(&first).expect("the first run");
     assert_eq!((gone.worktrees.len(), gone.files), (1, true));
     assert_eq!(gone.kept, [""; 0]);
-    assert!(notes.is_file() && has(&repo, "run/thing-2"));
+    assert!(notes.is_file() && repo.has("run/thing-2"));
     std::fs::remove_file(&notes).expect("removed");
     assert!(collect(&house, false).await.files);
     house.check().await;
@@ -190,7 +185,7 @@ async fn a_step_that_is_not_known_to_be_gone_keeps_everything_of_its_run() {
         assert!(it.worktrees.is_empty() && it.branches.is_empty() && !it.files);
         assert_eq!(it.kept, ["a step of the run is not known to be gone"]);
     }
-    assert!(has(&repo, "run/thing") && house.dir(&id).is_dir());
+    assert!(repo.has("run/thing") && house.dir(&id).is_dir());
     stile.open();
     house.settled(&id).await;
     assert!(collect(&house, false).await.files);
@@ -266,13 +261,7 @@ async fn a_failed_run_goes_with_its_worktree_and_a_retry_goes_on_from_where_it_s
     let house = House::over(&repo).await;
     let id = failed(&house, &repo, COMMITS_AND_FAILS).await;
     let tip = repo.git(&["rev-parse", "run/thing"]);
-    let path = house
-        .run(&id)
-        .await
-        .facts
-        .worktree
-        .expect("a worktree")
-        .path;
+    let path = house.worktree(&id).await.path;
     let gone = collect(&house, false).await;
     assert_eq!((&gone.worktrees, gone.files), (&vec![path.clone()], true));
     assert_eq!(
@@ -280,7 +269,7 @@ async fn a_failed_run_goes_with_its_worktree_and_a_retry_goes_on_from_where_it_s
         [json!({ "path": path })]
     );
     assert!(!Path::new(&path).exists() && !house.dir(&id).exists());
-    assert!(!has(&repo, "run/thing"));
+    assert!(!repo.has("run/thing"));
     moved(&house, &id, RETRY, State::Queued).await;
     house.wait(&id, |run| run.state != State::Failed).await;
     house.rests(&id, State::Completed).await;

@@ -60,10 +60,7 @@ async fn without_a_merge_the_run_branch_is_the_result() {
         house.path(&id).await,
         "queued running verifying watchdog completed"
     );
-    assert!(
-        repo.try_git(&["rev-parse", "--verify", "agent/thing"])
-            .is_err()
-    );
+    assert!(!repo.has("agent/thing"));
     let branch = &run.facts.worktree.expect("a worktree").run_branch;
     assert_eq!(repo.at(branch, PLAN), "# Plan\n\n- [R] first thing");
     assert_eq!(house.told(&id, "RUN_COMPLETED").await[0]["mode"], "none");

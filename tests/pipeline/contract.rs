@@ -130,7 +130,7 @@ async fn every_end_of_a_run_can_be_read_by_who_knows_only_what_is_promised() {
     let crash = "[[turn]]\nsteps = [{ exit = 7 }]\n[[turn]]\nsteps = [{ exit = 9 }]\n";
     let auth = "[[turn]]\nsteps = [\"auth\"]\n";
     let mut stile = Turnstile::new(repo.outside(), "agent");
-    let waits = format!("[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n", stile.sh());
+    let waits = stile.turn();
     let work = json!({ "verify_cmds": ["printf 'a\\nb'", "echo c"], "model": "large" });
     for (script, settings, state, reason, code) in [
         (None, work, State::Completed, "complete_plan", json!(0)),

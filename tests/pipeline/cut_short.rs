@@ -7,19 +7,17 @@ use std::time::{Duration, Instant};
 
 use agent_loop::core::run::{Event, RunId, State};
 use agent_loop::core::time::Time;
-use agent_loop::crash::{Crash, CrashPoint, Death, Place};
+use agent_loop::crash::Place;
 use agent_loop::daemon::{self, Cleaner};
 use agent_loop::effect::git::Git;
-use agent_loop::store::{self, Answer, Apply};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::ONE_TASK;
 use super::cleaning::{COMMITS_AND_FAILS, failed};
-use super::collecting::{completed, has, later};
-use super::operator::{RETRY, moved};
-use crate::support::agents::make_executable;
-use crate::support::{House, Options, PATIENCE, Repository, Turnstile};
+use super::collecting::{completed, later};
+use super::operator::moved;
+use crate::support::{House, PATIENCE, RETRY, Repository, Turnstile, stored_by_the_dead};
 
 /// Both are stored by a daemon in its last moment: what was to be taken, and that the run is tried again.
 async fn overtaken_by_a_retry(wanted: impl Fn(&str) -> Event) {
@@ -31,23 +29,14 @@ async fn overtaken_by_a_retry(wanted: impl Fn(&str) -> Event) {
     let id = house.create(&repo, Some(COMMITS_AND_FAILS), settings).await;
     house.failed(&id, "agent_auth").await;
     house.settled(&id).await;
-    let path = house.run(&id).await.facts.worktree.expect("made").path;
+    let path = house.worktree(&id).await.path;
     let (built, steps) = (
         Path::new(&path).join("built"),
         house.dir(&id).join("steps/1"),
     );
     std::fs::write(&built, "").expect("a file");
     house.die().await;
-    let data = repo.outside().join("data");
-    let (writer, _) = store::open(&data, store::Options::default()).expect("a store");
-    for event in [wanted(&path), RETRY] {
-        let applied = writer
-            .apply(Apply::new(id.clone(), event, daemon::now()))
-            .await;
-        let applied = applied.expect("stored");
-        assert!(matches!(applied.answer, Answer::Moved(_)), "{applied:?}");
-    }
-    writer.close().await;
+    stored_by_the_dead(&repo, &id, [wanted(&path), RETRY]).await;
     let house = House::over(&repo).await;
     house.wait(&id, |run| run.state != State::Queued).await;
     house.rests(&id, State::Completed).await;
@@ -96,7 +85,7 @@ async fn the_daemon_cleans_up_by_itself_and_a_clean_up_that_was_cut_off_is_finis
 /// is there.
 async fn held_up(house: &House, repo: &Repository, stile: &Turnstile) -> (Cleaner, PathBuf) {
     let held = repo.outside().join("held");
-    let script = repo.beside(
+    let script = repo.program(
         "held-git",
         &format!(
             "#!/bin/sh\nif rm '{}' 2>/dev/null; then {}; fi\nexec git \"$@\"\n",
@@ -104,7 +93,6 @@ async fn held_up(house: &House, repo: &Repository, stile: &Turnstile) -> (Cleane
             stile.sh()
         ),
     );
-    make_executable(&script);
     let mut cleaner = later(house, 30);
     let git = Git::with(&script, PATIENCE, PATIENCE).await;
     cleaner.git = git.expect("git");
@@ -190,24 +178,14 @@ async fn dies_cleaning_up(repo: &Repository, place: Place, name: &str) -> (RunId
     let id = failed(&house, repo, COMMITS_AND_FAILS).await;
     let tip = repo.git(&["rev-parse", "run/thing"]);
     house.die().await;
-    let crash = Crash::at(CrashPoint {
-        place,
-        name: Some(name.to_owned()),
-        nth: 1,
-        death: Death::Quit,
-    });
-    let options = Options {
-        crash: crash.clone(),
-        ..Options::default()
-    };
-    let house = House::open(&repo.outside().join("data"), &options).await;
+    let (house, crash) = House::dying(repo, place, name).await;
     let cleaner = later(&house, 30);
     tokio::select! {
         it = cleaner.collect(false) => panic!("it did not die: {it:?}"),
         () = crash.died() => {}
     }
     house.die().await;
-    assert!(!has(repo, "run/thing"), "{place:?} {name}");
+    assert!(!repo.has("run/thing"), "{place:?} {name}");
     (id, tip)
 }
 
@@ -250,12 +228,7 @@ async fn a_run_that_is_tried_again_before_its_clean_up_was_told_of_goes_on_from_
     let repo = Repository::with_plan(ONE_TASK);
     let (id, tip) = dies_cleaning_up(&repo, Place::Acted, "collect_run").await;
     // Stored by the daemon in its last moment, while the clean-up was under way.
-    let data = repo.outside().join("data");
-    let (writer, _) = store::open(&data, store::Options::default()).expect("a store");
-    let retry = Apply::new(id.clone(), RETRY, daemon::now());
-    let applied = writer.apply(retry).await.expect("stored");
-    assert!(matches!(applied.answer, Answer::Moved(_)), "{applied:?}");
-    writer.close().await;
+    stored_by_the_dead(&repo, &id, [RETRY]).await;
     let house = House::over(&repo).await;
     house.wait(&id, |run| run.state != State::Queued).await;
     house.rests(&id, State::Completed).await;
@@ -268,25 +241,13 @@ async fn a_run_that_was_tried_again_before_its_end_was_written_down_has_one_end(
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
     let mut stile = Turnstile::new(repo.outside(), "agent");
-    let script = format!(
-        "then = \"default\"\n[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n",
-        stile.sh()
-    );
+    let script = stile.first_turn();
     let id = house.create(&repo, Some(&script), json!({})).await;
     stile.somebody().await;
     let _ = house.operate(&id, Event::Pause).await;
     house.settled(&id).await;
     house.die().await;
-    let data = repo.outside().join("data");
-    let (writer, _) = store::open(&data, store::Options::default()).expect("a store");
-    for event in [Event::Cancel, RETRY] {
-        let applied = writer
-            .apply(Apply::new(id.clone(), event, daemon::now()))
-            .await;
-        let applied = applied.expect("stored");
-        assert!(matches!(applied.answer, Answer::Moved(_)), "{applied:?}");
-    }
-    writer.close().await;
+    stored_by_the_dead(&repo, &id, [Event::Cancel, RETRY]).await;
     let house = House::over(&repo).await;
     house.rests(&id, State::Completed).await;
     house.settled(&id).await;

@@ -171,13 +171,7 @@ async fn a_workspace_leads_its_worktrees_nowhere_by_a_link_and_its_user_may() {
     let own = json!({ "worktree_path_template": template, "worktree_cleanup": false });
     let id = house.create(&repo, None, own).await;
     house.rest(&id).await;
-    let made = house
-        .run(&id)
-        .await
-        .facts
-        .worktree
-        .expect("a worktree")
-        .path;
+    let made = house.worktree(&id).await.path;
     let away = away.path().canonicalize().expect("a real path");
     assert!(std::path::Path::new(&made).starts_with(away), "{made}");
 }

@@ -13,8 +13,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::ONE_TASK;
-use super::operator::RESUME;
-use crate::support::{House, Options, PATIENCE, Repository, Turnstile, eventually};
+use crate::support::{House, Options, PATIENCE, RESUME, Repository, Turnstile, eventually};
 
 #[tokio::test]
 async fn a_wait_that_is_over_is_not_starved_by_an_inbox_that_is_never_empty() {
@@ -229,20 +228,9 @@ fn tampering(data: &std::path::Path) -> rusqlite::Connection {
 async fn what_is_to_be_performed_waits_until_its_run_can_be_read() {
     let repo = Repository::with_plan(ONE_TASK);
     let data = repo.outside().join("data");
-    let crash = Crash::at(CrashPoint {
-        place: Place::Begun,
-        name: Some("prepare_worktree".to_owned()),
-        nth: 1,
-        death: Death::Quit,
-    });
-    let options = Options {
-        crash: crash.clone(),
-        ..Options::default()
-    };
-    let house = House::open(&data, &options).await;
+    let (house, crash) = House::dying(&repo, Place::Begun, "prepare_worktree").await;
     let id = house.create(&repo, None, json!({})).await;
-    crash.died().await;
-    house.die().await;
+    house.dies_of(crash).await;
     let raw = tampering(&data);
     let select = "SELECT facts FROM runs";
     let facts: String = raw.query_row(select, [], |row| row.get(0)).expect("facts");

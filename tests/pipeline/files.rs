@@ -224,7 +224,7 @@ async fn a_canceled_run_has_its_files_even_if_it_never_began() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
     let mut stile = Turnstile::new(repo.outside(), "agent");
-    let script = format!("[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n", stile.sh());
+    let script = stile.turn();
     let first = house.create(&repo, Some(&script), json!({})).await;
     stile.somebody().await;
     let second = house.create(&repo, None, json!({})).await;

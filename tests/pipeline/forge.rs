@@ -2,14 +2,13 @@
 //! request there is tried in `pull_request` and `pull_request_refused`.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use agent_loop::core::handover::Event;
-use agent_loop::core::run::{self, RunId, State};
+use agent_loop::core::run::{RunId, State};
 use serde_json::json;
 
 use super::ONE_TASK;
-use crate::support::{House, Options, Repository};
+use crate::support::{House, Options, Repository, executable};
 
 /// Answers as `gh` and `glab` do, notes what it was asked, and remembers the request that it has made.
 pub(super) const FORGE: &str = r#"#!/bin/sh
@@ -48,7 +47,7 @@ impl Yard {
         let bin = repo.outside().join("bin");
         std::fs::create_dir(&bin).expect("a directory");
         for forge in forges {
-            program(&bin.join(forge), FORGE);
+            executable(&bin.join(forge), FORGE);
         }
         let options = Options {
             environment: vec![
@@ -100,17 +99,6 @@ impl Yard {
         let snag = it.facts.snag.expect("a snag");
         (snag.code, snag.message, snag.hint.unwrap_or_default())
     }
-}
-
-/// Written by a process of its own: no other test's child holds it open when it is run.
-pub(super) fn program(path: &Path, text: &str) {
-    let make = "printf %s \"$1\" > \"$0\" && chmod +x \"$0\"";
-    let made = Command::new("sh")
-        .args(["-c", make])
-        .arg(path)
-        .arg(text)
-        .status();
-    assert!(made.expect("sh runs").success());
 }
 
 /// The scripts of the test before everything else, and no `glab` of this machine's.

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use agent_loop::core::handover;
 use agent_loop::core::run::{Effect, RunId, State, Trouble, TroubleKind};
-use agent_loop::effect::keeper::{self, Found};
 use agent_loop::effect::{
     HandoverOrder, Notice, Order, give_up, hand_over, notices_dir, notify, perform,
 };
@@ -17,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ONE_TASK;
 use super::postmortem::{ask, ended, explains};
-use crate::support::{House, Options, Repository, Turnstile, eventually};
+use crate::support::{House, Options, Repository, Turnstile, eventually, keeper_in};
 
 /// So many steps are at work at a time, so that each end of a daemon meets performers at many places.
 const CROWD: u32 = 6;
@@ -183,12 +182,7 @@ async fn a_notice_that_breaks_off_with_its_daemon_is_left_to_the_next_one() {
 
 /// Who keeps the run's step.
 async fn keeper_of(house: &House, id: &RunId) -> i32 {
-    let steps = house.steps(id, "implementation").await;
-    let last = steps.last().expect("a step").generation;
-    let dir = house.dir(id).join("steps").join(last.to_string());
-    let Found::Alive(keeper) = keeper::find(&dir).expect("a record") else {
-        panic!("no keeper lives in {}", dir.display());
-    };
+    let keeper = keeper_in(&house.step_dir(id, "implementation").await);
     keeper.record().expect("a keeper").identity.pid
 }
 

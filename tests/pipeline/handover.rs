@@ -7,7 +7,7 @@ use agent_loop::store::HandoverAnswer;
 use serde_json::json;
 
 use super::ONE_TASK;
-use crate::support::{House, Options, Repository};
+use crate::support::{House, Options, RETRY, Repository};
 
 /// Does the task by a file of its own.
 const MAKES: &str = r#"
@@ -50,10 +50,7 @@ async fn a_merge_makes_the_missing_target_with_exactly_the_verified_tree() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
     let id = proved(&repo, &house, None).await;
-    assert!(
-        repo.try_git(&["rev-parse", "--verify", "agent/thing"])
-            .is_err()
-    );
+    assert!(!repo.has("agent/thing"));
     let before = repo.checkout();
     let it = house.handed(&id, Event::Merge).await;
     assert_eq!(it.state, Handover::Merged);
@@ -150,10 +147,7 @@ async fn a_branch_that_is_not_what_was_verified_is_not_merged() {
     repo.commit_on(&branch, "sneaked", "in\n");
     let it = house.handed(&id, Event::Merge).await;
     assert_eq!(it.facts.snag.expect("a snag").code, "branch_moved");
-    assert!(
-        repo.try_git(&["rev-parse", "--verify", "agent/thing"])
-            .is_err()
-    );
+    assert!(!repo.has("agent/thing"));
 }
 
 #[tokio::test]
@@ -161,7 +155,7 @@ async fn a_scrap_saves_what_was_left_removes_the_worktree_and_keeps_the_branch()
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
     let id = canceled(&repo, &house).await;
-    let made = house.run(&id).await.facts.worktree.expect("a worktree");
+    let made = house.worktree(&id).await;
     std::fs::write(std::path::Path::new(&made.path).join("left"), "left\n").expect("written");
     let it = house.handed(&id, Event::Scrap).await;
     assert_eq!(it.state, Handover::Scrapped, "{:?}", it.facts.snag);
@@ -175,10 +169,7 @@ async fn a_scrap_saves_what_was_left_removes_the_worktree_and_keeps_the_branch()
     super::operator::refused(
         &house,
         &id,
-        &[
-            (super::operator::RETRY, scrapped),
-            (run::Event::Reset, scrapped),
-        ],
+        &[(RETRY, scrapped), (run::Event::Reset, scrapped)],
     )
     .await;
     let again = house.hand(&id, Event::Scrap).await;
@@ -194,7 +185,7 @@ async fn a_worktree_that_holds_something_of_its_own_is_not_scrapped() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
     let id = canceled(&repo, &house).await;
-    let made = house.run(&id).await.facts.worktree.expect("a worktree");
+    let made = house.worktree(&id).await;
     let nested = std::path::Path::new(&made.path).join("nested");
     repo.git(&["init", "--quiet", &nested.display().to_string()]);
     let it = house.handed(&id, Event::Scrap).await;
@@ -216,7 +207,7 @@ async fn commits_that_no_branch_has_get_a_rescue_ref_when_their_worktree_goes() 
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
     let id = canceled(&repo, &house).await;
-    let made = house.run(&id).await.facts.worktree.expect("a worktree");
+    let made = house.worktree(&id).await;
     repo.git(&["-C", &made.path, "switch", "--quiet", "--detach"]);
     std::fs::write(std::path::Path::new(&made.path).join("loose"), "loose\n").expect("written");
     repo.git(&["-C", &made.path, "add", "loose"]);
@@ -234,12 +225,12 @@ async fn every_worktree_of_a_run_that_was_reset_is_scrapped_with_it() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
     let id = canceled(&repo, &house).await;
-    let old = house.run(&id).await.facts.worktree.expect("a worktree");
+    let old = house.worktree(&id).await;
     super::operator::moved(&house, &id, run::Event::Reset, State::Queued).await;
     house.wait(&id, |run| run.state != State::Failed).await;
     house.failed(&id, "agent_auth").await;
     house.settled(&id).await;
-    let new = house.run(&id).await.facts.worktree.expect("a worktree");
+    let new = house.worktree(&id).await;
     assert_ne!(old.path, new.path);
     let it = house.handed(&id, Event::Scrap).await;
     assert_eq!(it.state, Handover::Scrapped, "{:?}", it.facts.snag);

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::ONE_TASK;
 use super::handover::{canceled, proved};
-use crate::support::{House, Options, PATIENCE, Repository};
+use crate::support::{House, Options, Repository};
 
 /// A daemon over an ended run that dies at one commit of its handover (the first is what is asked for, the second the
 /// report); the next daemon.
@@ -84,7 +84,7 @@ async fn a_scrap_that_a_dying_daemon_has_begun_is_finished() {
         let repo = Repository::with_plan(ONE_TASK);
         let house = House::over(&repo).await;
         let id = canceled(&repo, &house).await;
-        let made = house.run(&id).await.facts.worktree.expect("a worktree");
+        let made = house.worktree(&id).await;
         let house = dies_at(&repo, house, &id, Event::Scrap, &at).await;
         let it = house.handed_over(&id).await;
         let asked = (at.place, at.nth) != (Place::Before, 1);
@@ -169,32 +169,18 @@ async fn what_the_merge_of_a_daemon_left_that_died_with_its_git_is_taken_back_by
     let armed = mortal(&repo);
     let house = House::over(&repo).await;
     let id = proved_with_more(&repo, &house).await;
-    let at = CrashPoint {
-        place: Place::Called,
-        name: Some("merge".to_owned()),
-        nth: 1,
-        death: Death::Quit,
-    };
     std::fs::write(&armed, "").expect("a file");
     house.die().await;
-    let crash = Crash::at(at);
-    let options = Options {
-        crash: crash.clone(),
-        ..Options::default()
-    };
-    let data = repo.outside().join("data");
-    let house = House::open(&data, &options).await;
+    let (house, crash) = House::dying(&repo, Place::Called, "merge").await;
     let _ = house.hand(&id, Event::Merge).await;
-    let death = tokio::time::timeout(PATIENCE, crash.died()).await;
-    death.expect("the daemon dies");
-    house.die().await;
+    house.dies_of(crash).await;
     assert!(!armed.exists(), "its git was killed");
     assert_ne!(
         repo.checkout().2,
         "",
         "nobody has looked after what it left"
     );
-    let house = House::open(&data, &Options::default()).await;
+    let house = House::over(&repo).await;
     let it = house.handed_over(&id).await;
     assert_eq!(it.state, Handover::Merged, "{:?}", it.facts.snag);
     assert_eq!(repo.checkout().2, "", "the checkout came along");

@@ -88,8 +88,7 @@ async fn a_reviewer_that_always_fails_approves_nothing_whatever_it_says() {
         why.contains("no verdict after 2 tries") && why.contains("exit status 1"),
         "{why}"
     );
-    let run = house.run(&id).await;
-    let branch = run.facts.worktree.expect("a worktree").run_branch;
+    let branch = house.worktree(&id).await.run_branch;
     assert_eq!(
         repo.at(&branch, PLAN),
         "# Plan\n\n- [x] first thing",

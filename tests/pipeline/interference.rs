@@ -23,13 +23,7 @@ async fn held_and_mended(sh: &str, words: &str, mend: impl FnOnce(&Repository, &
     assert!(why.contains(words), "{words}: {why}");
     house.settled(&id).await;
     assert_eq!(repo.checkout(), before);
-    let path = house
-        .run(&id)
-        .await
-        .facts
-        .worktree
-        .expect("a worktree")
-        .path;
+    let path = house.worktree(&id).await.path;
     mend(&repo, &path);
     house.resume(&id).await;
     house.wait(&id, |run| run.state != State::Paused).await;

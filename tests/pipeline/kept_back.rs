@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::ONE_TASK;
 use super::cleaning::{COMMITS_AND_FAILS, failed};
-use super::collecting::{collect, completed, has, later};
+use super::collecting::{collect, completed, later};
 use super::operator::moved;
 use crate::support::{House, Repository, Turnstile, request};
 
@@ -16,13 +16,7 @@ async fn what_would_be_lost_stays_with_the_files_that_explain_it_and_is_told_eac
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
     let id = failed(&house, &repo, COMMITS_AND_FAILS).await;
-    let path = house
-        .run(&id)
-        .await
-        .facts
-        .worktree
-        .expect("a worktree")
-        .path;
+    let path = house.worktree(&id).await.path;
     let notes = Path::new(&path).join("notes");
     std::fs::write(&notes, "mine\n").expect("a file");
     let rev = house.run(&id).await.rev;
@@ -38,7 +32,7 @@ async fn what_would_be_lost_stays_with_the_files_that_explain_it_and_is_told_eac
             assert!(kept.contains(words), "{words}: {kept}");
         }
     }
-    assert!(notes.is_file() && has(&repo, "run/thing") && house.dir(&id).is_dir());
+    assert!(notes.is_file() && repo.has("run/thing") && house.dir(&id).is_dir());
     assert_eq!(house.run(&id).await.rev, rev, "nothing was to be written");
     std::fs::remove_file(&notes).expect("removed");
     let it = collect(&house, false).await;
@@ -64,7 +58,7 @@ async fn a_branch_that_somebody_has_checked_out_stays_and_goes_later() {
         "{:?}",
         it.kept
     );
-    assert!(has(&repo, "run/thing"));
+    assert!(repo.has("run/thing"));
     repo.git(&["switch", "--quiet", "main"]);
     // Of what went before nothing is told again.
     let it = collect(&house, false).await;
@@ -134,7 +128,7 @@ async fn a_run_that_never_began_leaves_only_its_files_and_a_lost_repository_keep
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
     let mut stile = Turnstile::new(repo.outside(), "agent");
-    let script = format!("[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n", stile.sh());
+    let script = stile.turn();
     let first = house.create(&repo, Some(&script), json!({})).await;
     stile.somebody().await;
     let second = house.create(&repo, None, json!({})).await;
@@ -166,13 +160,7 @@ async fn a_run_that_never_began_leaves_only_its_files_and_a_lost_repository_keep
     );
     assert!(!of(&first).files && house.dir(&first).is_dir());
     assert!(of(&second).files && !house.dir(&second).exists());
-    let path = house
-        .run(&first)
-        .await
-        .facts
-        .worktree
-        .expect("a worktree")
-        .path;
+    let path = house.worktree(&first).await.path;
     assert!(Path::new(&path).is_dir());
     std::fs::rename(repo.root.with_file_name("elsewhere"), &repo.root).expect("back");
     let all = later(&house, 30).collect(false).await.expect("a clean-up");

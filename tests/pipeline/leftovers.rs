@@ -33,6 +33,19 @@ async fn what_the_agent_did_not_commit_is_kept_in_a_marked_commit() {
     );
 }
 
+/// A run whose agent commits by git's own command; what git tells of that commit in this format.
+async fn commit_of_its_own(repo: &Repository, house: &House, format: &str) -> String {
+    let script = r#"
+        [[turn]]
+        steps = [{ tick = "next" }, { sh = "git add -A && git commit -q -m Mine" }, "complete"]
+    "#;
+    let settings = json!({ "merge_strategy": "none", "reviewer": false });
+    let id = house.create(repo, Some(script), settings).await;
+    house.rests(&id, State::Completed).await;
+    let branch = house.worktree(&id).await.run_branch;
+    repo.git(&["log", "-1", &format!("--format={format}"), &branch])
+}
+
 #[tokio::test]
 async fn an_agent_can_commit_on_a_machine_where_nobody_has_a_name() {
     let repo = Repository::with_plan(ONE_TASK);
@@ -40,16 +53,8 @@ async fn an_agent_can_commit_on_a_machine_where_nobody_has_a_name() {
         repo.git(&["config", "--unset", key]);
     }
     let house = House::over(&repo).await;
-    let script = r#"
-        [[turn]]
-        steps = [{ tick = "next" }, { sh = "git add -A && git commit -q -m Mine" }, "complete"]
-    "#;
-    let settings = json!({ "merge_strategy": "none", "reviewer": false });
-    let id = house.create(&repo, Some(script), settings).await;
-    let run = house.rests(&id, State::Completed).await;
-    let branch = run.facts.worktree.expect("a worktree").run_branch;
     assert_eq!(
-        repo.git(&["log", "-1", "--format=%s by %an, %cn", &branch]),
+        commit_of_its_own(&repo, &house, "%s by %an, %cn").await,
         "Mine by loopd agent, loopd agent"
     );
 }
@@ -60,16 +65,8 @@ async fn an_agent_commits_by_the_name_that_is_configured() {
     repo.git(&["config", "--unset", "user.email"]);
     let house = House::over(&repo).await;
     std::fs::write(house.data.join(".gitconfig"), "[user]\n\temail = at@home\n").expect("a file");
-    let script = r#"
-        [[turn]]
-        steps = [{ tick = "next" }, { sh = "git add -A && git commit -q -m Mine" }, "complete"]
-    "#;
-    let settings = json!({ "merge_strategy": "none", "reviewer": false });
-    let id = house.create(&repo, Some(script), settings).await;
-    let run = house.rests(&id, State::Completed).await;
-    let branch = run.facts.worktree.expect("a worktree").run_branch;
     assert_eq!(
-        repo.git(&["log", "-1", "--format=%s by %an, %ae", &branch]),
+        commit_of_its_own(&repo, &house, "%s by %an, %ae").await,
         "Mine by Tester, at@home"
     );
 }

@@ -1,7 +1,7 @@
 //! The target moves to the verified tree and to nothing else; the user's checkouts are as they were.
 
 use agent_loop::core::run::{RunId, State};
-use agent_loop::crash::{Crash, CrashPoint, Death, Place};
+use agent_loop::crash::Place;
 use agent_loop::store;
 use serde_json::{Value, json};
 
@@ -209,29 +209,18 @@ async fn a_full_disk_in_the_midst_of_a_merge_is_waited_for_and_the_checkout_come
 
 /// A run whose daemon dies at this place of its merge; the branch gets a commit of a person's before the next one comes.
 async fn moved_at(repo: &Repository, place: Place) -> (House, RunId, String) {
-    let crash = Crash::at(CrashPoint {
-        place,
-        name: Some("start_merge".to_owned()),
-        nth: 1,
-        death: Death::Quit,
-    });
-    let options = Options {
-        crash: crash.clone(),
-        ..Options::default()
-    };
-    let data = repo.outside().join("data");
-    let house = House::open(&data, &options).await;
+    let (house, crash) = House::dying(repo, place, "start_merge").await;
     let settings = json!({ "reviewer": false, "verify_cmds": ["true"] });
     let id = house.create(repo, None, settings).await;
     let death = tokio::time::timeout(PATIENCE, crash.died()).await;
     death.expect("the daemon dies");
-    let made = house.run(&id).await.facts.worktree.expect("a worktree");
+    let made = house.worktree(&id).await;
     house.die().await;
     let proved = repo.git(&["rev-parse", &format!("{}^{{tree}}", made.run_branch)]);
     std::fs::write(std::path::Path::new(&made.path).join("late"), "late\n").expect("a file");
     repo.git(&["-C", &made.path, "add", "late"]);
     repo.git(&["-C", &made.path, "commit", "--quiet", "--message", "Late"]);
-    (House::open(&data, &Options::default()).await, id, proved)
+    (House::over(repo).await, id, proved)
 }
 
 #[tokio::test]
@@ -303,23 +292,11 @@ async fn what_an_earlier_try_made_is_not_taken_for_the_merge_of_later_work() {
 #[tokio::test]
 async fn an_intent_that_cannot_be_read_asks_a_person_and_is_nothing_to_a_later_try() {
     let repo = Repository::with_plan(ONE_TASK);
-    let crash = Crash::at(CrashPoint {
-        place: Place::Acted,
-        name: Some("start_merge".to_owned()),
-        nth: 1,
-        death: Death::Quit,
-    });
-    let options = Options {
-        crash: crash.clone(),
-        ..Options::default()
-    };
     let data = repo.outside().join("data");
-    let house = House::open(&data, &options).await;
+    let (house, crash) = House::dying(&repo, Place::Acted, "start_merge").await;
     let settings = json!({ "reviewer": false, "merge_target_branch": "main" });
     let id = house.create(&repo, None, settings).await;
-    let death = tokio::time::timeout(PATIENCE, crash.died()).await;
-    death.expect("the daemon dies");
-    house.die().await;
+    house.dies_of(crash).await;
     let merged = repo.git(&["rev-parse", "main"]);
     let raw = rusqlite::Connection::open(store::file(&data)).expect("opens");
     let sql = "UPDATE merge_intents SET intent = '{}' WHERE run_id = ?1";

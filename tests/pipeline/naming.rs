@@ -9,12 +9,11 @@ use agent_loop::store::Found;
 use serde_json::{Value, json};
 
 use super::ONE_TASK;
-use crate::support::{House, Options, Repository, agents, is_alive, processes_of, request};
+use crate::support::{House, Options, Repository, is_alive, processes_of, request};
 
 /// Settings by which `script` is asked for the name, and the scripted agent works.
 pub(super) fn asks(repo: &Repository, script: &str) -> Value {
-    let program = repo.beside("claude.sh", &format!("#!/bin/sh\n{script}\n"));
-    agents::make_executable(&program);
+    let program = repo.program("claude.sh", &format!("#!/bin/sh\n{script}\n"));
     json!({
         "run_naming_mode": "haiku",
         "reviewer": false,

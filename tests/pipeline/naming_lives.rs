@@ -5,26 +5,24 @@ use agent_loop::core::run::{Event, State};
 use agent_loop::effect::keeper;
 use agent_loop::store::{self};
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::ONE_TASK;
 use super::naming::{are_gone, asks, calls, count, says, stays_unnamed};
 use crate::support::{House, Repository, Turnstile, eventually, is_alive, processes_of};
+
+/// Settings by which the call for a name is counted, waits at the turnstile, and says this one.
+fn waits_and_says(repo: &Repository, stile: &Turnstile, name: &str) -> Value {
+    let script = format!("{}; {}; {}", count(repo), stile.sh(), says(repo, name));
+    asks(repo, &script)
+}
 
 #[tokio::test]
 async fn a_cancel_ends_the_call_and_the_next_start_asks_anew() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
     let mut stile = Turnstile::new(repo.outside(), "asked");
-    let settings = asks(
-        &repo,
-        &format!(
-            "{}; {}; {}",
-            count(&repo),
-            stile.sh(),
-            says(&repo, "second-thought")
-        ),
-    );
+    let settings = waits_and_says(&repo, &stile, "second-thought");
     let id = house.create(&repo, None, settings).await;
     stile.somebody().await;
     let asked = house.run(&id).await;
@@ -104,15 +102,7 @@ async fn a_call_outlives_its_daemon_and_its_answer_is_heard_by_the_next_one() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
     let mut stile = Turnstile::new(repo.outside(), "asked");
-    let settings = asks(
-        &repo,
-        &format!(
-            "{}; {}; {}",
-            count(&repo),
-            stile.sh(),
-            says(&repo, "heard-later")
-        ),
-    );
+    let settings = waits_and_says(&repo, &stile, "heard-later");
     let id = house.create(&repo, None, settings).await;
     stile.somebody().await;
     house.die().await;

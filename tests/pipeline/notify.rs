@@ -73,7 +73,7 @@ async fn a_person_is_told_of_what_needs_one_and_of_nothing_else() {
     let left = house.create(&repo, None, retries(left)).await;
     house.rests(&left, State::Completed).await;
     let mut stile = Turnstile::new(repo.outside(), "agent");
-    let script = format!("[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n", stile.sh());
+    let script = stile.turn();
     let paused = house.create(&repo, Some(&script), retries(json!({}))).await;
     stile.somebody().await;
     let _ = house.operate(&paused, Event::Pause).await;

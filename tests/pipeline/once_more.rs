@@ -3,30 +3,18 @@
 use std::path::Path;
 
 use agent_loop::core::run::{RunId, State};
-use agent_loop::crash::{Crash, CrashPoint, Death, Place};
+use agent_loop::crash::Place;
 use agent_loop::daemon::Request;
 use serde_json::json;
 
 use super::ONE_TASK;
-use crate::support::{House, Options, PATIENCE, Repository, request};
+use crate::support::{House, Repository, request};
 
 /// A daemon that dies at this place of an effect of its only run; what the next one finds is up to the test.
 async fn dies_at(repo: &Repository, place: Place, name: &str, ask: Request) -> RunId {
-    let crash = Crash::at(CrashPoint {
-        place,
-        name: Some(name.to_owned()),
-        nth: 1,
-        death: Death::Quit,
-    });
-    let options = Options {
-        crash: crash.clone(),
-        ..Options::default()
-    };
-    let house = House::open(&repo.outside().join("data"), &options).await;
+    let (house, crash) = House::dying(repo, place, name).await;
     let id = house.try_create(ask).await.expect("a run");
-    let death = tokio::time::timeout(PATIENCE, crash.died()).await;
-    death.expect("the daemon dies");
-    house.die().await;
+    house.dies_of(crash).await;
     id
 }
 

@@ -5,15 +5,7 @@ use agent_loop::store::Answer;
 use serde_json::json;
 
 use super::ONE_TASK;
-use crate::support::{House, Repository, Turnstile, processes_of};
-
-pub(super) const RETRY: Event = Event::Retry {
-    merge_strategy: None,
-};
-pub(super) const RESUME: Event = Event::Resume {
-    accept: false,
-    note: None,
-};
+use crate::support::{House, RESUME, RETRY, Repository, Turnstile, processes_of};
 
 /// Who does the first call, waits at a turnstile before that; later calls are not asked to.
 fn waits_once(stile: &Turnstile) -> String {

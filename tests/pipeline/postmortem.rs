@@ -7,8 +7,8 @@ use agent_loop::store::{self, Answer, StoredRun};
 use serde_json::{Value, json};
 
 use super::ONE_TASK;
-use super::operator::{RETRY, ignored, moved, refused};
-use crate::support::{House, Options, PATIENCE, Repository, Turnstile, processes_of};
+use super::operator::{ignored, moved, refused};
+use crate::support::{House, Options, PATIENCE, RETRY, Repository, Turnstile, processes_of};
 
 pub(super) fn settings() -> Value {
     json!({ "verify_cmds": ["true"], "merge_strategy": "none" })
@@ -173,7 +173,7 @@ async fn only_an_ended_run_is_explained_and_a_cancel_comes_too_late_for_it() {
     let script = explains(&format!(
         "{{ sh = \"{}\" }}, {{ say = \"Stopped.\" }}",
         stile.sh()
-    )) + &format!("[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n", works.sh());
+    )) + &works.turn();
     let id = house.create(&repo, Some(&script), settings()).await;
     let queued = house.create(&repo, None, settings()).await;
     works.somebody().await;

@@ -8,9 +8,9 @@ use agent_loop::core::time::Time;
 use agent_loop::daemon::{self, Cleaner};
 
 use super::ONE_TASK;
-use super::operator::{RETRY, moved};
-use super::postmortem::{analyzed, ask, ended, explains, fails_and_explains, report};
-use crate::support::{House, Repository, Turnstile, processes_of};
+use super::operator::moved;
+use super::postmortem::{analyzed, ask, ended, explains, fails_and_explains};
+use crate::support::{House, RETRY, Repository, Turnstile, processes_of};
 
 #[tokio::test]
 async fn a_run_that_is_started_anew_does_not_wait_for_its_analysis() {
@@ -40,13 +40,7 @@ async fn a_scrap_does_not_wait_for_an_analysis_which_is_made_after_it_without_th
     let mut stile = Turnstile::new(repo.outside(), "explains");
     let script = fails_and_explains(&format!("{{ sh = \"{}\" }}", stile.sh()));
     let id = ended(&house, &repo, &script, State::Failed).await;
-    let tree = house
-        .run(&id)
-        .await
-        .facts
-        .worktree
-        .expect("a worktree")
-        .path;
+    let tree = house.worktree(&id).await.path;
     ask(&house, &id).await;
     stile.somebody().await;
     assert_eq!(

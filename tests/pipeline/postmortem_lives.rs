@@ -2,15 +2,13 @@
 //! leaves no process. What else becomes of its run meanwhile is in `postmortem_beside`.
 
 use agent_loop::config::Shutdown;
-use agent_loop::core::run::{self, Event, RunId, State};
-use agent_loop::daemon;
-use agent_loop::store::{self, Answer, Apply};
+use agent_loop::core::run::{Event, RunId, State};
 
 use super::ONE_TASK;
-use super::operator::RETRY;
 use super::postmortem::{analyzed, ask, ended, explains, fails_and_explains, report};
-use super::restart::kill;
-use crate::support::{House, Options, Repository, Turnstile, processes_of};
+use crate::support::{
+    House, Options, RETRY, Repository, Turnstile, kill_keeper, processes_of, stored_by_the_dead,
+};
 
 /// A run that has ended, and whose agent waits at the turnstile when it is to explain; what it says is the default.
 async fn explaining(house: &House, repo: &Repository, stile: &mut Turnstile) -> RunId {
@@ -145,10 +143,10 @@ async fn an_analysis_whose_keeper_is_killed_is_begun_again_and_given_up_after_fi
         if n == 2 {
             // With its daemon.
             house.die().await;
-            kill(&dir).await;
+            kill_keeper(&dir).await;
             house = House::over(&repo).await;
         } else {
-            kill(&dir).await;
+            kill_keeper(&dir).await;
         }
     }
     let told = analyzed(&house, &id).await;
@@ -177,16 +175,8 @@ async fn an_analysis_that_was_given_up_before_it_began_is_not_made() {
     let analysis = house.dir(&id).join("analysis");
     house.die().await;
     // Both are stored by a daemon in its last moment: that it is wanted, and that the run is tried again.
+    stored_by_the_dead(&repo, &id, [Event::Analyze, RETRY]).await;
     let data = repo.outside().join("data");
-    let (writer, _) = store::open(&data, store::Options::default()).expect("a store");
-    for event in [Event::Analyze, RETRY] {
-        let applied = writer
-            .apply(Apply::new(id.clone(), event, daemon::now()))
-            .await;
-        let applied = applied.expect("stored");
-        assert!(matches!(applied.answer, Answer::Moved(_)), "{applied:?}");
-    }
-    writer.close().await;
     let house = House::open(&data, &Options::caps(0, 1)).await;
     house
         .until(&id, async || {

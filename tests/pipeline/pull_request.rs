@@ -4,11 +4,12 @@
 use std::process::{Command, Stdio};
 
 use agent_loop::core::handover::{Event, State as Handover};
-use agent_loop::core::run::{self, State};
+use agent_loop::core::run::State;
 use agent_loop::store::HandoverAnswer;
 use serde_json::json;
 
 use super::forge::Yard;
+use crate::support::RETRY;
 
 #[tokio::test]
 async fn a_forge_command_that_a_killed_daemon_left_is_ended_before_another_one_begins() {
@@ -129,10 +130,7 @@ async fn a_run_that_failed_becomes_a_draft_and_a_retry_pushes_what_came_since() 
     assert_eq!(it.state, Handover::GivenUp, "{:?}", it.facts.snag);
     assert!(yard.said("asked").contains("--draft"));
     assert!(yard.said("body").contains("nothing is proved"));
-    let retry = run::Event::Retry {
-        merge_strategy: None,
-    };
-    super::operator::moved(&yard.house, &id, retry, State::Queued).await;
+    super::operator::moved(&yard.house, &id, RETRY, State::Queued).await;
     yard.house.wait(&id, |run| run.state != State::Queued).await;
     yard.house.wait_for(&id, State::Completed).await;
     yard.house.settled(&id).await;

@@ -4,12 +4,11 @@
 use std::path::PathBuf;
 
 use agent_loop::core::handover::Event;
-use agent_loop::core::run;
 use serde_json::json;
 
 use super::ONE_TASK;
-use super::forge::{FORGE, Yard, program};
-use crate::support::{House, Options, Repository};
+use super::forge::{FORGE, Yard};
+use crate::support::{House, Options, Repository, executable};
 
 #[tokio::test]
 async fn a_run_without_a_commit_of_its_own_has_nothing_to_request() {
@@ -86,7 +85,7 @@ async fn a_push_runs_no_hook_and_nothing_that_an_agent_can_have_configured() {
     let trap = yard.repo.outside().join("sprung").display().to_string();
     let hook = yard.repo.root.join(".git/hooks/pre-push");
     std::fs::create_dir_all(hook.parent().expect("a parent")).expect("a directory");
-    program(&hook, &format!("#!/bin/sh\ntouch {trap}\nexit 1\n"));
+    executable(&hook, &format!("#!/bin/sh\ntouch {trap}\nexit 1\n"));
     yard.repo
         .git(&["config", "core.sshCommand", &format!("touch {trap}")]);
     let (code, message, _) = yard.refused(&id).await;
@@ -108,7 +107,7 @@ async fn a_forge_that_only_a_relative_path_leads_to_is_not_taken() {
     repo.git(&["push", "--quiet", "origin", "main"]);
     let bin = repo.outside().join("bin");
     std::fs::create_dir(&bin).expect("a directory");
-    program(&bin.join("gh"), FORGE);
+    executable(&bin.join("gh"), FORGE);
     // From where this process stands, it is there.
     let here = std::env::current_dir().expect("a directory");
     let up: PathBuf = here.components().skip(1).map(|_| "..").collect();

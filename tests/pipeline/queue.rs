@@ -5,7 +5,7 @@ use agent_loop::core::schedule::{Gate, Order};
 use serde_json::json;
 
 use super::ONE_TASK;
-use crate::support::{House, Options, Repository, Turnstile, request};
+use crate::support::{House, Options, RESUME, RETRY, Repository, Turnstile, request};
 
 fn unmerged() -> serde_json::Value {
     json!({ "merge_strategy": "none", "reviewer": false })
@@ -197,10 +197,7 @@ async fn a_run_comes_after_those_that_it_depends_on() {
     stile.open();
     house.rests(&first, State::Completed).await;
     house.gated(&last, &["dependency_failed"]).await;
-    let retry = Event::Retry {
-        merge_strategy: None,
-    };
-    let _ = house.operate(&other, retry).await;
+    let _ = house.operate(&other, RETRY).await;
     house.wait_for(&other, State::Completed).await;
     house.rests(&last, State::Completed).await;
     let unknown = house.try_create(agent_loop::daemon::Request {
@@ -256,11 +253,7 @@ async fn a_run_that_comes_back_into_the_queue_is_told_of_its_gates_again() {
         // Asked in between, the scheduler has nothing new to tell.
         house.gated(&id, &["global_cap"]).await;
         house.operate(&id, Event::Pause).await;
-        let resume = Event::Resume {
-            accept: false,
-            note: None,
-        };
-        house.operate(&id, resume).await;
+        house.operate(&id, RESUME).await;
     }
     house.check().await;
 }

@@ -2,12 +2,12 @@
 
 use agent_loop::core::machine::Kind;
 use agent_loop::core::run::{Event, RunId, State};
-use agent_loop::crash::{Crash, CrashPoint, Death, Place};
+use agent_loop::crash::Place;
 use agent_loop::effect::keeper::{self, Found};
 use serde_json::json;
 
 use super::ONE_TASK;
-use crate::support::{House, Options, Repository, Turnstile, processes_of};
+use crate::support::{House, Repository, Turnstile, keeper_in, kill_keeper, processes_of};
 
 /// One rejection and one failed verification on the way; each call leaves a line beside the repository.
 const EVENTFUL: &str = r#"
@@ -111,11 +111,9 @@ async fn what_ended_while_no_daemon_was_there_is_taken_up() {
         .create(&repo, None, json!({ "verify_cmds": [stile.sh()] }))
         .await;
     stile.somebody().await;
-    let dir = step_dir(&house, &id, "verification").await;
+    let dir = house.step_dir(&id, "verification").await;
     house.die().await;
-    let Found::Alive(keeper) = keeper::find(&dir).expect("a record") else {
-        panic!("no keeper");
-    };
+    let keeper = keeper_in(&dir);
     stile.open();
     let _ = keeper.wait().await.expect("an end");
     let house = House::over(&repo).await;
@@ -129,24 +127,14 @@ async fn dies_before_the_start_is_recorded(
     repo: &Repository,
     script: &str,
 ) -> (RunId, std::path::PathBuf) {
-    let crash = Crash::at(CrashPoint {
-        place: Place::Called,
-        name: Some("keeper".to_owned()),
-        nth: 1,
-        death: Death::Quit,
-    });
-    let options = Options {
-        crash: crash.clone(),
-        ..Options::default()
-    };
-    let house = House::open(&repo.outside().join("data"), &options).await;
+    let (house, crash) = House::dying(repo, Place::Called, "keeper").await;
     let settings = json!({ "merge_strategy": "none", "agent_retries": 0 });
     let id = house.create(repo, Some(script), settings).await;
     crash.died().await;
     let steps = house.steps(&id, "implementation").await;
     let states: Vec<&str> = steps.iter().map(|step| step.state.as_str()).collect();
     assert_eq!(states, ["queued"], "its start is not recorded");
-    let dir = step_dir(&house, &id, "implementation").await;
+    let dir = house.step_dir(&id, "implementation").await;
     house.die().await;
     (id, dir)
 }
@@ -186,13 +174,10 @@ async fn a_step_that_ended_before_its_start_was_recorded_is_taken_up_as_one_that
 async fn a_step_that_was_lost_before_its_start_was_recorded_is_started_again() {
     let repo = Repository::with_plan(ONE_TASK);
     let mut stile = Turnstile::new(repo.outside(), "agent");
-    let script = format!(
-        "then = \"default\"\n[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n",
-        stile.sh()
-    );
+    let script = stile.first_turn();
     let (id, dir) = dies_before_the_start_is_recorded(&repo, &script).await;
     stile.somebody().await;
-    kill(&dir).await;
+    kill_keeper(&dir).await;
     assert!(!processes_of(&id).is_empty(), "the agent has outlived both");
     let house = House::over(&repo).await;
     house.rests(&id, State::Completed).await;
@@ -225,7 +210,7 @@ async fn a_step_whose_keeper_is_killed_is_started_again_and_no_retry_is_spent() 
         .create(&repo, Some(&script), json!({ "agent_retries": 0 }))
         .await;
     stile.somebody().await;
-    kill_keeper(&house, &id, "implementation").await;
+    house.kill_keeper(&id, "implementation").await;
     let run = house.rests(&id, State::Completed).await;
     assert_eq!(run.facts.iteration, 1);
     let steps = house.steps(&id, "implementation").await;
@@ -251,9 +236,9 @@ async fn checks_whose_keeper_and_daemon_are_killed_are_run_again() {
         .create(&repo, None, json!({ "verify_cmds": [stile.sh()] }))
         .await;
     stile.somebody().await;
-    let dir = step_dir(&house, &id, "verification").await;
+    let dir = house.step_dir(&id, "verification").await;
     house.die().await;
-    kill(&dir).await;
+    kill_keeper(&dir).await;
     assert!(
         !processes_of(&id).is_empty(),
         "the check has outlived its keeper"
@@ -272,11 +257,11 @@ async fn a_step_that_is_lost_every_time_asks_a_person() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
     let mut stile = Turnstile::new(repo.outside(), "agent");
-    let script = format!("[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n", stile.sh());
+    let script = stile.turn();
     let id = house.create(&repo, Some(&script), json!({})).await;
     for _ in 0..6 {
         stile.somebody().await;
-        kill_keeper(&house, &id, "implementation").await;
+        house.kill_keeper(&id, "implementation").await;
     }
     let why = house.held(&id, "step_lost").await;
     assert!(why.contains("killed 6 times"), "{why}");
@@ -287,7 +272,7 @@ async fn a_stop_that_the_daemon_did_not_live_to_see_is_made_by_the_next_one() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
     let mut stile = Turnstile::new(repo.outside(), "agent");
-    let script = format!("[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n", stile.sh());
+    let script = stile.turn();
     let id = house.create(&repo, Some(&script), json!({})).await;
     stile.somebody().await;
     let _ = house.operate(&id, Event::Cancel).await;
@@ -297,26 +282,4 @@ async fn a_stop_that_the_daemon_did_not_live_to_see_is_made_by_the_next_one() {
     assert_eq!(house.run(&id).await.state, State::Canceled);
     assert_eq!(processes_of(&id), []);
     house.check().await;
-}
-
-async fn step_dir(house: &House, id: &RunId, phase: &str) -> std::path::PathBuf {
-    let steps = house.steps(id, phase).await;
-    let last = steps.last().expect("a step").generation;
-    house.dir(id).join("steps").join(last.to_string())
-}
-
-pub(super) async fn kill_keeper(house: &House, id: &RunId, phase: &str) {
-    let dir = step_dir(house, id, phase).await;
-    kill(&dir).await;
-}
-
-/// Kills the keeper of a step, and waits until it is gone.
-pub(super) async fn kill(dir: &std::path::Path) {
-    let Found::Alive(keeper) = keeper::find(dir).expect("a record") else {
-        panic!("no keeper lives in {}", dir.display());
-    };
-    let pid = keeper.record().expect("a keeper").identity.pid;
-    let pid = rustix::process::Pid::from_raw(pid).expect("a pid");
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
-    let _ = keeper.wait().await.expect("an end");
 }

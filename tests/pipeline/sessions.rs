@@ -207,14 +207,11 @@ async fn a_lost_agent_goes_on_in_its_session() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
     let mut stile = Turnstile::new(repo.outside(), "agent");
-    let script = format!(
-        "then = \"default\"\n[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n",
-        stile.sh()
-    );
+    let script = stile.first_turn();
     let id = house.create(&repo, Some(&script), json!({})).await;
     stile.somebody().await;
     heard(&house, &id, "implementation", "scripted-1").await;
-    super::restart::kill_keeper(&house, &id, "implementation").await;
+    house.kill_keeper(&id, "implementation").await;
     house.rests(&id, State::Completed).await;
     let told = sessions(&house, &id, "implementation").await;
     assert_eq!(told, ["scripted-1", "scripted-1"]);

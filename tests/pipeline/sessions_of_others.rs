@@ -6,7 +6,6 @@ use serde_json::json;
 
 use super::ONE_TASK;
 use super::sessions::{assert_continued, heard, sessions};
-use crate::support::agents::make_executable;
 use crate::support::{House, Repository, Turnstile};
 
 #[tokio::test]
@@ -51,8 +50,7 @@ esac
 async fn a_verdict_by_schema_is_asked_for_by_schema_once_more() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
-    let program = repo.beside("claude", LIKE_CLAUDE);
-    make_executable(&program);
+    let program = repo.program("claude", LIKE_CLAUDE);
     let settings = json!({
         "agent": "claude",
         "agents": { "scripted": { "driver": "scripted" }, "claude": { "command": program } },
@@ -105,7 +103,7 @@ async fn what_the_fallback_agent_said_is_read_in_its_own_words() {
     let id = house.create(&repo, None, settings).await;
     stile.somebody().await;
     heard(&house, &id, "implementation", "input_tokens").await;
-    super::restart::kill_keeper(&house, &id, "implementation").await;
+    house.kill_keeper(&id, "implementation").await;
     let run = house.rests(&id, State::Completed).await;
     assert_continued(&house, &id, "implementation", &[false, false, true]).await;
     let told = sessions(&house, &id, "implementation").await;
@@ -125,7 +123,7 @@ async fn a_lost_review_goes_on_in_its_session() {
     let id = house.create(&repo, Some(&script), json!({})).await;
     stile.somebody().await;
     heard(&house, &id, "review", "scripted-2").await;
-    super::restart::kill_keeper(&house, &id, "review").await;
+    house.kill_keeper(&id, "review").await;
     house.rests(&id, State::Completed).await;
     assert_continued(&house, &id, "review", &[false, true]).await;
 }

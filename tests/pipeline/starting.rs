@@ -5,16 +5,16 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use agent_loop::core::run::{Event, State};
-use agent_loop::crash::{Crash, CrashPoint, Death, Place};
+use agent_loop::crash::Place;
 use agent_loop::effect::keeper;
 use serde_json::json;
 
 use super::ONE_TASK;
-use crate::support::{House, Options, Repository, Turnstile, agents, is_alive, processes_of};
+use crate::support::{House, Options, Repository, Turnstile, is_alive, processes_of};
 
 /// A binary of loopd whose keeper in the first directory of this name comes up and works, and says that it does not.
 fn voiceless(repo: &Repository, name: &str) -> PathBuf {
-    let exe = repo.beside(
+    let exe = repo.program(
         "loopd.sh",
         &format!(
             r#"#!/bin/sh
@@ -31,7 +31,6 @@ fn voiceless(repo: &Repository, name: &str) -> PathBuf {
             loopd = env!("CARGO_BIN_EXE_loopctl"),
         ),
     );
-    agents::make_executable(&exe);
     exe
 }
 
@@ -78,8 +77,7 @@ async fn a_call_for_a_name_that_began_although_its_start_met_trouble_is_ended() 
         "#!/bin/sh\necho $$ > '{}'; exec sleep 1000\n",
         pids.display()
     );
-    let claude = repo.beside("claude.sh", &call);
-    agents::make_executable(&claude);
+    let claude = repo.program("claude.sh", &call);
     let settings = json!({
         "run_naming_mode": "haiku",
         "reviewer": false,
@@ -155,19 +153,8 @@ async fn a_start_that_was_refused_before_the_daemon_died_is_made_by_the_next_one
     let id = house.create(&repo, None, settings).await;
     house.die().await;
     let somebody = works_there(&data.join(format!("runs/run-{id}")));
-    let crash = Crash::at(CrashPoint {
-        place: Place::Called,
-        name: Some("keeper".to_owned()),
-        nth: 1,
-        death: Death::Quit,
-    });
-    let options = Options {
-        crash: crash.clone(),
-        ..Options::default()
-    };
-    let house = House::open(&data, &options).await;
-    crash.died().await;
-    house.die().await;
+    let (house, crash) = House::dying(&repo, Place::Called, "keeper").await;
+    house.dies_of(crash).await;
     let steps = std::fs::read_dir(data.join(format!("runs/run-{id}/steps"))).expect("steps");
     let steps: Vec<PathBuf> = steps.flatten().map(|it| it.path()).collect();
     let [step] = steps.as_slice() else {

@@ -27,10 +27,7 @@ async fn a_step_that_ends_with_every_daemon_is_begun_again_and_never_counts_as_l
     let repo = Repository::with_plan(ONE_TASK);
     let mut house = House::over(&repo).await;
     let mut stile = Turnstile::new(repo.outside(), "agent");
-    let script = format!(
-        "then = \"default\"\n{}",
-        format!("[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n", stile.sh()).repeat(7)
-    );
+    let script = format!("then = \"default\"\n{}", stile.turn().repeat(7));
     let settings = json!({ "agent_retries": 0, "reviewer": false, "merge_strategy": "none" });
     let id = house.create(&repo, Some(&script), settings).await;
     for _ in 0..7 {

@@ -8,17 +8,17 @@ use agent_loop::core::run::{Event, RunId, State};
 use serde_json::json;
 
 use super::ONE_TASK;
-use super::cleaning::{COMMITS_AND_FAILS, failed, kept, listed, path_of};
+use super::cleaning::{COMMITS_AND_FAILS, failed, kept};
 use super::collecting::collect;
-use super::operator::{RETRY, moved};
-use crate::support::{House, Repository, Turnstile};
+use super::operator::moved;
+use crate::support::{House, RETRY, Repository, Turnstile};
 
 #[tokio::test]
 async fn a_worktree_that_a_reset_has_left_is_listed_and_goes_when_a_person_asks() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
     let id = failed(&house, &repo, COMMITS_AND_FAILS).await;
-    let old = path_of(&house, &id).await;
+    let old = house.worktree(&id).await.path;
     moved(&house, &id, Event::Reset, State::Queued).await;
     house.wait(&id, |run| run.state != State::Failed).await;
     house.rests(&id, State::Completed).await;
@@ -55,17 +55,17 @@ async fn a_path_that_has_served_two_runs_is_the_worktree_of_the_one_that_has_it_
     let first = house.create(&repo, Some(COMMITS_AND_FAILS), settings).await;
     house.failed(&first, "agent_auth").await;
     house.settled(&first).await;
-    let path = path_of(&house, &first).await;
+    let path = house.worktree(&first).await.path;
     assert!(collect(&house, false).await.files);
     let second = failed(&house, &repo, COMMITS_AND_FAILS).await;
-    assert_eq!(path_of(&house, &second).await, path);
+    assert_eq!(house.worktree(&second).await.path, path);
     assert!(collect(&house, false).await.files);
     // The older one comes back to where it was.
     moved(&house, &first, RETRY, State::Queued).await;
     house.wait(&first, |run| run.state != State::Failed).await;
     house.rests(&first, State::Completed).await;
     house.settled(&first).await;
-    assert_eq!(path_of(&house, &first).await, path);
+    assert_eq!(house.worktree(&first).await.path, path);
     assert!(Path::new(&path).is_dir());
     let removed = house.cleaner.remove(&path).await.expect("it goes");
     assert_eq!(removed.run.id, first);
@@ -151,7 +151,7 @@ async fn what_another_daemons_run_has_made_is_listed_and_stays() {
     let repo = Repository::with_plan(ONE_TASK);
     let other = House::open(&repo.outside().join("other"), &Default::default()).await;
     let theirs = failed(&other, &repo, COMMITS_AND_FAILS).await;
-    let path = path_of(&other, &theirs).await;
+    let path = other.worktree(&theirs).await.path;
     let house = House::over(&repo).await;
     failed(&house, &repo, COMMITS_AND_FAILS).await;
     let listing = house.cleaner.list().await.expect("a list");
@@ -172,7 +172,7 @@ async fn a_worktree_whose_repository_is_gone_is_listed_and_stays() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
     let id = failed(&house, &repo, COMMITS_AND_FAILS).await;
-    let path = path_of(&house, &id).await;
+    let path = house.worktree(&id).await.path;
     std::fs::rename(&repo.root, repo.outside().join("elsewhere")).expect("moved");
     let listing = house.cleaner.list().await.expect("a list");
     assert_eq!(listing.problems.len(), 1, "{:?}", listing.problems);

@@ -4,7 +4,7 @@ use agent_loop::core::run::{Event, State};
 use serde_json::json;
 
 use super::ONE_TASK;
-use crate::support::{House, Repository, Turnstile, agents};
+use crate::support::{House, Repository, Turnstile};
 
 #[tokio::test]
 async fn what_is_known_of_a_run_stands_in_its_prompts() {
@@ -154,10 +154,7 @@ async fn nobody_else_works_in_the_worktree_while_an_agent_does() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
     let mut stile = Turnstile::new(repo.outside(), "agent");
-    let script = format!(
-        "then = \"default\"\n[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n",
-        stile.sh()
-    );
+    let script = stile.first_turn();
     let settings = json!({ "merge_strategy": "none" });
     let id = house.create(&repo, Some(&script), settings).await;
     stile.somebody().await;
@@ -192,11 +189,10 @@ async fn the_end_of_what_an_agent_said_is_kept_for_a_quick_look() {
 async fn the_last_words_on_standard_error_count_however_much_came_before() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
-    let program = repo.beside(
+    let program = repo.program(
         "agent.sh",
         "#!/bin/sh\nyes 'a line of no use' | head -c 300000 >&2\necho >&2\necho 'error: 401 bad key' >&2\nexit 1\n",
     );
-    agents::make_executable(&program);
     let settings = json!({ "agent": "mine", "agents": { "mine": { "command": program } } });
     let id = house.create(&repo, None, settings).await;
     let why = house.failed(&id, "agent_auth").await;

@@ -1,6 +1,7 @@
 //! Trouble outside of agents and checks: a step that cannot be ended holds its slot until it can, and nobody else has to
 //! wait for that; a workspace that is gone fails its run.
 
+use std::path::PathBuf;
 use std::sync::mpsc;
 
 use agent_loop::core::run::{Event, RunId, State, StepId};
@@ -14,6 +15,13 @@ use crate::keeper::out_of_reach::{sees_whom_it_may_not_signal, without_signals};
 use crate::keeper::step::Bystander;
 use crate::support::{House, Options, PATIENCE, Repository, Turnstile, eventually, processes_of};
 
+/// From now on nobody can write down how the agent's step ended, or read it, until the directory in its place is removed.
+async fn without_a_record(house: &House, id: &RunId) -> PathBuf {
+    let record = house.step_dir(id, "implementation").await.join("exit.json");
+    std::fs::create_dir(&record).expect("a directory");
+    record
+}
+
 #[tokio::test]
 async fn a_step_that_is_not_known_to_be_gone_holds_its_slot_and_is_asked_about_again() {
     let (repo, other) = (
@@ -22,16 +30,10 @@ async fn a_step_that_is_not_known_to_be_gone_holds_its_slot_and_is_asked_about_a
     );
     let house = House::over(&repo).await;
     let mut stile = Turnstile::new(repo.outside(), "agent");
-    let script = format!(
-        "then = \"default\"\n[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n",
-        stile.sh()
-    );
+    let script = stile.first_turn();
     let id = house.create(&repo, Some(&script), json!({})).await;
     stile.somebody().await;
-    let step = house.steps(&id, "implementation").await[0].generation;
-    // Nobody can write down how the step ended, or read it.
-    let record = house.dir(&id).join(format!("steps/{step}/exit.json"));
-    std::fs::create_dir(&record).expect("a directory");
+    let record = without_a_record(&house, &id).await;
     let _ = house.operate(&id, Event::Pause).await;
     house.resume(&id).await;
     house.gated(&id, &["previous_step_alive"]).await;
@@ -54,13 +56,10 @@ async fn the_end_of_a_run_is_written_down_when_its_step_is_gone_whatever_is_aske
     );
     let house = House::over(&repo).await;
     let mut stile = Turnstile::new(repo.outside(), "agent");
-    let script = format!("[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n", stile.sh());
+    let script = stile.turn();
     let id = house.create(&repo, Some(&script), json!({})).await;
     stile.somebody().await;
-    let step = house.steps(&id, "implementation").await[0].generation;
-    // Nobody can write down how the step ended, or read it.
-    let record = house.dir(&id).join(format!("steps/{step}/exit.json"));
-    std::fs::create_dir(&record).expect("a directory");
+    let record = without_a_record(&house, &id).await;
     moved(&house, &id, Event::Cancel, State::Canceled).await;
     ask(&house, &id).await;
     eventually(async || processes_of(&id).is_empty().then_some(())).await;
@@ -87,10 +86,7 @@ async fn a_workspace_that_is_gone_fails_the_run_and_is_not_made_anew() {
     );
     let house = House::open(&repo.outside().join("data"), &Options::caps(1, 1)).await;
     let mut stile = Turnstile::new(repo.outside(), "agent");
-    let script = format!(
-        "then = \"default\"\n[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n",
-        stile.sh()
-    );
+    let script = stile.first_turn();
     house.create(&repo, Some(&script), json!({})).await;
     stile.somebody().await;
     let id = house.create(&gone, None, json!({})).await;
@@ -153,7 +149,7 @@ fn a_step_of_which_something_cannot_be_ended_holds_its_slot_until_that_is_gone()
         );
         let house = House::over(&repo).await;
         let mut stile = Turnstile::new(repo.outside(), "agent");
-        let script = format!("[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n", stile.sh());
+        let script = stile.turn();
         let id = house.create(&repo, Some(&script), json!({})).await;
         stile.somebody().await;
         let step = StepId::new(&id, house.steps(&id, "implementation").await[0].generation);

@@ -32,10 +32,7 @@ async fn a_removed_task_holds_the_run_until_a_person_accepts_it() {
     house.resume(&id).await;
     house.wait(&id, |run| run.state != State::Paused).await;
     house.held(&id, "plan_tampered").await;
-    assert!(
-        repo.try_git(&["rev-parse", "--verify", "agent/thing"])
-            .is_err()
-    );
+    assert!(!repo.has("agent/thing"));
     let _ = house.operate(&id, accept()).await;
     house.wait(&id, |run| run.state != State::Paused).await;
     house.rests(&id, State::Completed).await;
@@ -143,8 +140,7 @@ async fn an_agent_that_switches_the_branch_holds_the_run_and_loses_nothing() {
     let id = house.create(&repo, Some(script), json!({})).await;
     let why = house.held(&id, "worktree_held").await;
     assert!(why.contains("is on elsewhere, not on run/thing"), "{why}");
-    let run = house.run(&id).await;
-    let path = run.facts.worktree.expect("a worktree").path;
+    let path = house.worktree(&id).await.path;
     repo.git(&["-C", &path, "switch", "-q", "run/thing"]);
     house.resume(&id).await;
     house.wait(&id, |run| run.state != State::Paused).await;

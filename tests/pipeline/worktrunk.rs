@@ -134,13 +134,7 @@ async fn auto_takes_it_where_its_user_has_configured_it_and_git_elsewhere() {
         let house = wt.house(found).await;
         let id = wt.create(&house, asking_for("auto")).await;
         house.rests(&id, State::Completed).await;
-        let made = house
-            .run(&id)
-            .await
-            .facts
-            .worktree
-            .expect("a worktree")
-            .path;
+        let made = house.worktree(&id).await.path;
         let by_wt = Path::new(&made).starts_with(wt.top().join("trees"));
         assert_eq!(
             (by_wt, !wt.asked().is_empty()),
@@ -181,16 +175,7 @@ async fn what_it_refuses_holds_the_run_in_its_words_until_a_person_has_settled_i
     house.resume(&id).await;
     house.wait(&id, |run| run.state != State::Paused).await;
     house.rests(&id, State::Completed).await;
-    assert_eq!(
-        house
-            .run(&id)
-            .await
-            .facts
-            .worktree
-            .expect("a worktree")
-            .run_branch,
-        "run/thing"
-    );
+    assert_eq!(house.worktree(&id).await.run_branch, "run/thing");
     house.check().await;
 }
 

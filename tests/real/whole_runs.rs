@@ -165,8 +165,7 @@ printf '\n%s\nApplied edit to %s\nCommit %s Tick a box\n' "$spent" $plan "$(git 
 #[tokio::test]
 async fn what_aider_prints_is_understood_where_it_is_not_installed() {
     let as_aider = |repo: &Repository, _: &Model| {
-        let program = repo.beside("aider", AS_AIDER);
-        agents::make_executable(&program);
+        let program = repo.program("aider", AS_AIDER);
         Some(json!({ "agent": "aider", "agents": { "aider": { "command": program } } }))
     };
     let more = json!({ "verify_cmds": ["test -f work.txt"] });

@@ -48,13 +48,7 @@ async fn an_agent_that_explains_writes_its_copies_and_nothing_else() {
     let id = house.create(repo, Some(&turns), settings).await;
     house.rests(&id, State::Failed).await;
     house.settled(&id).await;
-    let tree = house
-        .run(&id)
-        .await
-        .facts
-        .worktree
-        .expect("a worktree")
-        .path;
+    let tree = house.worktree(&id).await.path;
     assert_eq!(tree, format!("{}.run-thing", repo.root.display()));
     let status = || repo.git(&["-C", &tree, "status", "--porcelain"]);
     let stands = || (repo.checkout(), repo.git(&["for-each-ref"]), status());

@@ -1,15 +1,15 @@
 //! The directory of the run branches: it is there when a step begins, and stays while refs are packed.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use agent_loop::core::handover;
-use agent_loop::core::run::{Event, State};
+use agent_loop::core::run::{Event, RunId, State};
 use agent_loop::effect::git::{Repo, prepare_worktree, writable};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Estate, ONE_TASK, landlock};
 use crate::git::{Lab, ready, want, with_worktree};
-use crate::support::{House, Options, Repository, Turnstile, not_tried};
+use crate::support::{House, Options, RETRY, Repository, Turnstile, not_tried};
 
 #[tokio::test]
 async fn the_directory_of_run_branches_survives_the_packing_of_refs() {
@@ -211,10 +211,7 @@ async fn runs_that_work_beside_each_other_accuse_nobody() {
     let third = house.create(&repo, Some(&waits), settings).await;
     agent.somebody().await;
     // One that was at rest is tried again, works and rests; one that works all the while commits.
-    let retry = Event::Retry {
-        merge_strategy: None,
-    };
-    let _ = house.operate(&first, retry).await;
+    let _ = house.operate(&first, RETRY).await;
     house.wait(&first, |run| run.state != State::Failed).await;
     house.rests(&first, State::Completed).await;
     house.settled(&first).await;
@@ -226,18 +223,24 @@ async fn runs_that_work_beside_each_other_accuse_nobody() {
     house.rests(&second, State::Completed).await;
 }
 
+/// A run that has failed with half of its work committed, and a file in its worktree that is not; and the worktree.
+async fn leaves_something(house: &House, repo: &Repository, settings: &Value) -> (RunId, PathBuf) {
+    let fails = "[[turn]]\nsteps = [{ tick = \"next\" }, { commit = \"Half of it\" }, \"auth\"]\n";
+    let id = house.create(repo, Some(fails), settings.clone()).await;
+    house.failed(&id, "agent_auth").await;
+    house.settled(&id).await;
+    let made = PathBuf::from(house.worktree(&id).await.path);
+    std::fs::write(made.join("left"), "left\n").expect("a file");
+    (id, made)
+}
+
 #[tokio::test]
 async fn a_scrap_of_one_run_does_not_accuse_the_agent_of_another() {
     let repo = Repository::with_plan(ONE_TASK);
     let house = House::over(&repo).await;
     let settings =
         json!({ "merge_strategy": "none", "reviewer": false, "artifact_mode": "global" });
-    let fails = "[[turn]]\nsteps = [{ tick = \"next\" }, { commit = \"Half of it\" }, \"auth\"]\n";
-    let first = house.create(&repo, Some(fails), settings.clone()).await;
-    house.failed(&first, "agent_auth").await;
-    let made = house.settled(&first).await.facts.worktree;
-    let left = Path::new(&made.expect("a worktree").path).join("left");
-    std::fs::write(left, "left\n").expect("a file");
+    let (first, _) = leaves_something(&house, &repo, &settings).await;
     let before = repo.git(&["rev-parse", "run/thing"]);
 
     let mut stile = Turnstile::new(repo.outside(), "agent");
@@ -261,12 +264,7 @@ async fn a_scrap_that_cannot_take_the_worktree_does_not_accuse_the_agent_of_anot
     let house = House::over(&repo).await;
     let settings =
         json!({ "merge_strategy": "none", "reviewer": false, "artifact_mode": "global" });
-    let fails = "[[turn]]\nsteps = [{ tick = \"next\" }, { commit = \"Half of it\" }, \"auth\"]\n";
-    let first = house.create(&repo, Some(fails), settings.clone()).await;
-    house.failed(&first, "agent_auth").await;
-    let made = house.settled(&first).await.facts.worktree;
-    let made = Path::new(&made.expect("a worktree").path).to_owned();
-    std::fs::write(made.join("left"), "left\n").expect("a file");
+    let (first, made) = leaves_something(&house, &repo, &settings).await;
     repo.git(&["init", "--quiet", &made.join("own").display().to_string()]);
     let before = repo.git(&["rev-parse", "run/thing"]);
 

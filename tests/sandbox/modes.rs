@@ -5,7 +5,7 @@ use agent_loop::core::step::Confined;
 use serde_json::json;
 
 use super::{Estate, ONE_TASK, confinement, landlock};
-use crate::support::{House, Options, Repository, Turnstile, agents, request};
+use crate::support::{House, Options, Repository, Turnstile, request};
 
 const REACH_OUT: &str = r#"
     [[turn]]
@@ -228,7 +228,7 @@ async fn a_confined_agent_finds_its_places_and_git_leaves_upkeep_alone() {
     };
     let house = House::open(&repo.outside().join("data"), &options).await;
     // Neither its own directory nor the cache is there yet, and nobody inside could make them.
-    let program = repo.beside(
+    let program = repo.program(
         "claude.sh",
         r#"#!/bin/sh
         [ "$1" != --version ] || { echo 1.0.0; exit; }
@@ -239,7 +239,6 @@ async fn a_confined_agent_finds_its_places_and_git_leaves_upkeep_alone() {
         echo '{"type":"result","subtype":"success","is_error":false,"result":"<promise>COMPLETE</promise>"}'
         "#,
     );
-    agents::make_executable(&program);
     let settings = json!({
         "agent": "claude",
         "agents": { "claude": { "command": program } },

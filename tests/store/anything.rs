@@ -21,7 +21,7 @@ pub(super) struct Sent {
 }
 
 #[derive(Clone, Debug)]
-enum What {
+pub(super) enum What {
     /// What comes next when all goes well: without it few sequences would get anywhere.
     OnTheWay,
     Agent(ResultClass, bool),

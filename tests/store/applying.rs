@@ -70,14 +70,7 @@ async fn what_the_table_refuses_is_answered_in_its_words_and_stores_nothing() {
         bench.count("journal"),
         bench.count("events"),
     );
-    let applied = bench
-        .send(
-            "a",
-            Event::Retry {
-                merge_strategy: None,
-            },
-        )
-        .await;
+    let applied = bench.send("a", RETRY).await;
     assert_eq!(applied.answer, Answer::Ignored("the run is queued already"));
     let completed = bench.complete("a").await;
     let after = (bench.count("journal"), bench.count("events"));

@@ -44,12 +44,6 @@ pub(super) fn merge_done(generation: u64) -> Handing {
     }
 }
 
-pub(super) fn retry() -> Event {
-    Event::Retry {
-        merge_strategy: None,
-    }
-}
-
 #[tokio::test]
 async fn an_end_opens_the_handover_and_a_retry_closes_it() {
     let bench = Bench::new();
@@ -67,7 +61,7 @@ async fn an_end_opens_the_handover_and_a_retry_closes_it() {
         bench.hand("a", Handing::Merge).await.answer,
         HandoverAnswer::Refused("only a completed run can be merged")
     );
-    bench.moves("a", retry()).await;
+    bench.moves("a", RETRY).await;
     assert_eq!(bench.handover("a").await.state, handover::State::None);
     bench.moves("a", Event::Cancel).await;
     assert_eq!(bench.handover("a").await.state, handover::State::GivenUp);
@@ -149,7 +143,7 @@ async fn a_run_is_started_anew_only_with_the_consent_of_its_handover() {
     bench.hands("a", Handing::Scrap).await;
     let before = bench.everything();
     let scrapped = "the run is scrapped; create a new one";
-    for event in [retry(), Event::Reset] {
+    for event in [RETRY, Event::Reset] {
         let answer = bench.send("a", event).await.answer;
         assert_eq!(answer, Answer::Refused(scrapped));
     }
@@ -173,7 +167,7 @@ async fn a_run_is_started_anew_only_with_the_consent_of_its_handover() {
     assert_eq!(bench.handover("a").await.facts.snag, Some(snag));
     bench.hands("a", Handing::Scrap).await;
     bench.hands("a", Handing::ScrapDone { generation: 2 }).await;
-    let answer = bench.send("a", retry()).await.answer;
+    let answer = bench.send("a", RETRY).await.answer;
     assert_eq!(answer, Answer::Refused(scrapped));
     assert_eq!(bench.replay().await, []);
 }

@@ -8,7 +8,7 @@ use agent_loop::core::time::Time;
 use agent_loop::crash::{Crash, CrashPoint, Death, Place};
 use agent_loop::store::{self, HandOver, HandoverAnswer, Options, StoreError};
 
-use super::handing_over::{merge_done, retry};
+use super::handing_over::merge_done;
 use super::support::*;
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn what_was_changed_from_outside_is_found() {
     let bench = Bench::new();
     bench.create("a").await;
     bench.moves("a", Event::Cancel).await;
-    bench.moves("a", retry()).await;
+    bench.moves("a", RETRY).await;
     let forged = serde_json::to_string(&Handing::Ended {
         how: RunEnd::GivenUp,
     });

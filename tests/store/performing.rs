@@ -76,15 +76,7 @@ async fn a_stop_outlives_the_start_of_the_next_step() {
     bench.create("a").await;
     bench.moves("a", claim()).await;
     let stop = bench.moves("a", Event::Pause).await.effects;
-    bench
-        .moves(
-            "a",
-            Event::Resume {
-                accept: false,
-                note: None,
-            },
-        )
-        .await;
+    bench.moves("a", RESUME).await;
     let claimed = bench.moves("a", claim()).await;
     assert_eq!(claimed.dropped, []);
     let pending = bench.reader.pending_effects().await.expect("readable");

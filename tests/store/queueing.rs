@@ -28,15 +28,7 @@ async fn a_pause_and_a_limit_keep_the_place_and_a_retry_renews_it() {
     }
     bench.moves("a", Event::Pause).await;
     assert_eq!(order(&bench).await, ["b", "c"]);
-    bench
-        .moves(
-            "a",
-            Event::Resume {
-                accept: false,
-                note: None,
-            },
-        )
-        .await;
+    bench.moves("a", RESUME).await;
     assert_eq!(order(&bench).await, ["a", "b", "c"], "its old place");
 
     bench.moves("b", claim()).await;
@@ -55,14 +47,7 @@ async fn a_pause_and_a_limit_keep_the_place_and_a_retry_renews_it() {
 
     bench.moves("a", Event::Cancel).await;
     assert_eq!(bench.count("places"), 2, "what has ended has no place");
-    bench
-        .moves(
-            "a",
-            Event::Retry {
-                merge_strategy: None,
-            },
-        )
-        .await;
+    bench.moves("a", RETRY).await;
     assert_eq!(order(&bench).await, ["b", "c", "a"], "a new place");
     bench.moves("b", Event::Pause).await;
     bench.moves("b", Event::Reset).await;
@@ -150,15 +135,7 @@ async fn a_slot_is_held_by_an_active_state_and_by_a_step_that_is_not_known_to_be
         ["a", "b", "c"],
         "paused and canceled, but their steps may be alive"
     );
-    bench
-        .moves(
-            "a",
-            Event::Resume {
-                accept: false,
-                note: None,
-            },
-        )
-        .await;
+    bench.moves("a", RESUME).await;
     let waiting = queue(&bench).await.waiting;
     assert!(waiting[0].step_alive && waiting[0].id == "a");
     for id in ["a", "b"] {
@@ -223,14 +200,7 @@ async fn counts_of_overtaking_are_stored_with_the_start_that_raised_them_and_onl
     let _ = bench.writer.apply(claim_it).await.expect("is ignored");
     assert_eq!(queue(&bench).await.waiting[0].overtaken, 1);
     bench.moves("old", Event::Cancel).await;
-    bench
-        .moves(
-            "old",
-            Event::Retry {
-                merge_strategy: None,
-            },
-        )
-        .await;
+    bench.moves("old", RETRY).await;
     assert_eq!(
         queue(&bench).await.waiting[0].overtaken,
         0,

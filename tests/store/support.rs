@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use agent_loop::core::run::{Event, RunId};
-use agent_loop::core::step;
 use agent_loop::core::time::Time;
 use agent_loop::store::{
     self, Answer, Applied, Apply, Created, EffectDone, EffectId, Move, NewRun, Options, Reader,
@@ -12,6 +11,7 @@ use agent_loop::store::{
 use rusqlite::Connection;
 
 pub use super::reports::*;
+pub use crate::support::{RESUME, RETRY};
 
 /// A store that goes away with the test.
 pub struct Bench {

@@ -1,6 +1,6 @@
 //! Public events: their numbers, their pages; and the small records beside a run.
 
-use agent_loop::core::run::{Event, PublicEvent, RunId};
+use agent_loop::core::run::{PublicEvent, RunId};
 use agent_loop::core::time::Time;
 use agent_loop::store::{Artifact, MergeIntent, StoreError, StoredEvent};
 
@@ -32,15 +32,7 @@ async fn the_numbers_of_events_have_no_gap_whatever_was_rolled_back_or_refused()
         .expect_err("it is broken");
     raw.execute_batch("DROP TRIGGER breaks")
         .expect("takes it back");
-    let _ = bench
-        .send(
-            "b",
-            Event::Resume {
-                accept: false,
-                note: None,
-            },
-        )
-        .await;
+    let _ = bench.send("b", RESUME).await;
     bench.complete("b").await;
     bench.complete("a").await;
 

@@ -6,13 +6,23 @@ use std::time::Duration;
 
 use agent_loop::core::handover;
 use agent_loop::core::machine::Kind;
-use agent_loop::core::run::{Event, RunId, State};
+use agent_loop::core::run::{Event, RunId, State, Worktree};
 use agent_loop::core::schedule::Gate;
 use agent_loop::store::{
     Answer, HandoverAnswer, StoredEvent, StoredHandover, StoredRun, StoredStep,
 };
 
 use super::House;
+
+/// A person tries an ended run again.
+pub const RETRY: Event = Event::Retry {
+    merge_strategy: None,
+};
+/// A person lets a paused run go on.
+pub const RESUME: Event = Event::Resume {
+    accept: false,
+    note: None,
+};
 
 /// How long a test waits for something that has to come. Nothing waits as long where all is well; where all the world wants
 /// the machine, a second's work may take minutes.
@@ -37,6 +47,11 @@ impl House {
     pub async fn run(&self, id: &RunId) -> StoredRun {
         let run = self.reader.run(id).await.expect("a readable store");
         run.expect("the run exists")
+    }
+
+    /// The run's present worktree.
+    pub async fn worktree(&self, id: &RunId) -> Worktree {
+        self.run(id).await.facts.worktree.expect("a worktree")
     }
 
     /// Waits until the answer is there; fails with the run's story when it does not come.
@@ -162,11 +177,7 @@ impl House {
 
     /// A person lets the run go on.
     pub async fn resume(&self, id: &RunId) {
-        let event = Event::Resume {
-            accept: false,
-            note: None,
-        };
-        let answer = self.operate(id, event).await;
+        let answer = self.operate(id, RESUME).await;
         assert!(matches!(answer, Answer::Moved(_)), "{answer:?}");
     }
 

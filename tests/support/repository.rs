@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::executable;
+
 /// A repository in a temporary directory. Worktrees of runs appear beside it, in the same directory.
 pub struct Repository {
     dir: tempfile::TempDir,
@@ -95,6 +97,13 @@ impl Repository {
         path
     }
 
+    /// Writes a script beside the repository that can be run; its path.
+    pub fn program(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.outside().join(name);
+        executable(&path, text);
+        path
+    }
+
     /// Commits everything in the checkout.
     pub fn commit_all(&self, message: &str) {
         self.git(&["add", "--all"]);
@@ -134,6 +143,12 @@ impl Repository {
         } else {
             Err(text(&out.stderr))
         }
+    }
+
+    /// Whether a branch, or whatever else git knows by this name, is there.
+    pub fn has(&self, name: &str) -> bool {
+        self.try_git(&["rev-parse", "--quiet", "--verify", name])
+            .is_ok()
     }
 
     /// A file at a revision; empty where there is none.

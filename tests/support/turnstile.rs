@@ -45,6 +45,16 @@ impl Turnstile {
         format!("echo > '{}'; read _ < '{}'", here.display(), go.display())
     }
 
+    /// A turn of the scripted agent that goes through, and does nothing else.
+    pub fn turn(&self) -> String {
+        format!("[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n", self.sh())
+    }
+
+    /// A script of the agent whose first turn goes through and does nothing else; later ones do as usual.
+    pub fn first_turn(&self) -> String {
+        format!("then = \"default\"\n{}", self.turn())
+    }
+
     /// Waits until somebody stands before it.
     pub async fn somebody(&mut self) {
         let arrived = tokio::time::timeout(PATIENCE, self.here.read_u8()).await;

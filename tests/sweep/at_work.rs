@@ -85,12 +85,7 @@ pub(super) async fn ends_well(scene: &Scene, daemon: Outside, runs: &[RunId]) {
     let wrong = outcome::wrong_at_rest(scene, daemon.reader(), runs).await;
     assert_eq!(wrong, [] as [String; 0]);
     for id in runs {
-        let run = daemon
-            .reader()
-            .run(id)
-            .await
-            .expect("readable")
-            .expect("a run");
+        let run = daemon.run(id).await;
         assert_eq!((run.facts.iteration, run.facts.lost), (1, 0));
         let steps = daemon.reader().steps(id).await.expect("readable");
         let of = |phase: &'static str| steps.iter().filter(move |step| step.phase == phase);
@@ -104,13 +99,7 @@ pub(super) async fn ends_well(scene: &Scene, daemon: Outside, runs: &[RunId]) {
 }
 
 pub(super) async fn state(daemon: &Outside, id: &RunId) -> State {
-    daemon
-        .reader()
-        .run(id)
-        .await
-        .expect("readable")
-        .expect("a run")
-        .state
+    daemon.run(id).await.state
 }
 
 /// Where nothing can be written down, that is told of the run at work, and whoever asks for readiness hears it.

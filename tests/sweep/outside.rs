@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use agent_loop::core::run::RunId;
 use agent_loop::crash::{CrashPoint, Death};
-use agent_loop::store::{self, Reader};
+use agent_loop::store::{self, Reader, StoredRun};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
@@ -149,6 +149,12 @@ impl Outside {
 
     pub fn reader(&self) -> &Reader {
         &self.reader
+    }
+
+    /// The run as stored.
+    pub async fn run(&self, id: &RunId) -> StoredRun {
+        let run = self.reader.run(id).await.expect("readable");
+        run.expect("a run")
     }
 
     pub async fn create(&self, scene: &Scene, run: usize) -> Result<RunId, Dead> {

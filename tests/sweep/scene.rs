@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::scenario::Scenario;
-use crate::support::agents::make_executable;
 use crate::support::{Clock, Repository};
 
 /// Who comes in says so, and whom it meets: `enter.sh WHO PID`, where the process lives as long as the work goes on.
@@ -115,7 +114,7 @@ impl Scene {
             ("name.sh", NAME),
             ("half.sh", HALF),
         ] {
-            program(&repo, name, text);
+            repo.program(name, text);
         }
         std::fs::create_dir(repo.outside().join("alive")).expect("a directory");
         for (n, script) in scenario.scripts.iter().enumerate() {
@@ -128,10 +127,10 @@ impl Scene {
         if scenario.remote {
             let remote = repo.outside().join("remote.git").display().to_string();
             repo.git(&["init", "--quiet", "--bare", &remote]);
-            program(&repo, "remote.git/hooks/post-receive", RECEIVED);
+            repo.program("remote.git/hooks/post-receive", RECEIVED);
             repo.git(&["remote", "add", "origin", &remote]);
             std::fs::create_dir(repo.outside().join("bin")).expect("a directory");
-            program(&repo, "bin/gh", FORGE);
+            repo.program("bin/gh", FORGE);
         }
         repo.write("README.md", "read me, too\n");
         repo.write("note", "to myself\n");
@@ -145,7 +144,7 @@ impl Scene {
 
     /// One more program beside the repository.
     pub fn script(&self, name: &str, text: &str) {
-        program(&self.repo, name, text);
+        self.repo.program(name, text);
     }
 
     /// Leaves everything where it is, for somebody who wants to look.
@@ -243,10 +242,6 @@ impl Scene {
         let status = self.repo.git(&args);
         (status != " M README.md\n?? note").then(|| format!("the checkout: {status}"))
     }
-}
-
-fn program(repo: &Repository, name: &str, text: &str) {
-    make_executable(&repo.beside(name, text));
 }
 
 fn checkout(repo: &Repository) -> Checkout {

@@ -201,12 +201,7 @@ async fn round(seed: u64, figures: &mut Figures) {
     if rest.is_err() {
         wrong.push("it does not come to rest".to_owned());
         for id in &runs {
-            let run = daemon
-                .reader()
-                .run(id)
-                .await
-                .expect("readable")
-                .expect("a run");
+            let run = daemon.run(id).await;
             wrong.push(format!(
                 "{:?}",
                 (run.state, run.facts.hold, run.facts.failure, run.facts.step)
@@ -233,12 +228,7 @@ async fn in_peace(daemon: &Outside, runs: &[RunId]) {
     loop {
         let mut over = true;
         for id in runs {
-            let run = daemon
-                .reader()
-                .run(id)
-                .await
-                .expect("readable")
-                .expect("a run");
+            let run = daemon.run(id).await;
             let wish = match run.state {
                 State::Paused => Some(Wish::Resume),
                 State::Failed => Some(Wish::Retry),

@@ -13,7 +13,7 @@ use super::delay::delay;
 use super::endpoint::Endpoint;
 use super::readiness::{Miss, NotReady, probe, wait};
 use super::transport::{exchange, sort};
-use super::unreachable::{Kind, Unreachable};
+use super::unreachable::Kind;
 use crate::api::wire;
 use crate::cli::error::Error;
 

@@ -1,7 +1,6 @@
 //! Prompts of a run: one function for each, from what `prompt_facts` gathers to the text. The words are the templates' (a
 //! workspace's own are read at the commit that the run started from).
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use super::agent_step;

@@ -49,20 +49,5 @@ pub fn instead_of(repo: &Repository, program: &Path, argument: &str, words: &str
          else set -- \"$@\" \"$a\"; fi\ndone\nexec '{}' \"$@\"\n",
         program.display()
     );
-    let path = repo.beside("instead", &script);
-    make_executable(&path);
-    path
-}
-
-/// Lets a script be started: a copy that a child has written. What this process has open for writing, a child that another
-/// thread is just starting has open as well, and nobody can start it until that child has begun (ETXTBSY).
-pub fn make_executable(path: &Path) {
-    let copied = std::process::Command::new("sh")
-        .args([
-            "-c",
-            "cp \"$0\" \"$0.new\" && chmod 755 \"$0.new\" && mv -f \"$0.new\" \"$0\"",
-        ])
-        .arg(path)
-        .status();
-    assert!(copied.expect("a shell").success());
+    repo.program("instead", &script)
 }
