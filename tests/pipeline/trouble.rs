@@ -9,11 +9,13 @@ use agent_loop::effect::keeper;
 use serde_json::json;
 
 use super::ONE_TASK;
-use super::operator::{RETRY, moved};
+use super::operator::moved;
 use super::postmortem::ask;
 use crate::keeper::out_of_reach::{sees_whom_it_may_not_signal, without_signals};
 use crate::keeper::step::Bystander;
-use crate::support::{House, Options, PATIENCE, Repository, Turnstile, eventually, processes_of};
+use crate::support::{
+    House, Options, PATIENCE, RETRY, Repository, Turnstile, eventually, processes_of,
+};
 
 /// From now on nobody can write down how the agent's step ended, or read it, until the directory in its place is removed.
 async fn without_a_record(house: &House, id: &RunId) -> PathBuf {
