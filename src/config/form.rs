@@ -14,6 +14,14 @@ pub(super) enum Trust {
 }
 
 const LONGEST: usize = 8 * 1024;
+/// Bytes of a path or of a branch. The system takes 4096 for a whole path, with the repository's own and what is made below.
+const LONGEST_PATH: usize = 2048;
+/// Bytes of one name in a path (`NAME_MAX`).
+const LONGEST_NAME: usize = 255;
+/// Bytes of one part of a branch: git makes a file of that name, and one with `.lock` at its end beside it.
+const LONGEST_REF: usize = LONGEST_NAME - ".lock".len();
+/// Bytes that a run's own name, and a number after it, may add to the prefix of its branch.
+const OWN_NAME: usize = 75;
 
 /// Whether `text` has this form; else what is wrong with it.
 pub(super) fn check(form: Form, text: &str, trust: Trust) -> Result<(), String> {
@@ -32,11 +40,13 @@ pub(super) fn check(form: Form, text: &str, trust: Trust) -> Result<(), String> 
     match form {
         Form::Command => Ok(()),
         Form::Name => name(text),
-        Form::PathInside => path(text, false),
-        Form::Path => path(text, true),
-        Form::PathAbsolute => absolute(text),
-        Form::Branch => branch(text),
-        Form::BranchPrefix => branch(&format!("{text}x")),
+        Form::PathInside => path(text, false).and_then(|()| fits(text, LONGEST_NAME)),
+        Form::Path => path(text, true).and_then(|()| fits(text, LONGEST_NAME)),
+        Form::PathAbsolute => absolute(text).and_then(|()| fits(text, LONGEST_NAME)),
+        Form::Branch => branch(text).and_then(|()| fits(text, LONGEST_REF)),
+        Form::BranchPrefix => {
+            branch(&format!("{text}x")).and_then(|()| fits(text, LONGEST_REF - OWN_NAME))
+        }
         Form::Glob => glob(text),
         Form::Variable => variable(text, trust),
         Form::Host => host(text),
@@ -46,6 +56,19 @@ pub(super) fn check(form: Form, text: &str, trust: Trust) -> Result<(), String> 
 
 fn refuse_if(wrong: bool, what: &str) -> Result<(), String> {
     if wrong { Err(what.to_owned()) } else { Ok(()) }
+}
+
+/// Whether there can be files of this name: one that is too long would only be met when the work is done.
+pub(super) fn fits(text: &str, longest_name: usize) -> Result<(), String> {
+    if text.len() > LONGEST_PATH {
+        return Err(format!("it is longer than {LONGEST_PATH} bytes"));
+    }
+    if text.split('/').any(|part| part.len() > longest_name) {
+        return Err(format!(
+            "a part of it is longer than {longest_name} bytes, which no file can be called"
+        ));
+    }
+    Ok(())
 }
 
 fn name(text: &str) -> Result<(), String> {

@@ -11,6 +11,9 @@ const FUEL: u64 = 10_000;
 /// The longest template; the engine recurses over chains in it, so that length is depth of stack.
 const MOST_BYTES: usize = 512;
 
+/// Bytes of one part of the path: the system takes 255, and a number may come after it.
+const LONGEST_NAME: usize = 250;
+
 /// What a template can name.
 #[derive(Clone, Copy, Debug)]
 pub struct WorktreeNames<'a> {
@@ -107,6 +110,7 @@ pub(super) fn check(template: &str, trust: Trust) -> Result<(), String> {
     if path.starts_with('~') {
         return Err("`~` is not expanded here; write the path in full".to_owned());
     }
+    super::form::fits(&path, LONGEST_NAME)?;
     let climbs = path.split('/').filter(|part| *part == "..").count();
     let below_parent = climbs == 0 || (climbs == 1 && path.starts_with("../"));
     if trust == Trust::Workspace && (path.starts_with('/') || !below_parent) {

@@ -252,6 +252,30 @@ fn texts_names_and_lists_without_end_are_refused() {
     daemon(&format!("model = '{long}'\ncontext_files = [{many}]")).expect("as long as is allowed");
 }
 
+/// A file can have no longer name, a branch needs room for its lock, and a run's own name comes after the prefix.
+#[test]
+fn names_that_no_file_can_have_are_refused_and_the_longest_ones_are_taken() {
+    for (key, longest) in [
+        ("log_dir", 255),
+        ("merge_target_branch", 250),
+        ("run_branch_prefix", 175),
+    ] {
+        let set = |bytes| format!("{key} = 'a/{}'", "x".repeat(bytes));
+        daemon(&set(longest)).expect(key);
+        let lines = complaints(daemon(&set(longest + 1)));
+        let why = format!("a part of it is longer than {longest} bytes");
+        assert!(lines.len() == 1 && lines[0].contains(&why), "{lines:?}");
+        let lines = complaints(daemon(&format!("{key} = '{}x'", "a/".repeat(1024))));
+        assert!(
+            lines[0].contains("it is longer than 2048 bytes"),
+            "{lines:?}"
+        );
+    }
+    // A pattern is no name: what it means may be short.
+    let names = vec!["lock"; 100].join(",");
+    daemon(&format!("protected_paths = ['{{{names}}}']")).expect("a pattern");
+}
+
 #[test]
 fn branches_and_paths_that_git_accepts_are_accepted() {
     for setting in [

@@ -5,6 +5,7 @@
 //! first commit and keeps that commit from being collected.
 
 use std::{
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
 };
@@ -18,6 +19,10 @@ use super::{
 
 /// So many names are tried before giving up.
 const TRIES: u32 = 10_000;
+/// Bytes of a name in a worktree's path: the system takes 255, and a number may come after it.
+const LONGEST_NAME: usize = 250;
+/// Bytes of the whole path: the system takes 4095, and the worktree has files in it.
+const LONGEST_PATH: usize = 3072;
 
 /// A branch that is a run's own.
 #[derive(Debug)]
@@ -164,6 +169,14 @@ pub(super) async fn place(repo: &Repo, want: &Want<'_>, branch: &str) -> Result<
         let said = format!(
             "{} lies in or around the repository; change worktree_path_template",
             path.display()
+        );
+        return Err(GitError::permanent(tried(), said));
+    }
+    let is_long = |name: &OsStr| name.len() > LONGEST_NAME;
+    if path.as_os_str().len() > LONGEST_PATH || path.iter().any(is_long) {
+        let said = format!(
+            "the path of {} bytes, or a name in it, is too long for the system (a name may have {LONGEST_NAME} bytes, and the path {LONGEST_PATH}); change worktree_path_template",
+            path.as_os_str().len()
         );
         return Err(GitError::permanent(tried(), said));
     }
