@@ -64,6 +64,40 @@ async fn an_agent_that_deletes_its_branch_holds_the_run() {
 }
 
 #[tokio::test]
+async fn a_worktree_that_somebody_moved_holds_the_run_until_it_is_moved_back() {
+    let repo = Repository::with_plan(ONE_TASK);
+    let house = House::over(&repo).await;
+    let mut stile = Turnstile::new(repo.outside(), "agent");
+    let script = format!(
+        "then = \"default\"\n[[turn]]\nsteps = [{{ sh = \"{}\" }}]\n",
+        stile.sh()
+    );
+    let settings = json!({ "reviewer": false, "verify_cmds": ["true"] });
+    let id = house.create(&repo, Some(&script), settings).await;
+    stile.somebody().await;
+    let made = house.run(&id).await.facts.worktree;
+    let path = made.expect("a worktree").path;
+    let there = format!("{path}.moved");
+    repo.git(&["worktree", "move", "-f", "-f", &path, &there]);
+    stile.open();
+    let helps = format!("worktree move -f -f {there} {path}");
+    for _ in 0..2 {
+        // Whoever resumes without having followed is told the same.
+        let why = house.held(&id, "worktree_held").await;
+        assert!(why.contains(&helps) && why.contains("reset"), "{why}");
+        house.settled(&id).await;
+        house.resume(&id).await;
+    }
+    house.held(&id, "worktree_held").await;
+    house.settled(&id).await;
+    repo.git(&["worktree", "move", "-f", "-f", &there, &path]);
+    house.resume(&id).await;
+    house.wait(&id, |run| run.state != State::Paused).await;
+    house.rests(&id, State::Completed).await;
+    house.check().await;
+}
+
+#[tokio::test]
 async fn a_target_that_is_deleted_meanwhile_is_made_again_from_the_base() {
     let repo = Repository::with_plan(ONE_TASK);
     repo.git(&["branch", "agent/thing"]);

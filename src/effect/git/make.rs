@@ -167,6 +167,11 @@ pub(super) async fn take_up(repo: &Repo, known: &Worktree) -> Result<Prepared> {
     {
         return held(format!("{at} does not carry the mark of the run"));
     }
+    if admin.is_none()
+        && let Some(why) = known.moved(repo)?
+    {
+        return held(format!("failed to use the worktree {at}: {why}"));
+    }
     let vanished = fs::symlink_metadata(&known.path).is_err();
     match admin {
         Some(admin) if !vanished => match known.astray(repo, &admin).await? {

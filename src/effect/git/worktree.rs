@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    GitError, Repo, Result,
-    admin::{Admin, Head, find},
+    GitError, GitErrorKind, Repo, Result,
+    admin::{Admin, Head, find, owned},
     refs::branch_ref,
     safe::Drivers,
 };
@@ -45,17 +45,36 @@ impl Worktree {
     /// What git keeps about it.
     ///
     /// # Errors
-    /// Permanent, when git does not know the worktree, or knows it as somebody else's.
+    /// Held, when somebody moved the worktree; permanent, when git does not know it, or knows it as somebody else's.
     pub(super) fn admin(&self, repo: &Repo) -> Result<Admin> {
         let lost = |said: &str| {
             GitError::permanent(format!("use the worktree {}", self.path.display()), said)
         };
-        let admin =
-            find(repo, &self.path)?.ok_or_else(|| lost("git does not know it (any more)"))?;
+        let Some(admin) = find(repo, &self.path)? else {
+            return Err(match self.moved(repo)? {
+                Some(why) => GitError {
+                    kind: GitErrorKind::Held,
+                    ..lost(&why)
+                },
+                None => lost("git does not know it (any more)"),
+            });
+        };
         if admin.owner.as_ref() != Some(&self.owner()) {
             return Err(lost("it does not carry the mark of its run"));
         }
         Ok(admin)
+    }
+
+    /// Where somebody moved the worktree to, and what helps; none, where git knows of none of this run at another place.
+    pub(super) fn moved(&self, repo: &Repo) -> Result<Option<String>> {
+        let elsewhere = owned(repo, &self.owner())?.filter(|it| it.path != self.path);
+        Ok(elsewhere.map(|it| {
+            let (there, at) = (it.path.display(), self.path.display());
+            format!(
+                "somebody moved it to {there} (`git worktree move`), and a run works only where its worktree was made; move it back with `git -C {} worktree move -f -f {there} {at}`, then `loopctl resume`; or `loopctl reset` begins again on a new branch",
+                repo.common_dir.display()
+            )
+        }))
     }
 
     pub(super) fn owner(&self) -> super::admin::Owner {
