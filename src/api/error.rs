@@ -180,6 +180,8 @@ impl From<GitError> for ApiError {
             GitErrorKind::NoSpace => ApiError::unavailable("disk_full", message).hint(ROOM),
             GitErrorKind::ReadOnly => ApiError::unavailable("read_only", message).hint(WRITABLE),
             GitErrorKind::Held => ApiError::invalid("worktree_held", message),
+            GitErrorKind::Denied => ApiError::invalid("permission_denied", message)
+                .hint("`chmod` or `chown` it for the user that loopd runs as, then ask again"),
             GitErrorKind::MissingRepo => ApiError::invalid("workspace_missing", message),
             GitErrorKind::Permanent => ApiError::invalid("git_failed", message),
         }
@@ -258,6 +260,8 @@ impl From<CreateError> for ApiError {
                 }
                 std::io::ErrorKind::PermissionDenied => ApiError::invalid("not_readable", message)
                     .hint("let the user that loopd runs as read it"),
+                std::io::ErrorKind::InvalidFilename => ApiError::invalid("path_too_long", message)
+                    .hint("give it shorter names: at most 255 bytes each, 4095 in all"),
                 _ => ApiError::internal(message),
             },
         }

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::server::Server;
+use crate::support::{as_an_ordinary_user, with_mode};
 
 /// Asks for a run with this field; the refusal.
 async fn refused(server: &Server, field: &str, value: Value, snapshot: bool) -> String {
@@ -104,6 +105,83 @@ async fn settings_that_name_places_in_the_workspace_name_no_others() {
             assert!(said.contains(key), "{key} = {value}: {said}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_too_long_for_any_file_is_refused_with_its_field() {
+    let server = Server::idle().await;
+    symlink("circle.md", server.repo.root.join("specs/circle.md")).expect("a link");
+    let said = refused(&server, "spec_path", json!("specs/circle.md"), false).await;
+    assert!(said.contains("specs/circle.md"), "{said}");
+    let (name, path) = ("x".repeat(256), "y/".repeat(2100));
+    for field in ["spec_path", "plan_path"] {
+        for snapshot in [false, true] {
+            for long in [&name, &format!("specs/{name}.md"), &path] {
+                let said = refused(&server, field, json!(long), snapshot).await;
+                assert!(said.contains(field), "{field}: {said}");
+            }
+        }
+    }
+    let list = [json!([name]), json!([path])];
+    let text = [json!(name), json!(path)];
+    for (key, values) in [
+        ("specs_dir", &text),
+        ("plans_dir", &text),
+        ("log_dir", &text),
+        ("prompt_file", &text),
+        ("context_files", &list),
+        ("skills_dirs", &list),
+        (
+            "merge_target_branch",
+            &[json!("b".repeat(251)), json!(path)],
+        ),
+        ("run_branch_prefix", &[json!("b".repeat(200)), json!(path)]),
+        (
+            "worktree_path_template",
+            &[json!(format!("../{name}")), json!("../w/".repeat(120))],
+        ),
+    ] {
+        for value in values {
+            let said = refused(&server, "config_override", json!({ key: value }), false).await;
+            assert!(said.contains(key), "{key} = {value}: {said}");
+        }
+    }
+    for long in ["b".repeat(251), path] {
+        let said = refused(&server, "base_branch", json!(long), false).await;
+        assert!(said.contains("base"), "{said}");
+    }
+}
+
+#[test]
+fn a_repository_that_may_not_be_read_is_said_as_that_and_not_as_damaged() {
+    as_an_ordinary_user(async || {
+        let server = Server::idle().await;
+        for place in ["", ".git", ".git/HEAD", ".git/objects", ".git/refs"] {
+            let place = server.repo.root.join(place);
+            let before = with_mode(&place, 0);
+            let reply = server.post_json("/runs", &server.body()).await;
+            std::fs::set_permissions(&place, before).expect("opened");
+            let said = reply.json()["error"].clone();
+            assert_eq!(
+                (reply.status.as_u16(), &said["code"]),
+                (422, &json!("permission_denied")),
+                "{said}"
+            );
+            let message = said["message"].as_str().expect("a message");
+            let name = place.to_str().expect("text").trim_end_matches('/');
+            for word in [
+                "permission denied",
+                name,
+                "as the user that loopd runs as",
+                "chmod",
+            ] {
+                assert!(message.contains(word), "{word}: {message}");
+            }
+            assert!(!message.contains("damaged"), "{message}");
+        }
+        let reply = server.post_json("/runs", &server.body()).await;
+        assert_eq!(reply.status, 201, "it is whole: {}", reply.json());
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -32,6 +32,7 @@ mod notify;
 mod notify_lives;
 mod once_more;
 mod operator;
+mod permission;
 mod postmortem;
 mod postmortem_beside;
 mod postmortem_lives;

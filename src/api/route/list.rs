@@ -114,6 +114,7 @@ async fn of_workspace(app: &App, given: &str, filter: &mut Filter) -> Result<(),
             | GitErrorKind::Transient
             | GitErrorKind::NoSpace
             | GitErrorKind::ReadOnly
+            | GitErrorKind::Denied
             | GitErrorKind::Held => {
                 return Err(error.into());
             }

@@ -244,6 +244,7 @@ fn invalid_base(place: &Place, error: GitError) -> CreateError {
         GitErrorKind::Transient
         | GitErrorKind::NoSpace
         | GitErrorKind::ReadOnly
+        | GitErrorKind::Denied
         | GitErrorKind::Held => CreateError::Git(error),
     }
 }

@@ -46,6 +46,7 @@ impl Place {
                 GitErrorKind::Transient
                 | GitErrorKind::NoSpace
                 | GitErrorKind::ReadOnly
+                | GitErrorKind::Denied
                 | GitErrorKind::Held => CreateError::Git(error),
             })?;
         if repo.toplevel.is_none() && !repo.bare {
@@ -159,6 +160,11 @@ impl Place {
             return Err(outside(what, given, &self.root));
         }
         let on_disk = self.root.join(&clean);
+        if let Err(error) = std::fs::symlink_metadata(&on_disk)
+            && error.kind() == std::io::ErrorKind::InvalidFilename
+        {
+            return Err(too_long(what, &on_disk));
+        }
         if let Ok(real) = std::fs::canonicalize(&on_disk) {
             // A link leads neither out of the workspace nor into git's own files, which may hold secrets.
             let inside = real.strip_prefix(&self.root);
@@ -184,7 +190,7 @@ impl Place {
                 if matches!(
                     error.kind(),
                     std::io::ErrorKind::InvalidInput | std::io::ErrorKind::FileTooLarge
-                ) =>
+                ) || is_in_circles(&error) =>
             {
                 Err(invalid(
                     "file_unusable",
@@ -208,6 +214,25 @@ impl Place {
             }),
         }
     }
+}
+
+/// Links that lead to each other: what they name is no file, and never will be.
+fn is_in_circles(error: &std::io::Error) -> bool {
+    rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::LOOP)
+}
+
+/// A path that no file can have.
+fn too_long(what: &str, path: &Path) -> CreateError {
+    let shown: String = path.to_string_lossy().chars().take(120).collect();
+    invalid(
+        "path_too_long",
+        format!(
+            "{what}_path: there can be no file {shown}…: the path, or a name in it, is too long for the system"
+        ),
+        format!(
+            "give a {what}_path with names of at most 255 bytes, 4095 in all; where no plan is named, plans_dir and the name of the spec make its path"
+        ),
+    )
 }
 
 /// A path as it is stored and told, which is JSON.

@@ -122,6 +122,7 @@ async fn write_again(safe: &Safe<'_>, checkout: &Checkout, files: &[PathBuf]) ->
         | GitErrorKind::NoSpace
         | GitErrorKind::ReadOnly
         | GitErrorKind::Held
+        | GitErrorKind::Denied
         | GitErrorKind::MissingRepo => error,
     })
 }

@@ -20,6 +20,8 @@ pub enum GitErrorKind {
     Held,
     /// The repository, or the directory that was given, is not there.
     MissingRepo,
+    /// It is there, and the user that loopd runs as may not use it.
+    Denied,
 }
 
 /// A failed call. Its text is a lowercase fragment that follows "failed to".
@@ -75,6 +77,19 @@ impl GitError {
         }
     }
 
+    /// The user that loopd runs as may not use `place`.
+    pub(super) fn denied(tried: impl Into<String>, place: &Path) -> Self {
+        GitError {
+            kind: GitErrorKind::Denied,
+            tried: tried.into(),
+            said: format!(
+                "permission denied: {} cannot be used as the user that loopd runs as (uid {}); give it back with `chmod` or `chown`, nothing else is wrong with it",
+                place.display(),
+                rustix::process::geteuid().as_raw()
+            ),
+        }
+    }
+
     /// A call of git that was ended by a signal: it has answered nothing.
     pub(super) fn killed(tried: String, signal: Option<i32>, stderr: &[u8]) -> Self {
         let by = match signal {
@@ -93,6 +108,9 @@ impl GitError {
 
     /// A failure of the system around a file of ours.
     pub(super) fn io(doing: impl fmt::Display, path: &Path, error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::PermissionDenied {
+            return GitError::denied(format!("{doing} {}", path.display()), path);
+        }
         let kind = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => GitErrorKind::NoSpace,
             io::ErrorKind::ReadOnlyFilesystem => GitErrorKind::ReadOnly,
@@ -260,7 +278,8 @@ mod tests {
             (io::ErrorKind::QuotaExceeded, GitErrorKind::NoSpace),
             (io::ErrorKind::ReadOnlyFilesystem, GitErrorKind::ReadOnly),
             (io::ErrorKind::Interrupted, GitErrorKind::Transient),
-            (io::ErrorKind::PermissionDenied, GitErrorKind::Permanent),
+            (io::ErrorKind::PermissionDenied, GitErrorKind::Denied),
+            (io::ErrorKind::InvalidInput, GitErrorKind::Permanent),
         ] {
             let error = GitError::io("write", Path::new("/r/f"), &kind.into());
             assert_eq!(error.kind, expected, "{kind:?}");

@@ -200,6 +200,7 @@ fn got_through(merged: Output) -> Result<Output> {
         | GitErrorKind::NoSpace
         | GitErrorKind::ReadOnly
         | GitErrorKind::Held
+        | GitErrorKind::Denied
         | GitErrorKind::MissingRepo => Err(error),
     }
 }

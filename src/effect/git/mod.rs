@@ -42,6 +42,7 @@ mod catch_up;
 mod claim;
 mod commit;
 mod cut_off;
+mod denied;
 mod diff;
 mod error;
 mod exclude;

@@ -5,7 +5,7 @@
 
 use std::{
     ffi::OsStr,
-    fs,
+    fs, io,
     os::unix::ffi::OsStringExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -39,13 +39,19 @@ impl Repo {
     /// Opens the repository that `path` lies in.
     ///
     /// # Errors
-    /// Missing, when there is no such directory or it is in no repository; else what git says (an owner that git does
+    /// Missing, when there is no such directory or it is in no repository; denied, when it may not be used; else what git says (an owner that git does
     /// not trust, for example).
     pub async fn open(git: &Git, path: &Path) -> Result<Repo> {
-        let real = fs::canonicalize(path).map_err(|error| GitError {
-            kind: GitErrorKind::MissingRepo,
-            tried: format!("open the repository at {}", path.display()),
-            said: format!("{error}; put it back, or name the directory where it is now"),
+        let real = fs::canonicalize(path).map_err(|error| {
+            let tried = format!("open the repository at {}", path.display());
+            if error.kind() == io::ErrorKind::PermissionDenied {
+                return GitError::denied(tried, path);
+            }
+            GitError {
+                kind: GitErrorKind::MissingRepo,
+                tried,
+                said: format!("{error}; put it back, or name the directory where it is now"),
+            }
         })?;
         let real = if real.is_dir() {
             real
@@ -194,6 +200,7 @@ fn not_one(path: &Path, real: &Path, error: GitError) -> GitError {
         | GitErrorKind::Permanent
         | GitErrorKind::NoSpace
         | GitErrorKind::ReadOnly
+        | GitErrorKind::Denied
         | GitErrorKind::Held => error.said,
     };
     GitError {

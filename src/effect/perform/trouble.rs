@@ -57,6 +57,7 @@ impl From<GitError> for Trouble {
             GitErrorKind::NoSpace => (TroubleKind::NoSpace, "disk_full"),
             GitErrorKind::ReadOnly => (TroubleKind::ReadOnly, "read_only"),
             GitErrorKind::Held => (TroubleKind::NeedsPerson, "worktree_held"),
+            GitErrorKind::Denied => (TroubleKind::NeedsPerson, "permission_denied"),
             GitErrorKind::MissingRepo => (TroubleKind::Permanent, "workspace_missing"),
             GitErrorKind::Permanent => (TroubleKind::Permanent, "git_failed"),
         };

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use tokio::process::Command;
 
 use super::Call;
+use crate::effect::git::denied::closed;
 use crate::effect::git::run::OLDEST;
 use crate::effect::git::{GitError, GitErrorKind};
 
@@ -99,6 +100,9 @@ impl Call {
 
     /// Why it could not be started.
     pub(super) fn not_started(&self, tried: String, error: &std::io::Error) -> GitError {
+        if let Some(place) = closed(&self.cwd) {
+            return GitError::denied(tried, &place);
+        }
         if !self.cwd.is_dir() {
             let said = format!("{} is not a directory", self.cwd.display());
             return GitError::missing(&self.repository(), &said);

@@ -14,6 +14,7 @@ use std::{
 
 use super::{
     GitError, GitErrorKind, Result,
+    denied::{closed, kept_from_writing},
     error::excerpt,
     process::{Ended, drive},
     room::is_full,
@@ -75,13 +76,31 @@ impl Output {
     pub(super) fn error(&self) -> GitError {
         let error = GitError::said(self.tried.clone(), &self.stderr, || is_full(&self.places));
         match error.kind {
-            GitErrorKind::MissingRepo => GitError::missing(&self.repository, &error.said),
+            GitErrorKind::MissingRepo | GitErrorKind::Permanent => {
+                match (self.closed(&error.said), error.kind) {
+                    (Some(place), _) => GitError::denied(self.tried.clone(), &place),
+                    (None, GitErrorKind::MissingRepo) => {
+                        GitError::missing(&self.repository, &error.said)
+                    }
+                    (None, _) => error,
+                }
+            }
             GitErrorKind::Transient
-            | GitErrorKind::Permanent
             | GitErrorKind::NoSpace
             | GitErrorKind::ReadOnly
+            | GitErrorKind::Denied
             | GitErrorKind::Held => error,
         }
+    }
+
+    /// The place of the repository that this user may not use; it is looked for, whatever git says of it.
+    fn closed(&self, said: &str) -> Option<PathBuf> {
+        // Of a write it is only asked where git says that much: most calls do not write.
+        let is_refused = ["Permission denied", "insufficient permission"]
+            .iter()
+            .any(|words| said.contains(words));
+        let written = || is_refused.then(|| kept_from_writing(&self.repository));
+        closed(&self.repository).or_else(|| written().flatten())
     }
 }
 
