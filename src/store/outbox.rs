@@ -95,6 +95,22 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// The runs for which something is still to be performed, an analysis aside.
+    pub async fn unsettled(&self) -> Result<Vec<RunId>, StoreError> {
+        self.ask("look for what is still to be performed", |db| {
+            let mut select = db.prepare_cached(
+                "SELECT DISTINCT run_id FROM effects
+                 WHERE state = 'pending' AND machine = 'run' AND name <> ?1",
+            )?;
+            let analysis = Effect::WritePostmortem.as_str();
+            let runs = select.query_map([analysis], |row| row.get(0).map(RunId))?;
+            Ok(runs.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+}
+
 /// Writes the effects of a move, in their order. `run` is the run after it.
 pub(super) fn append(
     tx: &Connection,

@@ -17,6 +17,7 @@ mod output;
 mod paths;
 mod repeating;
 mod server;
+mod settled;
 mod shapes;
 mod token;
 mod within;

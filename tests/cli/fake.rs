@@ -154,7 +154,7 @@ pub fn run(state: &str, status: &str) -> Value {
         "agent": "claude", "priority": 0, "iteration": 2, "tasks_done": 3, "tasks_total": 5,
         "worktree": { "base_branch": "main", "run_branch": "run/login", "merge_target_branch": "agent/login",
                       "merge_strategy": "squash", "worktree_path": "/w.run-login", "kept": [] },
-        "hold": null, "failure": null, "review_status": null, "handover": null, "merge_commit": null, "pr_url": null, "postmortem": null, "unverified": false,
+        "hold": null, "failure": null, "settled": ended, "review_status": null, "handover": null, "merge_commit": null, "pr_url": null, "postmortem": null, "unverified": false,
         "usage": { "input_tokens": 10, "output_tokens": 20, "cost_usd": null },
         "created_at": "2026-11-20T09:00:00Z", "queued_at": "2026-11-20T09:00:00Z",
         "started_at": "2026-11-20T09:01:00Z", "ended_at": ended.then_some("2026-11-20T10:00:00Z"),

@@ -1,5 +1,7 @@
 //! `loopctl run`: the request that it makes of its flags, and the waiting.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use serde_json::{Value, json};
 
 use super::fake::{Fake, RUN, event, events, refusal, reply, run};
@@ -152,6 +154,56 @@ async fn a_run_that_is_waited_for_and_completes_is_a_success() {
         polls, 1,
         "the run is looked at once, when its end was announced"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_comes_back_when_all_is_done_that_the_end_has_asked_for() {
+    let looks = AtomicU32::new(0);
+    let fake = Fake::start(
+        move |seen| match (seen.method.as_str(), seen.uri.as_str()) {
+            ("POST", "/runs") => reply(201, &created()),
+            (_, uri) if uri.ends_with("/events") => {
+                events(event(2, "RUN_COMPLETED", RUN, json!({})))
+            }
+            _ => {
+                let mut run = run("completed", "COMPLETED");
+                run["settled"] = (looks.fetch_add(1, Ordering::Relaxed) >= 3).into();
+                reply(200, &json!({ "run": run }))
+            }
+        },
+    )
+    .await;
+    let args = ["run", "specs/login.md", "--wait", "--json"];
+    let ended = user().at(&fake.addr, &args).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let told: Value = serde_json::from_str(&ended.out).expect("JSON");
+    assert_eq!(told["run"]["settled"], true);
+    let looked = |seen: &&super::fake::Seen| seen.uri == format!("/runs/{RUN}");
+    assert_eq!(fake.asked().iter().filter(looked).count(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_does_not_say_whether_a_run_is_settled_is_not_waited_for() {
+    let fake = Fake::start(
+        move |seen| match (seen.method.as_str(), seen.uri.as_str()) {
+            ("POST", "/runs") => reply(201, &created()),
+            (_, uri) if uri.ends_with("/events") => {
+                events(event(2, "RUN_COMPLETED", RUN, json!({})))
+            }
+            _ => {
+                let mut run = run("completed", "COMPLETED");
+                run.as_object_mut().expect("an object").remove("settled");
+                reply(200, &json!({ "run": run }))
+            }
+        },
+    )
+    .await;
+    let ended = user()
+        .at(&fake.addr, &["run", "specs/login.md", "--wait"])
+        .await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let looked = |seen: &&super::fake::Seen| seen.uri == format!("/runs/{RUN}");
+    assert_eq!(fake.asked().iter().filter(looked).count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::why;
+use super::{settled, why};
 use crate::api::error::ApiError;
 use crate::api::extract;
 use crate::api::state::Shared;
@@ -49,6 +49,7 @@ pub(super) async fn create(
         StatusCode::CREATED
     };
     let mut runs = [view::run(&created.run, None)?];
+    settled::look(&app, &mut runs).await?;
     why::add_gates(&app, &mut runs).await;
     let [run] = runs;
     let reply = CreatedRun {

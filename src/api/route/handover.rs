@@ -79,9 +79,10 @@ async fn hand_over(app: &App, reference: &str, event: Event) -> Reply {
         return Err(in_the_way(&run.id, name, snag));
     }
     let (run, handover) = app.with_handover(&run.id).await?;
-    Ok(Json(RunReply {
-        run: view::run(&run, handover.as_ref())?,
-    }))
+    let mut runs = [view::run(&run, handover.as_ref())?];
+    super::settled::look(app, &mut runs).await?;
+    let [run] = runs;
+    Ok(Json(RunReply { run }))
 }
 
 /// The handover when nothing is being done for it any more, or when the patience is over.

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 
-use super::why;
+use super::{settled, why};
 use crate::api::error::ApiError;
 use crate::api::extract::Reference;
 use crate::api::state::Shared;
@@ -21,6 +21,7 @@ pub(super) async fn inspect(
     let run = app.find(&id).await?;
     let handover = app.state.reader.handover(&run.id).await?;
     let mut runs = [view::run(&run, handover.as_ref())?];
+    settled::look(&app, &mut runs).await?;
     why::add_gates(&app, &mut runs).await;
     let [run] = runs;
     Ok(Json(RunReply { run }))

@@ -6,7 +6,7 @@ use std::path::Path;
 use axum::Json;
 use axum::extract::State;
 
-use super::why;
+use super::{settled, why};
 use crate::api::error::ApiError;
 use crate::api::extract::Query;
 use crate::api::state::{App, Shared};
@@ -58,6 +58,7 @@ pub(super) async fn list(
     let handed = |run: &StoredRun| page.handovers.iter().find(|it| it.run_id == run.id);
     let runs = page.runs.iter().map(|run| view::run(run, handed(run)));
     let mut runs = runs.collect::<Result<Vec<_>, _>>()?;
+    settled::look(&app, &mut runs).await?;
     why::add_gates(&app, &mut runs).await;
     Ok(Json(RunList {
         runs,

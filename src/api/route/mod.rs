@@ -12,6 +12,7 @@ mod list;
 mod operate;
 mod output;
 mod refusal;
+mod settled;
 mod why;
 mod worktrees;
 

@@ -5,7 +5,7 @@ use axum::Json;
 use axum::extract::State;
 
 use super::refusal::refused;
-use super::why;
+use super::{settled, why};
 use crate::api::error::ApiError;
 use crate::api::extract::{OptionalJson, Reference};
 use crate::api::state::{App, Shared};
@@ -135,6 +135,7 @@ async fn operate(app: &App, reference: &str, event: Event) -> Reply {
         }
     }
     let mut runs = [view::run(&stored, handover.as_ref())?];
+    settled::look(app, &mut runs).await?;
     why::add_gates(app, &mut runs).await;
     let [run] = runs;
     Ok(Json(RunReply { run }))

@@ -46,6 +46,7 @@ pub(crate) fn run(
             code: failure.code.clone(),
             message: failure.message.clone(),
         }),
+        settled: kind == Kind::Ended,
         review_status: handed.and_then(review_status).map(str::to_owned),
         handover: handed.and_then(handover),
         merge_commit: facts

@@ -73,6 +73,11 @@ pub struct Run {
     pub hold: Option<Hold>,
     /// Why it failed; only after it has.
     pub failure: Option<Failure>,
+    /// Whether all is done that the end of the run has asked for: its last step is gone, its files are written
+    /// (`summary.json`, the last row of `report.tsv`), and its worktree is removed where it was to go. `false` while the run
+    /// has not ended. The analysis and the handover, which may take long, tell of themselves.
+    #[serde(default = "yes")]
+    pub settled: bool,
     /// What a person did with the ended run: `merging`, `merged`, `requesting`, `pr_created`, `scrapping` or `scrapped`;
     /// `null` when nothing.
     pub review_status: Option<String>,
@@ -109,6 +114,11 @@ pub struct Run {
     /// Rises with every write to the run itself. What a person does with it after its end has a `rev` of its own, in
     /// `handover`; a gate in `hold` comes and goes without any.
     pub rev: u64,
+}
+
+/// A daemon of an earlier version does not say, and is not waited for.
+fn yes() -> bool {
+    true
 }
 
 /// The analysis of an ended run.
