@@ -45,8 +45,3 @@ async fn held_and_mended(place: &str, mode: &str) {
 fn a_repository_that_is_closed_meanwhile_holds_the_run_which_goes_on_when_it_is_open_again() {
     as_an_ordinary_user(async || held_and_mended("", "000").await);
 }
-
-#[test]
-fn a_part_of_it_that_is_closed_is_named() {
-    as_an_ordinary_user(async || held_and_mended("worktrees", "000").await);
-}
