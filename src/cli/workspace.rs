@@ -1,15 +1,24 @@
-//! Which workspace a person means: the git work tree around the current directory, found by walking up to `.git`, without
-//! asking git. Whether it really is one is for the daemon to say.
+//! Which workspace a person means: the git work tree around the current directory, found by walking up to `.git`, or the bare
+//! repository around it, without asking git. Whether it really is one is for the daemon to say.
 
 use std::path::{Path, PathBuf};
 
-/// The nearest directory at or above `start` that holds a `.git` (a directory, or the file of a linked worktree);
-/// `start` itself when there is none.
+/// The nearest directory at or above `start` that holds a `.git` (a directory, or the file of a linked worktree) or is a
+/// bare repository; `start` itself when there is none.
 pub fn root_of(start: &Path) -> PathBuf {
     let found = start
         .ancestors()
-        .find(|dir| dir.join(".git").symlink_metadata().is_ok());
+        .find(|dir| dir.join(".git").symlink_metadata().is_ok() || is_bare(dir));
     found.unwrap_or(start).to_owned()
+}
+
+/// Whether a directory is git's own and nothing else, by what git itself goes by. One that is called `.git` belongs to what it
+/// lies in, which knows whether it has a checkout.
+pub fn is_bare(dir: &Path) -> bool {
+    dir.file_name().is_none_or(|name| name != ".git")
+        && dir.join("HEAD").symlink_metadata().is_ok()
+        && dir.join("objects").is_dir()
+        && dir.join("refs").is_dir()
 }
 
 /// A path that a person typed in `current`, as the daemon wants it: relative to `root` when it is inside, else absolute.

@@ -28,7 +28,7 @@ pub(crate) mod private;
 pub mod proc;
 
 pub use descriptors::raise as raise_descriptors;
-pub use files::{prepare_root, run_dir, step_dir};
+pub use files::{prepare_root, run_dir, runs_dir, step_dir};
 pub use hidden::hidden;
 pub use mounted::is_read_only;
 pub use notify::{Notice, notices_dir, notify};

@@ -146,3 +146,56 @@ async fn a_configuration_of_the_workspace_that_is_not_committed_is_said_not_to_c
     assert!(said.is_some());
     assert_eq!(unverified, false);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bare_repository_is_a_workspace_and_what_may_not_lie_in_it_is_said() {
+    let server = Server::idle().await;
+    server
+        .repo
+        .git(&["clone", "--quiet", "--bare", ".", "../bare.git"]);
+    let bare = server.repo.outside().join("bare.git");
+    let bare = bare.canonicalize().expect("a real path");
+    let mut body = server.body();
+    body["workspace_root"] = json!(bare);
+    for (settings, code, words) in [
+        (
+            json!({ "artifact_mode": "workspace" }),
+            "artifact_mode",
+            "artifact_mode = \"workspace\"",
+        ),
+        (
+            json!({ "log_dir": "refs/heads" }),
+            "log_dir",
+            "log_dir `refs/heads`",
+        ),
+        (
+            json!({ "worktree_path_template": "objects/x" }),
+            "git_failed",
+            "worktree_path_template `objects/x`",
+        ),
+    ] {
+        body["config_override"] = settings;
+        let reply = server.post_json("/runs", &body).await;
+        assert_eq!(reply.status, 422, "{code}");
+        let error = reply.json()["error"].clone();
+        assert_eq!(error["code"], code);
+        let message = error["message"].as_str().expect("a message");
+        assert!(message.contains(words), "{message}");
+    }
+    assert!(no_runs(&server).await);
+    body["config_override"] = json!({ "verify_cmds": ["true"] });
+    let created = server.post_json("/runs", &body).await.ok();
+    let said = format!(
+        "{} is a bare repository, and that is git's own directory: the files of the run are kept with loopd's data only, as by artifact_mode = \"global\"",
+        bare.display()
+    );
+    assert_eq!(created["warnings"], json!([said]));
+    assert_eq!(created["run"]["workspace_root"], json!(bare));
+    // Whatever of it somebody names, its runs are found.
+    for named in [bare.clone(), bare.join("refs"), server.repo.root.clone()] {
+        let path = format!("/runs?workspace_root={}", named.display());
+        let runs = server.get(&path).await.ok()["runs"].clone();
+        let found = runs.as_array().expect("a list").len();
+        assert_eq!(found, usize::from(named != server.repo.root), "{path}");
+    }
+}

@@ -263,3 +263,45 @@ async fn a_pipe_gets_it_byte_for_byte_and_a_terminal_nothing_that_would_command_
     assert!(ended.out.contains("> greet  by name"), "{:?}", ended.out);
     assert!(!ended.out.contains("owned"), "{:?}", ended.out);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_bare_repository_it_shows_what_is_committed_there() {
+    // In a checkout of another repository, which is not the one that is meant.
+    let around = Repository::with_plan(PLAN);
+    let origin = Repository::with_plan(PLAN);
+    let (at, from) = (
+        around.root.join("thing.git"),
+        origin.root.display().to_string(),
+    );
+    around.git(&["clone", "--quiet", "--bare", &from, "thing.git"]);
+    let bare = at.display().to_string();
+    let ask = async |args: &[&str]| -> Ended {
+        let mut command = User::new().command(&["prompt"]);
+        command.args(args).current_dir(&at);
+        command.env("LOOPD_ADDR", "nonsense");
+        command.output().await.expect("loopctl starts").into()
+    };
+    let args = ["specs/thing.md", "--agent", "scripted"];
+    let shown = ask(&args).await;
+    assert_eq!(shown.code, Some(0), "{}", shown.err);
+    assert!(shown.out.contains("greet by name"), "{}", shown.out);
+    let place = around.root.join("thing.git.run-thing");
+    assert!(
+        shown.out.contains(&place.display().to_string()),
+        "{}",
+        shown.out
+    );
+    let warned = format!("{bare} is a bare repository");
+    assert_eq!(shown.err.matches(&warned).count(), 1, "{}", shown.err);
+    let refused = ask(&["specs/thing.md", "--agent", "scripted", "--snapshot"]).await;
+    assert_eq!(refused.code, Some(1), "{}", refused.out);
+    assert!(
+        refused.err.contains("ask without --snapshot"),
+        "{}",
+        refused.err
+    );
+    let unnamed = ask(&[]).await;
+    assert_eq!(unnamed.code, Some(2), "{}", unnamed.out);
+    assert!(unnamed.err.contains(&warned), "{}", unnamed.err);
+    assert!(!at.join("specs").exists() && !at.join(".loop").exists());
+}

@@ -1,12 +1,14 @@
 //! Configuration on this side of the wire: `init`, `--config`, where specs are, and what `doctor` says of it.
 
+use std::path::Path;
+
 use agent_loop::cli::commands::picker::{chosen, specs_in};
 use agent_loop::cli::settings::of_workspace;
 use serde_json::json;
 
 use super::fake::{Fake, reply};
-use super::loopctl::User;
-use crate::support::executable;
+use super::loopctl::{Ended, User};
+use crate::support::{Repository, executable};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn init_writes_a_file_that_is_understood_and_never_touches_one_that_is_there() {
@@ -188,4 +190,29 @@ fn the_picker_offers_markdown_files_by_name_and_takes_a_number() {
     for answer in ["", "0", "3", "-1", "b.md", "99999999999999999999"] {
         assert_eq!(chosen(answer, &specs), None, "{answer:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn init_writes_nothing_into_a_bare_repository() {
+    let repo = Repository::with_plan("- [ ] one\n").cloned("thing.git", &["--bare"]);
+    let user = User::new();
+    let init = async |at: &Path| -> Ended {
+        let mut command = user.command(&["init"]);
+        let output = command.current_dir(at).output().await;
+        output.expect("loopctl starts").into()
+    };
+    for at in [repo.root.clone(), repo.root.join("refs")] {
+        let ended = init(&at).await;
+        assert_eq!(ended.code, Some(1), "{}", ended.out);
+        let bare = format!("{} is a bare repository", repo.root.display());
+        for words in [&*bare, "hint: call it in a clone"] {
+            assert!(ended.err.contains(words), "{}", ended.err);
+        }
+        assert!(!at.join(".loop").exists());
+    }
+    // The directory of a checkout's repository belongs to that checkout.
+    let repo = Repository::with_plan("- [ ] one\n");
+    let ended = init(&repo.root.join(".git/refs")).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(repo.root.join(".loop/config.toml").is_file());
 }

@@ -244,6 +244,7 @@ pub fn want(run_id: &str) -> Want<'_> {
         base_branch: None,
         known: None,
         retired: None,
+        workspace: None,
         confined: false,
         worktrunk: None,
         place: &beside,

@@ -97,16 +97,25 @@ async fn a_worktree_is_not_put_into_git_or_around_the_repository() {
         assert!(error.said.contains("worktree_path_template"), "{error}");
     }
     assert!(!lab.has("refs/heads/run/spec"));
-    // A bare repository has no checkout that could be confused with it.
+    // A bare repository is git's own directory and nothing else.
     lab.sh(&lab.at(""), &["clone", "-q", "--bare", "repo", "bare.git"]);
     let bare = Repo::open(&lab.git, &lab.at("bare.git")).await.unwrap();
-    let place = |_: &str| Ok(PathBuf::from("trees/wt"));
-    let want = Want {
-        place: &place,
-        ..want("r1")
-    };
-    let made = prepared(&bare, &want).await;
-    assert_eq!(made.path, lab.at("bare.git/trees/wt"));
+    for place in [
+        "trees/wt",
+        "objects/wt",
+        "../bare.git",
+        "../repo/../bare.git/wt",
+    ] {
+        let place = |_: &str| Ok(PathBuf::from(place));
+        let want = Want {
+            place: &place,
+            ..want("r1")
+        };
+        let error = prepare_worktree(&bare, &want).await.unwrap_err();
+        assert!(error.said.contains("git's own directory"), "{error}");
+    }
+    let heads = lab.sh(&lab.at("bare.git"), &["for-each-ref", "refs/heads/run"]);
+    assert_eq!(heads, "");
 }
 
 #[tokio::test]

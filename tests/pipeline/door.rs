@@ -92,9 +92,13 @@ async fn a_run_without_a_worktree_hides_its_files_too() {
     let repo = Repository::with_plan(PLAN);
     let before = repo.checkout();
     let house = House::open(&repo.outside().join("data"), &Options::default()).await;
-    let template = json!({ "worktree_path_template": ".git/zz" });
+    // Where the worktree would go, something else is in the way.
+    let taken = repo.beside("taken", "a file\n").join("zz");
+    let template = json!({ "worktree_path_template": taken });
     let id = house.create(&repo, None, template).await;
-    house.rest(&id).await;
+    let run = house.rest(&id).await;
+    assert_eq!(run.facts.worktree, None);
+    assert!(repo.root.join("logs/loop").is_dir(), "they are mirrored");
     assert_eq!(
         repo.checkout(),
         before,

@@ -3,6 +3,7 @@
 
 mod after_cleaning;
 mod agents;
+mod bare;
 mod catching_up;
 mod cleaning;
 pub mod collecting;
@@ -15,6 +16,7 @@ mod ended;
 mod engine;
 mod files;
 mod forge;
+mod gits_own;
 mod going_down;
 mod handover;
 mod handover_dying;

@@ -225,7 +225,7 @@ async fn a_place_inside_of_gits_own_files_is_not_taken() {
     let house = wt.house(Some(false)).await;
     let id = wt.create(&house, asking_for("worktrunk")).await;
     let why = house.failed(&id, "git_failed").await;
-    for words in ["it put it into the repository", ".git/inside"] {
+    for words in ["it put it into git's own directory", ".git/inside"] {
         assert!(why.contains(words), "{words}: {why}");
     }
     assert_eq!(house.run(&id).await.facts.worktree, None);

@@ -73,6 +73,19 @@ impl Repository {
         repo
     }
 
+    /// A clone of it beside it, by these options of `git clone`, which takes its place; it is the clone's origin.
+    pub fn cloned(self, name: &str, options: &[&str]) -> Self {
+        let origin = format!("file://{}", self.root.display());
+        let root = self.root.with_file_name(name);
+        let at = root.display().to_string();
+        let args = [&["clone", "--quiet"], options, &["--", &origin, &at]].concat();
+        self.git(&args);
+        let clone = Repository { root, ..self };
+        clone.git(&["config", "user.name", "Tester"]);
+        clone.git(&["config", "user.email", "tester@localhost"]);
+        clone
+    }
+
     /// The directory above it, for scripts and other files of a test.
     pub fn outside(&self) -> &Path {
         self.dir.path()

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::cli::context::Context;
 use crate::cli::error::Error;
 use crate::cli::settings::user_file;
-use crate::cli::workspace::root_of;
+use crate::cli::workspace::{is_bare, root_of};
 use crate::config::{TemplateFor, WORKSPACE_FILES, template};
 
 /// Arguments of `init`.
@@ -40,7 +40,11 @@ pub fn execute(arguments: Arguments, context: &mut Context) -> Result<(), Error>
     } else {
         let current = std::env::current_dir();
         let current = current.map_err(|e| Error::local("find the current directory", e))?;
-        root_of(&current).join(WORKSPACE_FILES[0])
+        let root = root_of(&current);
+        if is_bare(&root) {
+            return Err(in_bare(&root));
+        }
+        root.join(WORKSPACE_FILES[0])
     };
     let shown = path.display().to_string();
     write_new(&path, &text).map_err(|error| Error::Local {
@@ -53,6 +57,21 @@ pub fn execute(arguments: Arguments, context: &mut Context) -> Result<(), Error>
         return context.data(serde_json::json!({ "path": shown }).to_string());
     }
     context.line(shown)
+}
+
+/// Nothing of ours lies in git's own directory, and nobody would read it there.
+fn in_bare(root: &Path) -> Error {
+    Error::Local {
+        doing: format!("write the configuration {}", WORKSPACE_FILES[0]),
+        cause: format!(
+            "{} is a bare repository, and what counts is what is committed in it",
+            root.display()
+        ),
+        hint: Some(
+            "call it in a clone and commit the file there, or see it with `loopctl init --print`"
+                .to_owned(),
+        ),
+    }
 }
 
 fn write_new(path: &Path, text: &str) -> io::Result<()> {

@@ -9,7 +9,7 @@ use super::picker::pick;
 use crate::api::wire::{CreateRun, MergeStrategy, NameSource};
 use crate::cli::error::Error;
 use crate::cli::settings;
-use crate::cli::workspace::{inside, root_of};
+use crate::cli::workspace::{inside, is_bare, root_of};
 use crate::config::MOST_ITERATIONS;
 
 /// Everything that decides what a run is.
@@ -76,6 +76,15 @@ impl Wanted {
         let root = root_of(&current);
         let spec = match &self.spec {
             Some(spec) => spec.clone(),
+            None if is_bare(&root) => {
+                return Err(Error::Usage {
+                    message: format!(
+                        "the spec is missing, and there is none to choose from: {} is a bare repository",
+                        root.display()
+                    ),
+                    hint: Some("name one that is committed: loopctl run SPEC [PLAN]".to_owned()),
+                });
+            }
             None => {
                 let config = settings::of_workspace(&root, settings::user_file().as_deref())?;
                 pick(&root.join(config.specs_dir))?

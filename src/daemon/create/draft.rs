@@ -1,11 +1,13 @@
 //! A request, checked: the repository looked at as the run will see it (at the base commit), the configuration settled,
 //! spec and plan read. Nothing is stored and no engine is asked, so that `loopctl prompt` looks at the same draft.
 
+use std::path::Path;
+
 use super::error::{CreateError, invalid};
 use super::place::Place;
 use super::settled::{config_at, default_plan, is_trusted, terms, text_of, warnings};
 use super::texts::{check_encoding, texts};
-use super::{Request, agents};
+use super::{Request, agents, files};
 use crate::config::{RunConfig, RunDefaults, RunNamingMode, Sandbox, WorktreeProvider};
 use crate::core::plan::Checklist;
 use crate::core::run::{Facts, MergeStrategy, RunId, Spec};
@@ -25,6 +27,8 @@ pub(in crate::daemon) struct Draft {
     pub plan: Checklist,
     /// For example that nothing verifies it.
     pub warnings: Vec<String>,
+    /// The one of them that is about where the files of the run are kept.
+    pub not_mirrored: Option<String>,
     /// Agents whose programs are not there now, each in words.
     pub absent: Vec<String>,
     /// The workspace's own file says where the worktree goes.
@@ -52,7 +56,7 @@ impl Draft {
             None => git::default_base(&place.repo).await,
         }
         .map_err(|error| invalid_base(&place, error))?;
-        let (config, aside) = config_at(&place, defaults, &base, overrides).await?;
+        let (mut config, aside) = config_at(&place, defaults, &base, overrides).await?;
         let absent = agents::look(&config, &place.root)?;
         // A base that the workspace's own file names: that file was read at the default one.
         let base = match &config.base_branch {
@@ -61,7 +65,7 @@ impl Draft {
                 .map_err(|error| invalid_base(&place, error))?,
             Some(_) | None => base,
         };
-        place.log_dir(&config.log_dir, config.artifact_mode)?;
+        let not_mirrored = files::settle(&place, &mut config)?;
         if config.sandbox == Sandbox::Required {
             sandbox(&place, &config).await?;
         }
@@ -108,7 +112,13 @@ impl Draft {
             place,
             base,
             plan,
-            warnings: [warnings(&config), aside].concat(),
+            warnings: [
+                warnings(&config),
+                aside,
+                not_mirrored.iter().cloned().collect(),
+            ]
+            .concat(),
+            not_mirrored,
             absent,
             confined: !is_trusted(&config.worktree_path_template, defaults, overrides),
             named_by_model: request.name.is_none()
@@ -117,6 +127,15 @@ impl Draft {
             paths: [spec_path, plan_path],
             texts,
         })
+    }
+
+    /// Checks that the daemon's own places are none of git's.
+    pub(super) fn outside_of_git(
+        &self,
+        data_dir: &Path,
+        files_root: Option<&str>,
+    ) -> Result<(), CreateError> {
+        files::outside_of_git(&self.place, data_dir, files_root)
     }
 
     /// The repository.

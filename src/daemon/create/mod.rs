@@ -1,10 +1,11 @@
 //! A new run, checked at the door: everything that can be wrong with a request is found here, before anything is stored.
 //! What is stored is complete: a run never reads its configuration again. `draft` looks at the request, `agents` at the
-//! agents that it names, `place` at its paths, `error` is what can be wrong.
+//! agents that it names, `place` at its paths, `files` at where its files are kept, `error` is what can be wrong.
 
 mod agents;
 mod draft;
 mod error;
+mod files;
 mod place;
 mod settled;
 mod texts;
@@ -85,27 +86,20 @@ impl Creator {
     /// # Errors
     /// See [`CreateError`]; nothing is stored then.
     pub async fn create(&self, request: Request, now: Time) -> Result<CreatedRun, CreateError> {
-        let draft = match Draft::of(&self.git, &self.defaults, &request).await {
-            Ok(draft) => draft,
+        let id = RunId(Uuid::now_v7().to_string());
+        let (draft, mut spec) = match self.draft(&request, &id).await {
+            Ok(drafted) => drafted,
             // What was accepted once is not refused because the workspace has gone on since.
             Err(error) => return self.served(&request).await?.ok_or(error),
         };
-        let mut after = Vec::new();
         for reference in &request.after {
-            after.push(self.dependency(reference).await?);
+            spec.after.push(self.dependency(reference).await?);
         }
-        let mut spec = draft.spec(&request, after)?;
-        spec.files_root.clone_from(&self.files_root);
         let facts = draft.facts(now);
         let config = serde_json::to_string(&draft.config).map_err(|error| CreateError::Io {
             tried: "store the configuration".to_owned(),
             source: error.into(),
         })?;
-        let id = RunId(Uuid::now_v7().to_string());
-        if spec.worktree_confined {
-            let placed = effect::try_place(draft.repo(), &draft.base, &spec, &id).await;
-            placed.map_err(CreateError::Unusable)?;
-        }
         if request.snapshot {
             keep_snapshot(&self.data_dir, &id, &spec, &draft)?;
         }
@@ -122,7 +116,12 @@ impl Creator {
             AskError::Store(error) => CreateError::Store(error),
         })?;
         let (run, existed) = match created {
-            Created::New(run, _) => (*run, false),
+            Created::New(run, _) => {
+                if let Some(said) = &draft.not_mirrored {
+                    tracing::warn!(run = %run.id, "{said}");
+                }
+                (*run, false)
+            }
             Created::Existing(run) => (*run, true),
             Created::KeyTaken(run) => return Err(CreateError::KeyTaken(run)),
         };
@@ -132,6 +131,17 @@ impl Creator {
             plan: draft.plan,
             warnings: [draft.warnings, draft.absent].concat(),
         })
+    }
+
+    /// The request, checked but for the runs that it comes after, and every place where something of the run would be written.
+    async fn draft(&self, request: &Request, id: &RunId) -> Result<(Draft, Spec), CreateError> {
+        let draft = Draft::of(&self.git, &self.defaults, request).await?;
+        draft.outside_of_git(&self.data_dir, self.files_root.as_deref())?;
+        let mut spec = draft.spec(request, Vec::new())?;
+        spec.files_root.clone_from(&self.files_root);
+        let placed = effect::try_place(draft.repo(), &draft.base, &spec, id).await;
+        placed.map_err(CreateError::Unusable)?;
+        Ok((draft, spec))
     }
 
     /// The run that an earlier request with the same key and content has made.

@@ -1,10 +1,9 @@
 //! The workspace of a new run: found, and the paths inside it checked, so that no name leads out of it.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::error::{CreateError, invalid, outside};
 use crate::bounded;
-use crate::config::ArtifactMode;
 use crate::effect::git::{self, Git, GitErrorKind, Repo};
 
 /// The workspace, found and checked.
@@ -67,15 +66,26 @@ impl Place {
         Ok(Place { repo, root, below })
     }
 
+    /// There is no checkout: whoever looks at the directory looks at git's own files.
+    pub(super) fn is_bare(&self) -> bool {
+        self.repo.toplevel.is_none()
+    }
+
     /// The repository as the cap sees it.
     pub(super) fn key(&self) -> Result<String, CreateError> {
         text_of(&self.repo.common_dir)
     }
 
     /// What to say of a file that is not in the workspace: where it was looked for, and what may have been meant.
-    pub(super) fn missing(&self, what: &str, path: &str) -> CreateError {
+    pub(super) fn missing(&self, what: &str, path: &str, branch: &str) -> CreateError {
         let root = self.root.display();
-        let (message, hint) = if self.root.join(path).is_dir() {
+        let (message, hint) = if self.is_bare() {
+            (
+                format!("the {what} {path} is not committed on {branch} of the bare repository {root}"),
+                "commit it there, name the branch that has it with --base-branch, or ask from a checkout of the repository"
+                    .to_owned(),
+            )
+        } else if self.root.join(path).is_dir() {
             (
                 format!("the {what} {path} is a directory of {root}"),
                 format!("give the path of a file, for example {path}/NAME.md"),
@@ -97,40 +107,6 @@ impl Place {
             )
         };
         invalid("file_missing", message, hint)
-    }
-
-    /// The folder for the files of runs: one of its own below the top, not git's, without characters that would mean
-    /// something else in `info/exclude`, and not a way out of the workspace.
-    pub(super) fn log_dir(&self, given: &str, mode: ArtifactMode) -> Result<(), CreateError> {
-        let bad = |why: &str| {
-            Err(invalid(
-                "log_dir",
-                format!("log_dir `{given}` {why}"),
-                "name a folder of its own in the workspace, for example logs/loop",
-            ))
-        };
-        if given.contains(['*', '?', '[', ']', '\\', '!', '#', '\n', '\r']) {
-            return bad("has characters that are patterns to git");
-        }
-        let ordinary =
-            |part: Component<'_>| matches!(part, Component::Normal(name) if name != ".git");
-        if given.is_empty() || !Path::new(given).components().all(ordinary) {
-            return bad("is not a folder below the top of the workspace, or is git's own");
-        }
-        let mut there = self.root.join(given);
-        while std::fs::symlink_metadata(&there).is_err() && there.pop() {}
-        let is_used = match mode {
-            ArtifactMode::Mirror | ArtifactMode::Workspace => true,
-            ArtifactMode::Global => false,
-        };
-        match std::fs::canonicalize(&there) {
-            Ok(real) if !real.starts_with(&self.root) => bad("leads out of the workspace"),
-            Ok(real) if is_used && !real.is_dir() => {
-                bad(&format!("cannot be made: {} is no folder", there.display()))
-            }
-            Err(error) if is_used => bad(&format!("cannot be made: {}: {error}", there.display())),
-            Ok(_) | Err(_) => Ok(()),
-        }
     }
 
     /// A path inside the workspace, relative to its top, without a way out of it.
@@ -165,10 +141,12 @@ impl Place {
         {
             return Err(too_long(what, &on_disk));
         }
-        if let Ok(real) = std::fs::canonicalize(&on_disk) {
+        // What a bare repository holds is in its commits, which know no links out of them.
+        if let (false, Ok(real)) = (self.is_bare(), std::fs::canonicalize(&on_disk)) {
             // A link leads neither out of the workspace nor into git's own files, which may hold secrets.
             let inside = real.strip_prefix(&self.root);
-            if !inside.is_ok_and(|inside| !inside.starts_with(".git")) {
+            let is_own = git::is_gits_own(&self.repo.common_dir, Some(&self.root), &real);
+            if is_own || !inside.is_ok_and(|inside| !inside.starts_with(".git")) {
                 return Err(outside(what, given, &self.root));
             }
         }
@@ -181,8 +159,11 @@ impl Place {
         })
     }
 
-    /// The file as it is now; `None` where there is none.
+    /// The file as it is in the checkout now; `None` where there is none, or no checkout.
     pub(super) fn read(&self, path: &str) -> Result<Option<Vec<u8>>, CreateError> {
+        if self.is_bare() {
+            return Ok(None);
+        }
         let path = self.root.join(path);
         match bounded::read_regular(&path, git::FILE_BYTES) {
             Ok(bytes) => Ok(Some(bytes)),

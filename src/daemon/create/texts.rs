@@ -14,6 +14,18 @@ pub(super) async fn texts(
     paths: [&String; 2],
     snapshot: bool,
 ) -> Result<[Vec<u8>; 2], CreateError> {
+    if snapshot && place.is_bare() {
+        return Err(invalid(
+            "snapshot_bare",
+            format!(
+                "a snapshot takes spec and plan as they are in the checkout, and {} is a bare repository without any",
+                place.root.display()
+            ),
+            format!(
+                "commit them on {branch} and ask without --snapshot, or ask from a checkout of the repository"
+            ),
+        ));
+    }
     let mut texts = [Vec::new(), Vec::new()];
     for ((what, path), text) in ["spec", "plan"].into_iter().zip(paths).zip(&mut texts) {
         let present = place.read(path)?;
@@ -21,7 +33,7 @@ pub(super) async fn texts(
         *text = match (present, committed, snapshot) {
             (Some(present), _, true) => present,
             (None, _, true) | (None, None, false) => {
-                return Err(place.missing(what, path));
+                return Err(place.missing(what, path, branch));
             }
             (Some(present), Some(committed), false) if present == committed => committed,
             (None, Some(committed), false) => committed,

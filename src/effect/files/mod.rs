@@ -17,7 +17,7 @@ mod report;
 mod summary;
 
 pub use analysis::Records;
-pub use place::{RunFiles, prepare_root, run_dir, step_dir};
+pub use place::{RunFiles, prepare_root, run_dir, runs_dir, step_dir};
 pub use report::{Row, RowKind};
 pub use summary::Summary;
 

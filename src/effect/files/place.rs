@@ -13,11 +13,16 @@ use crate::core::run::{RunId, Spec};
 use crate::core::time::Time;
 use crate::crash::Crash;
 use crate::effect::below::make_below;
+use crate::effect::git::is_gits_own;
 use crate::effect::private;
 use crate::store::{Artifact, StoredRun};
 
 /// The folder with a directory for each run, in the data directory or wherever the files of runs are kept.
 const RUNS: &str = "runs";
+/// What a place of the files is called where they are registered: loopd's own, and the one in the workspace.
+const GLOBAL: &str = "global";
+/// See [`GLOBAL`].
+const WORKSPACE: &str = "workspace";
 
 /// The directories of one run's files.
 #[derive(Clone, Debug)]
@@ -37,19 +42,30 @@ impl RunFiles {
     /// The files of `run`: in its own directory (see [`run_dir`]) and below the workspace's `log_dir`.
     pub fn of(data_dir: &Path, run: &StoredRun, config: &RunConfig) -> Self {
         let global = run_dir(data_dir, &run.id, &run.spec);
-        let workspace = Path::new(&run.spec.workspace_root)
-            .join(&config.log_dir)
-            .join(dir_name(&run.id));
-        let places = match config.artifact_mode {
-            ArtifactMode::Mirror => vec![("global", global.clone()), ("workspace", workspace)],
-            ArtifactMode::Workspace => vec![("workspace", workspace)],
-            ArtifactMode::Global => vec![("global", global.clone())],
+        let root = Path::new(&run.spec.workspace_root);
+        let workspace = root.join(&config.log_dir).join(dir_name(&run.id));
+        let mode = match config.artifact_mode {
+            ArtifactMode::Global => ArtifactMode::Global,
+            // Refused at the door; a link may have come since, or another version have let it pass.
+            ArtifactMode::Mirror | ArtifactMode::Workspace
+                if is_gits_own(Path::new(&run.spec.workspace_key), Some(root), &workspace) =>
+            {
+                tracing::warn!(run = %run.id, path = %workspace.display(), "the files of the run are not kept in git's own directory");
+                ArtifactMode::Global
+            }
+            ArtifactMode::Mirror => ArtifactMode::Mirror,
+            ArtifactMode::Workspace => ArtifactMode::Workspace,
+        };
+        let places = match mode {
+            ArtifactMode::Mirror => vec![(GLOBAL, global.clone()), (WORKSPACE, workspace)],
+            ArtifactMode::Workspace => vec![(WORKSPACE, workspace)],
+            ArtifactMode::Global => vec![(GLOBAL, global.clone())],
         };
         // A workspace that was moved or deleted is not written to, not even a log.
-        let there = Path::new(&run.spec.workspace_root).is_dir();
+        let there = root.is_dir();
         let places = places
             .into_iter()
-            .filter(|(location, _)| there || *location != "workspace")
+            .filter(|(location, _)| there || *location != WORKSPACE)
             .collect();
         RunFiles {
             run_id: run.id.clone(),
@@ -63,10 +79,10 @@ impl RunFiles {
     /// Files in these directories and nowhere else.
     #[cfg(test)]
     pub(super) fn only_in(dir: &Path, workspace: Option<&Path>) -> Self {
-        let mirror = workspace.map(|workspace| ("workspace", workspace.join("logs/run")));
+        let mirror = workspace.map(|workspace| (WORKSPACE, workspace.join("logs/run")));
         RunFiles {
             run_id: RunId("run".to_owned()),
-            places: std::iter::once(("global", dir.to_owned()))
+            places: std::iter::once((GLOBAL, dir.to_owned()))
                 .chain(mirror)
                 .collect(),
             workspace: workspace.unwrap_or(dir).to_owned(),
@@ -85,6 +101,13 @@ impl RunFiles {
     pub(super) fn first_and_mirrors(&self) -> Option<(&Path, impl Iterator<Item = &Path>)> {
         let mut dirs = self.places.iter().map(|(_, dir)| dir.as_path());
         Some((dirs.next()?, dirs))
+    }
+
+    /// Whether any of them are where `git status` would show them.
+    pub fn are_in_the_workspace(&self) -> bool {
+        self.places
+            .iter()
+            .any(|(location, _)| *location == WORKSPACE)
     }
 
     /// The directory of a step, by its generation.
@@ -220,7 +243,7 @@ fn dir_name(run: &RunId) -> String {
 /// The directory of a run's files: where its creation put it, whatever the configuration says since.
 pub fn run_dir(data_dir: &Path, run: &RunId, spec: &Spec) -> PathBuf {
     let root = spec.files_root.as_deref().map_or(data_dir, Path::new);
-    root.join(RUNS).join(dir_name(run))
+    runs_dir(root).join(dir_name(run))
 }
 
 /// The directory of a step of a run.
@@ -230,12 +253,17 @@ pub fn step_dir(data_dir: &Path, run: &StoredRun, generation: u64) -> PathBuf {
         .join(generation.to_string())
 }
 
+/// The directory below which every run has its own, in the data directory or wherever the files of runs are kept.
+pub fn runs_dir(root: &Path) -> PathBuf {
+    root.join(RUNS)
+}
+
 /// Makes sure that the files of runs can be kept below `root`.
 ///
 /// # Errors
 /// The directory cannot be made, or nothing can be written in it.
 pub fn prepare_root(root: &Path) -> std::io::Result<()> {
-    let runs = root.join(RUNS);
+    let runs = runs_dir(root);
     private::dir(&runs)?;
     tempfile::tempfile_in(&runs).map(|_| ())
 }

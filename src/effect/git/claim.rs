@@ -13,6 +13,7 @@ use std::{
 use super::{
     GitError, Oid, Repo, Result, Want,
     admin::{Owner, all},
+    own::{is_gits_own, real_path},
     refs::{below, blocker, branch_ref, branches, create_all, resolve, valid_branch},
     safe::Safe,
 };
@@ -156,18 +157,19 @@ async fn first_free(repo: &Repo, want: &Want<'_>, from: u32) -> Result<(u32, Str
 pub(super) async fn place(repo: &Repo, want: &Want<'_>, branch: &str) -> Result<PathBuf> {
     let tried = || format!("place the worktree of {branch}");
     let wanted = (want.place)(branch).map_err(|why| GitError::permanent(tried(), why))?;
-    let root = match repo.primary().await? {
-        Some(primary) => primary,
-        None => repo
-            .toplevel
-            .clone()
-            .unwrap_or_else(|| repo.common_dir.clone()),
-    };
-    let path = canonical_start(&root.join(&wanted));
-    let inside_git = path.starts_with(&repo.common_dir) && !repo.bare;
-    if inside_git || root.starts_with(&path) || path.file_name().is_none() {
+    let root = root(repo, want).await?;
+    let path = real_path(&root.join(&wanted));
+    if is_gits_own(&repo.common_dir, None, &path) {
         let said = format!(
-            "{} lies in or around the repository; change worktree_path_template",
+            "{} lies in git's own directory {}, where git removes and rewrites what it finds; change worktree_path_template, for example to `../{{{{ repo }}}}.{{{{ run_branch | sanitize }}}}`",
+            path.display(),
+            repo.common_dir.display()
+        );
+        return Err(GitError::permanent(tried(), said));
+    }
+    if root.starts_with(&path) || path.file_name().is_none() {
+        let said = format!(
+            "{} lies around the repository; change worktree_path_template",
             path.display()
         );
         return Err(GitError::permanent(tried(), said));
@@ -192,6 +194,16 @@ pub(super) async fn place(repo: &Repo, want: &Want<'_>, branch: &str) -> Result<
     Ok(path)
 }
 
+/// Where relative paths start: at the top of the primary checkout, as far as it is known; at a bare repository itself.
+async fn root(repo: &Repo, want: &Want<'_>) -> Result<PathBuf> {
+    if let Some(primary) = repo.primary().await? {
+        return Ok(primary);
+    }
+    // Where git's directory lies apart from its checkout, only whoever asked knows that one.
+    let asked_from = want.workspace.filter(|it| !repo.bare && it.is_dir());
+    Ok(asked_from.unwrap_or(&repo.common_dir).to_path_buf())
+}
+
 /// The path, or the next free one beside it.
 pub(super) fn beside(repo: &Repo, path: PathBuf) -> Result<PathBuf> {
     let mut candidate = path.clone();
@@ -209,22 +221,4 @@ pub(super) fn beside(repo: &Repo, path: PathBuf) -> Result<PathBuf> {
 /// Nothing is there, and git knows of no worktree there.
 fn free(repo: &Repo, path: &Path) -> Result<bool> {
     Ok(fs::symlink_metadata(path).is_err() && all(repo)?.iter().all(|admin| admin.path != path))
-}
-
-/// Resolves symlinks in the part of a path that exists, and `..` in the rest.
-fn canonical_start(path: &Path) -> PathBuf {
-    let mut real = PathBuf::from("/");
-    for part in path.components() {
-        match part {
-            std::path::Component::ParentDir => drop(real.pop()),
-            std::path::Component::Normal(name) => {
-                real.push(name);
-                real = fs::canonicalize(&real).unwrap_or(real);
-            }
-            std::path::Component::RootDir
-            | std::path::Component::CurDir
-            | std::path::Component::Prefix(_) => {}
-        }
-    }
-    real
 }

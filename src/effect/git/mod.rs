@@ -24,7 +24,7 @@
 //! | `push` | the run branch goes to a remote, because a person asks for it |
 //! | `inspect`, `diff` | questions about commits |
 //! | `remove`, `proof`, `retire`, `rescue`, `list` | clean-up with positive proof |
-//! | `exclude` | what keeps loopd's files out of the user's status |
+//! | `exclude`, `own` | what keeps loopd's files out of the user's status; what is git's own directory, where none of them may lie |
 //!
 //! Deliberately absent: fetching, any push by force, any `git status` in an agent's worktree, any forced checkout or reset,
 //! and decisions about a run's lifecycle: outcomes are handed back as values, a caller turns them into events.
@@ -58,6 +58,7 @@ mod make;
 mod merge;
 mod nested;
 mod oid;
+mod own;
 mod pipes;
 mod place;
 mod process;
@@ -100,6 +101,7 @@ pub use list::{
 };
 pub use merge::{BrokenOff, Intent, MergeWant, Step, Strategy, plan_merge};
 pub use oid::Oid;
+pub use own::is_gits_own;
 pub use place::{Place, Prepared, Want, prepare_worktree};
 pub(in crate::effect) use process::drive;
 pub use push::{Pushed, Remote, push_branch, remote_of};

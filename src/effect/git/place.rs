@@ -40,6 +40,8 @@ pub struct Want<'a> {
     pub known: Option<&'a Worktree>,
     /// Where `known`'s branch stood when it was retired: it is made again from there, if it is gone.
     pub retired: Option<&'a Oid>,
+    /// Where the run was asked from: known to be a checkout, unless the repository is bare.
+    pub workspace: Option<&'a Path>,
     /// The worktree has to lie below the folder that the primary checkout is in, whatever links are on the way.
     pub confined: bool,
     /// The `wt` that adds the worktree, wherever its own configuration says; none: git does, at `place`.

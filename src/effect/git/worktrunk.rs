@@ -14,6 +14,7 @@ use std::{
 use super::{
     GitError, Repo, Result, Worktree,
     admin::{Admin, Head, all},
+    own::is_gits_own,
     safe::Safe,
 };
 
@@ -96,8 +97,11 @@ pub(super) async fn add(
             "it says that it did, and git knows of none",
         ));
     };
-    if admin.path.starts_with(&repo.common_dir) && !repo.bare {
-        let said = format!("it put it into the repository, to {}", admin.path.display());
+    if is_gits_own(&repo.common_dir, None, &admin.path) {
+        let said = format!(
+            "it put it into git's own directory, to {}; set Worktrunk's worktree-path to a place outside of the repository, and remove that worktree with `git worktree remove`",
+            admin.path.display()
+        );
         return Err(GitError::permanent(
             format!("let wt add a worktree for {branch}"),
             said,

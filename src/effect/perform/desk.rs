@@ -78,8 +78,11 @@ impl<'a> Desk<'a> {
     }
 
     /// Keeps the mirrored files of runs, and nothing else of that folder, out of the user's `git status`. Only its look
-    /// depends on it, so that a failure is logged and no more.
+    /// depends on it, so that a failure is logged and no more. A run without any in its workspace has nothing to hide.
     pub(super) async fn hide_files(&self, repo: &Repo) {
+        if !self.files.are_in_the_workspace() {
+            return;
+        }
         let pattern = format!("/{}/run-*/", self.config.log_dir.trim_matches('/'));
         if let Err(error) = git::exclude_line(repo, &pattern).await {
             tracing::warn!(run = %self.order.run.id, %error, "failed to keep the run's files out of git status");

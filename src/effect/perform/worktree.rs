@@ -117,6 +117,7 @@ fn wanted<'a>(spec: &'a Spec, id: &'a RunId, slug: &'a str, place: git::Place<'a
         known: None,
         retired: None,
         worktrunk: None,
+        workspace: Some(Path::new(&spec.workspace_root)),
         confined: spec.worktree_confined,
         place,
         snapshot: &[],
@@ -154,7 +155,20 @@ pub(super) fn merge_target(spec: &Spec) -> String {
 /// # Errors
 /// The template leads where it must not.
 pub async fn try_place(repo: &Repo, base: &Base, spec: &Spec, id: &RunId) -> Result<(), Trouble> {
-    foreseen(repo, base, spec, id).await.map(drop)
+    let placed = foreseen(repo, base, spec, id).await;
+    placed.map(drop).map_err(|trouble| match trouble.kind {
+        TroubleKind::Permanent => Trouble {
+            message: format!(
+                "worktree_path_template `{}`: {}",
+                spec.worktree_path_template, trouble.message
+            ),
+            ..trouble
+        },
+        TroubleKind::Transient
+        | TroubleKind::NoSpace
+        | TroubleKind::ReadOnly
+        | TroubleKind::NeedsPerson => trouble,
+    })
 }
 
 /// Branch and worktree as a run without any would get them now; nothing is made, and nothing recorded in git.
