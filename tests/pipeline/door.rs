@@ -98,7 +98,7 @@ async fn a_run_without_a_worktree_hides_its_files_too() {
     let id = house.create(&repo, None, template).await;
     let run = house.rest(&id).await;
     assert_eq!(run.facts.worktree, None);
-    assert!(repo.root.join("logs/loop").is_dir(), "they are mirrored");
+    house.settled(&id).await;
     assert_eq!(
         repo.checkout(),
         before,
