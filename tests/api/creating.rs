@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::creating_refused::no_runs;
 use super::server::Server;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::server::Server;
 
-async fn no_runs(server: &Server) -> bool {
+pub(super) async fn no_runs(server: &Server) -> bool {
     server.get("/runs").await.ok()["runs"] == json!([])
 }
 

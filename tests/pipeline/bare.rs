@@ -11,7 +11,7 @@ use agent_loop::daemon::now;
 use serde_json::json;
 
 use super::ONE_TASK;
-use super::collecting::{collect, has};
+use super::collecting::collect;
 use super::postmortem::{analyzed, ask, explains};
 use crate::support::{House, Repository, request};
 
@@ -135,7 +135,7 @@ async fn plays(repo: &Repository, is_bare: bool) {
     assert_eq!(copies.is_empty(), is_bare);
     let gone = collect(&house, false).await;
     assert_eq!((gone.files, gone.kept), (true, Vec::new()));
-    assert!(!has(repo, "run/thing") && !house.dir(&id).exists());
+    assert!(!repo.has("run/thing") && !house.dir(&id).exists());
     let left: Vec<PathBuf> = files(of_run[1]).into_keys().collect();
     assert_eq!(left, copies, "a copy in the workspace is the user's");
     clean_up(repo);

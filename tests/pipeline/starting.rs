@@ -14,7 +14,7 @@ use crate::support::{House, Options, Repository, Turnstile, is_alive, processes_
 
 /// A binary of loopd whose keeper in the first directory of this name comes up and works, and says that it does not.
 fn voiceless(repo: &Repository, name: &str) -> PathBuf {
-    let exe = repo.program(
+    repo.program(
         "loopd.sh",
         &format!(
             r#"#!/bin/sh
@@ -30,8 +30,7 @@ fn voiceless(repo: &Repository, name: &str) -> PathBuf {
             pids = repo.outside().join("pids").display(),
             loopd = env!("CARGO_BIN_EXE_loopctl"),
         ),
-    );
-    exe
+    )
 }
 
 async fn with_voiceless(repo: &Repository, name: &str) -> House {

@@ -1,6 +1,6 @@
 //! Makes the run's branch and worktree, or makes sure that they are as recorded; and says how they would be made.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Done;
 use super::desk::{Desk, oid, read_record};
