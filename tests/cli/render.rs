@@ -198,7 +198,7 @@ fn what_steps_could_write_is_said_once_and_what_went_wrong_has_its_colour() {
     let steps = [step(&["signals", "sockets"]), step(&["signals"])];
     assert_eq!(
         render::run::lacks(&steps),
-        ["not confined: signals", "not confined: sockets"]
+        ["confined in part: signals", "confined in part: sockets"]
     );
 
     let red = render::style::paint(render::style::BAD, "RUN_FAILED");

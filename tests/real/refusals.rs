@@ -125,7 +125,9 @@ async fn a_limit_in_the_middle_of_a_run_is_waited_out_and_the_run_goes_on() {
 async fn an_agent_that_sleeps_through_a_long_wait_is_ended_and_the_run_waits_in_its_stead() {
     // Codex waits as long as it is told, and says nothing until then.
     let mood = Mood::Answers(Answer::Refuse(Refusal::Later { sec: 3600 }));
-    let settings = json!({ "agent_idle_timeout_sec": 10, "agent_retries": 0 });
+    // It may use more of a processor than a silent one is allowed to: then its own time is over.
+    let settings =
+        json!({ "agent_idle_timeout_sec": 10, "agent_timeout_sec": 60, "agent_retries": 0 });
     let stage = Stage::set(ONE_TASK, mood, agents::codex, settings).await;
     let Some(stage) = stage else { return };
     let (run, story) = stage.settle().await;

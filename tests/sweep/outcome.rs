@@ -175,20 +175,24 @@ pub async fn wrong_at_death(scene: &Scene, reader: &Reader) -> Vec<String> {
     wrong
 }
 
-/// A number for all that is stored, but for news: it changes with every move, step and effect.
-pub async fn stored(reader: &Reader) -> (u64, usize) {
+/// Numbers for all that is stored, but for news: they change with every move, step, effect and row of the report.
+pub async fn stored(scene: &Scene, reader: &Reader) -> (u64, usize, u64) {
     let filter = Filter {
         limit: 100,
         ..Filter::default()
     };
     let runs = reader.list(filter).await.expect("a readable store").runs;
-    let mut revs = 0;
+    let (mut revs, mut bytes) = (0, 0);
     for run in &runs {
+        let dir = scene.data().join(format!("runs/run-{}", run.id));
+        for file in ["state/reported", "report.tsv", "run.log"] {
+            bytes += std::fs::metadata(dir.join(file)).map_or(0, |it| it.len());
+        }
         let steps = reader.steps(&run.id).await.expect("a readable store");
         revs += run.rev + steps.iter().map(|step| step.rev).sum::<u64>();
     }
     let pending = reader.pending_effects().await.expect("a readable store");
-    (revs, pending.len())
+    (revs, pending.len(), bytes)
 }
 
 /// What is wrong when everything is at rest.
