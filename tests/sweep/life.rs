@@ -54,7 +54,7 @@ pub async fn play(
                     .into_iter()
                     .map(|it| format!("life {life}, {place}: {it}")),
             );
-            let now = outcome::stored(scene, reader).await;
+            let now = outcome::stored(reader).await;
             unchanged = if stored == Some(now) {
                 unchanged + 1
             } else {

@@ -10,6 +10,9 @@ use agent_loop::store::{Filter, Reader};
 use super::scene::Scene;
 use crate::support::processes_of;
 
+/// Said of a file that is not the same in both places; of none where nobody has died.
+pub const UNLIKE: &str = "is not what its mirror is";
+
 /// What a story came to, as far as it must not depend on who died on the way. Lines, so that a difference can be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome(pub Vec<String>);
@@ -91,6 +94,10 @@ impl Outcome {
                 let text = format!("{}, merged: {merged}, {:?}", handover.state, facts.pr_url);
                 say("handover", format!("{text}, {:?}", facts.snag));
             }
+        }
+        for (n, id) in runs.iter().enumerate() {
+            let unlike = unlike_its_mirror(scene, id).into_iter();
+            lines.extend(unlike.map(|name| format!("run {n}: {UNLIKE}: {name}")));
         }
         let target = scene.scenario.target;
         let git = |args: &[&str]| scene.repo.try_git(args).unwrap_or_default();
@@ -175,24 +182,20 @@ pub async fn wrong_at_death(scene: &Scene, reader: &Reader) -> Vec<String> {
     wrong
 }
 
-/// Numbers for all that is stored, but for news: they change with every move, step, effect and row of the report.
-pub async fn stored(scene: &Scene, reader: &Reader) -> (u64, usize, u64) {
+/// A number for all that is stored, but for news: it changes with every move, step and effect.
+pub async fn stored(reader: &Reader) -> (u64, usize) {
     let filter = Filter {
         limit: 100,
         ..Filter::default()
     };
     let runs = reader.list(filter).await.expect("a readable store").runs;
-    let (mut revs, mut bytes) = (0, 0);
+    let mut revs = 0;
     for run in &runs {
-        let dir = scene.data().join(format!("runs/run-{}", run.id));
-        for file in ["state/reported", "report.tsv", "run.log"] {
-            bytes += std::fs::metadata(dir.join(file)).map_or(0, |it| it.len());
-        }
         let steps = reader.steps(&run.id).await.expect("a readable store");
         revs += run.rev + steps.iter().map(|step| step.rev).sum::<u64>();
     }
     let pending = reader.pending_effects().await.expect("a readable store");
-    (revs, pending.len(), bytes)
+    (revs, pending.len())
 }
 
 /// What is wrong when everything is at rest.
@@ -244,7 +247,6 @@ pub async fn wrong_at_rest(scene: &Scene, reader: &Reader, runs: &[RunId]) -> Ve
         if !alive.is_empty() {
             wrong.push(format!("processes of {id} are left: {alive:?}"));
         }
-        wrong.extend(unlike_its_mirror(scene, id));
         let events = reader.events(Some(id), 0, 10_000).await.expect("events");
         // Whoever retries a canceled run may cancel it again; where nobody does, it is told once.
         let restless = scene.scenario.ends.is_empty();
@@ -275,7 +277,7 @@ pub async fn wrong_at_rest(scene: &Scene, reader: &Reader, runs: &[RunId]) -> Ve
 }
 
 /// Files of a run that do not say the same in both of their places.
-fn unlike_its_mirror(scene: &Scene, id: &RunId) -> Vec<String> {
+fn unlike_its_mirror(scene: &Scene, id: &RunId) -> Vec<&'static str> {
     // What is cleaned up is gone from the one place only.
     if scene.scenario.long {
         return Vec::new();
@@ -286,9 +288,7 @@ fn unlike_its_mirror(scene: &Scene, id: &RunId) -> Vec<String> {
         let [here, there] = [&dir, &mirror].map(|dir| std::fs::read(dir.join(name)));
         here.unwrap_or_default() != there.unwrap_or_default()
     });
-    unlike
-        .map(|name| format!("{name} of {id} is not what its mirror is"))
-        .collect()
+    unlike.collect()
 }
 
 /// Commits of agents that no ref leads to any more.
